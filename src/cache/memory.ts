@@ -1,0 +1,47 @@
+import type { Cache } from '../pdk.ts'
+
+interface Entry<V> {
+  readonly value: V
+  readonly ends: number
+}
+
+/** A cache in this process: at most `limit` entries, the least recently used leave first. `now` in milliseconds. */
+export class MemoryCache<V> implements Cache<V> {
+  readonly #entries = new Map<string, Entry<V>>()
+  readonly #pending = new Map<string, Promise<V>>()
+  readonly #limit: number
+  readonly #now: () => number
+
+  constructor(limit: number, now: () => number) {
+    this.#limit = limit
+    this.#now = now
+  }
+
+  get(key: string): V | undefined {
+    const entry = this.#entries.get(key)
+    if (entry === undefined) return undefined
+    this.#entries.delete(key)
+    if (entry.ends <= this.#now()) return undefined
+    this.#entries.set(key, entry)
+    return entry.value
+  }
+
+  set(key: string, value: V, ttl: number): void {
+    this.#entries.delete(key)
+    if (!(ttl > 0)) return
+    this.#entries.set(key, { value, ends: this.#now() + ttl * 1000 })
+    if (this.#entries.size > this.#limit) this.#entries.delete(this.#entries.keys().next().value!)
+  }
+
+  delete(key: string): void {
+    this.#entries.delete(key)
+  }
+
+  once(key: string, load: () => Promise<V>): Promise<V> {
+    const pending = this.#pending.get(key)
+    if (pending) return pending
+    const loading = load().finally(() => this.#pending.delete(key))
+    this.#pending.set(key, loading)
+    return loading
+  }
+}

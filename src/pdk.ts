@@ -1,0 +1,167 @@
+import type { Consumer, KeyauthCredential, Route, Service } from './entities/index.ts'
+import type { HeaderList } from './headers.ts'
+import type { Field } from './schema/field.ts'
+
+/** What a plugin is. Its folder, its name in `kong.yaml` and `name` are one word. */
+export interface Plugin<C = unknown> {
+  readonly name: string
+  /** Kong's number: the higher runs earlier. */
+  readonly priority: number
+  readonly schema: Field<C>
+  /** What the operator should know of this configuration, each a sentence that begins with the field's name. */
+  warnings?(config: C): readonly string[]
+  /** Prepares one plugin entity at load, so that a request finds only prepared things. Never contacts anyone. */
+  create(config: C, gateway: Gateway): Handler
+}
+
+/** One plugin entity at work: the phases it takes part in. */
+export interface Handler {
+  /** Before the service is asked. An `Exit` answers the request and nothing goes on; answer without a promise if you can. */
+  access?(ctx: AccessContext): Awaitable<Exit | undefined>
+  /** May change the answer's status and headers before they are sent. */
+  header_filter?(ctx: ResponseContext): void
+  /** After the answer has been sent; cannot fail it. */
+  log?(ctx: ResponseContext): void
+}
+
+export type Awaitable<T> = T | Promise<T>
+
+/** What a plugin may use beside the request. */
+export interface Gateway {
+  /** A cache of that name, shared by all who ask for it, kept over reloads. */
+  cache<V>(namespace: string): Cache<V>
+  /** Asks a server that is not a service, such as an identity provider, with the gateway's own client. */
+  fetch(url: string, request: OutboundRequest): Promise<Response>
+  /** Milliseconds since the epoch. */
+  now(): number
+  readonly log: Log
+  readonly consumers: Consumers
+  /** Where this plugin entity stands in the configuration, as `kong.yaml:12`. */
+  place(): string
+}
+
+export interface Consumers {
+  /** A consumer by its id or username, as the field `anonymous` names it. */
+  find(idOrUsername: string): Consumer | undefined
+  /** The owner of a key of the key-auth plugin. */
+  findByKey(key: string): { consumer: Consumer; credential: KeyauthCredential } | undefined
+}
+
+export interface OutboundRequest {
+  readonly method?: string
+  readonly headers?: Readonly<Record<string, string>> | Headers
+  readonly body?: string | undefined
+  /** The limit for connecting, for sending and for each wait for an answer's next part; milliseconds. */
+  readonly timeout: number
+  /** The limit for the whole answer's body; bytes. Default 1 MiB. */
+  readonly maxBytes?: number
+  /** Checks the server's certificate. Default true. */
+  readonly ssl_verify?: boolean
+  /** Keeps the connection for the next request. Default true. */
+  readonly keepalive?: boolean
+}
+
+/** A memory of values that end: least recently used go first. */
+export interface Cache<V> {
+  get(key: string): V | undefined
+  /** `ttl` in seconds; a value whose ttl is not above zero is not kept. */
+  set(key: string, value: V, ttl: number): void
+  delete(key: string): void
+  /** Runs `load` once for all who ask for `key` at the same time. What it gives is theirs; it is not kept. */
+  once(key: string, load: () => Promise<V>): Promise<V>
+}
+
+export interface Log {
+  debug(message: string, facts?: Facts): void
+  info(message: string, facts?: Facts): void
+  notice(message: string, facts?: Facts): void
+  warn(message: string, facts?: Facts): void
+  error(message: string, facts?: Facts): void
+}
+/** What a log line tells beside its message; an error in `cause` is written as its message and those of its causes. */
+export type Facts = Readonly<Record<string, unknown>>
+
+/** The request as the client sent it. */
+export interface ClientRequest {
+  /** 32 hexadecimal digits: `X-Kong-Request-Id`. */
+  readonly id: string
+  readonly method: string
+  /** `http` or `https`. */
+  readonly scheme: string
+  /** The `Host` field as sent. */
+  readonly host: string
+  /** Normalised as Kong does for routing: decoded but for reserved characters, without dot segments. */
+  readonly path: string
+  /** What follows `?`, raw; empty without one. */
+  readonly query: string
+  readonly headers: HeaderList
+  /** The client's address. */
+  readonly ip: string
+  /** Reads the whole body; it is still sent upstream. Throws `BodyTooLarge` over `limit` bytes (default 1 MiB). */
+  body(limit?: number): Promise<Uint8Array>
+}
+
+/** The request as it will be sent to the service. */
+export interface UpstreamRequest {
+  /** Changes here reach the service; hop-by-hop and forwarding fields are the gateway's and come last. */
+  readonly headers: HeaderList
+  /** What follows `?`, raw. */
+  query: string
+  /** Replaces the body, and `Content-Length` with it. */
+  setBody(body: Uint8Array): void
+}
+
+export interface AccessContext {
+  readonly request: ClientRequest
+  readonly upstream: UpstreamRequest
+  readonly route: Route
+  readonly service: Service | undefined
+  readonly consumer: Consumer | undefined
+  readonly credential: Credential | undefined
+  /** Says who the caller is: sets the consumer and Kong's identity headers towards the service. */
+  authenticate(consumer: Consumer | undefined, credential: Credential | undefined, anonymous?: boolean): void
+}
+
+/** What proved the caller's identity: a stored credential, or one made from a claim. */
+export interface Credential {
+  readonly id: string
+}
+
+export interface ResponseContext {
+  readonly request: ClientRequest
+  readonly route: Route | undefined
+  readonly service: Service | undefined
+  readonly consumer: Consumer | undefined
+  status: number
+  readonly headers: HeaderList
+}
+
+/** What answers a request instead of its service. */
+export interface Exit {
+  readonly status: number
+  readonly headers: readonly (readonly [string, string])[]
+  readonly body: string | Uint8Array
+  /** Why, for the log alone; its code is stable and listed in the docs. */
+  readonly reason?: Reason
+}
+
+export interface Reason {
+  readonly code: string
+  readonly cause?: unknown
+}
+
+/** Answers as `kong.response.exit` does with a table: its JSON, without a request id. */
+export function exit(
+  status: number,
+  body: Readonly<Record<string, unknown>>,
+  headers: readonly (readonly [string, string])[] = [],
+  reason?: Reason,
+): Exit {
+  const fields = [['Content-Type', 'application/json; charset=utf-8'] as const, ...headers]
+  return { status, headers: fields, body: JSON.stringify(body), ...(reason && { reason }) }
+}
+
+/** Thrown by `ClientRequest.body` for a body over the limit: the client gets 413. */
+export class BodyTooLarge extends Error {
+  override readonly name = 'BodyTooLarge'
+}

@@ -1,0 +1,149 @@
+import type { Field, Infer, Shorthand } from './field.ts'
+import { nearest } from './nearest.ts'
+
+/** A fault in a configuration: where, Kong's message, and a guess at what was meant. */
+export interface Fault {
+  readonly path: readonly (string | number)[]
+  readonly message: string
+  readonly hint?: string
+}
+
+/** Either the value with its defaults filled in, or every fault of the input at once. */
+export type Checked<T> = { readonly value: T; readonly faults?: never } | { readonly faults: readonly Fault[] }
+
+/** Checks `input` against `field` as Kong does: a missing field gets its default, an explicit null stays unset. */
+export function check<F extends Field>(field: F, input: unknown): Checked<Infer<F>> {
+  const faults: Fault[] = []
+  const value = read(field, input, [], faults)
+  return faults.length > 0 ? { faults } : { value: value as Infer<F> }
+}
+
+type Path = readonly (string | number)[]
+
+function read(field: Field, input: unknown, path: Path, faults: Fault[]): unknown {
+  const { rules } = field
+  if (input === undefined) input = rules.default
+  if (input === undefined && field.type === 'record' && rules.required) input = {}
+  if (input === undefined || input === null) {
+    if (rules.required) faults.push({ path, message: 'required field missing' })
+    return undefined
+  }
+  const before = faults.length
+  const value = readType(field, input, path, faults)
+  if (faults.length === before) {
+    const message = brokenRule(field, value)
+    if (message) faults.push({ path, message, ...hintFor(field, value) })
+  }
+  return value
+}
+
+function readType(field: Field, input: unknown, path: Path, faults: Fault[]): unknown {
+  const wrong = (message: string) => void faults.push({ path, message })
+  switch (field.type) {
+    case 'string':
+      return typeof input === 'string' ? input : wrong('expected a string')
+    case 'boolean':
+      return typeof input === 'boolean' ? input : wrong('expected a boolean')
+    case 'number':
+      return typeof input === 'number' ? input : wrong('expected a number')
+    case 'integer':
+      return Number.isInteger(input) ? input : wrong('expected an integer')
+    case 'array':
+    case 'set': {
+      if (!Array.isArray(input)) return wrong(field.type === 'set' ? 'expected a set' : 'expected an array')
+      return input.map((each, i) => read(elementOf(field), each, [...path, i], faults))
+    }
+    case 'map': {
+      if (!isRecord(input)) return wrong('expected a map')
+      return mapValues(input, (each, key) => read(elementOf(field), each, [...path, key], faults))
+    }
+    case 'record':
+      return isRecord(input) ? readRecord(field, input, path, faults) : wrong('expected a record')
+    case 'foreign':
+      return isRecord(input) && typeof input.id === 'string' ? { id: input.id } : wrong('expected a foreign key')
+    case 'any':
+      return input
+  }
+}
+
+function readRecord(field: Field, input: Record<string, unknown>, path: Path, faults: Fault[]) {
+  const { fields = {}, shorthands = {}, checks = [] } = field
+  const given: Record<string, unknown> = {}
+  const expanded: Record<string, unknown> = {}
+  const before = faults.length
+  for (const [key, value] of Object.entries(input)) {
+    const shorthand = shorthands[key]
+    if (Object.hasOwn(fields, key)) given[key] = value
+    else if (shorthand) merge(expanded, expand(shorthand, value, [...path, key], faults))
+    else faults.push({ path: [...path, key], message: 'unknown field', ...guess(key, Object.keys(fields)) })
+  }
+  merge(given, expanded)
+  const value = mapValues(fields, (each, key) => read(each, given[key], [...path, key], faults))
+  if (faults.length === before) {
+    for (const broken of checks) {
+      const message = broken(value)
+      if (message) faults.push({ path, message })
+    }
+  }
+  return value
+}
+
+function expand(shorthand: Shorthand, input: unknown, path: Path, faults: Fault[]): Record<string, unknown> {
+  const before = faults.length
+  const value = read(shorthand.field, input, path, faults)
+  return faults.length > before || value === undefined ? {} : shorthand.expand(value as never)
+}
+
+/** A shorthand may reach into a nested record (`session_redis_host` is `redis.host`): records are merged, not replaced. */
+function merge(into: Record<string, unknown>, from: Record<string, unknown>) {
+  for (const [key, value] of Object.entries(from)) {
+    const there = into[key]
+    if (isRecord(there) && isRecord(value)) into[key] = { ...there, ...value }
+    else into[key] = value
+  }
+}
+
+function brokenRule(field: Field, value: unknown): string | undefined {
+  const { one_of, between, gt, len_min, len_max, match, custom } = field.rules
+  if (one_of && !one_of.includes(value)) return `expected one of: ${one_of.join(', ')}`
+  if (typeof value === 'number') {
+    if (between && (value < between[0] || value > between[1]))
+      return `value should be between ${between[0]} and ${between[1]}`
+    if (gt !== undefined && value <= gt) return `value must be greater than ${gt}`
+  }
+  const length = lengthOf(value)
+  // Kong: a string is never empty unless its field says that it may be (len_min = 0).
+  const least = len_min ?? (field.type === 'string' ? 1 : 0)
+  if (length !== undefined && length < least) return `length must be at least ${least}`
+  if (length !== undefined && len_max !== undefined && length > len_max) return `length must be at most ${len_max}`
+  if (match && typeof value === 'string' && !match[0].test(value)) return match[1]
+  return custom?.(value as never)
+}
+
+function lengthOf(value: unknown): number | undefined {
+  if (typeof value === 'string' || Array.isArray(value)) return value.length
+  return isRecord(value) ? Object.keys(value).length : undefined
+}
+
+function hintFor(field: Field, value: unknown) {
+  const { one_of } = field.rules
+  return one_of && typeof value === 'string' ? guess(value, one_of.filter((each) => typeof each === 'string')) : {}
+}
+
+function guess(name: string, names: readonly string[]): { hint?: string } {
+  const near = nearest(name, names)
+  return near === undefined ? {} : { hint: `did you mean "${near}"?` }
+}
+
+function elementOf(field: Field): Field {
+  if (!field.element) throw new TypeError(`a field of type ${field.type} has no element`)
+  return { ...field.element, rules: { ...field.element.rules, required: true } }
+}
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function mapValues<T>(record: Readonly<Record<string, T>>, to: (value: T, key: string) => unknown) {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, to(value, key)]))
+}

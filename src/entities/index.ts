@@ -1,0 +1,5 @@
+export { consumer, type Consumer } from './consumer.ts'
+export { keyauth_credential, type KeyauthCredential } from './keyauth_credential.ts'
+export { plugin, type PluginEntity } from './plugin.ts'
+export { route, type Route } from './route.ts'
+export { service, type Service } from './service.ts'

@@ -1,0 +1,31 @@
+import { any, boolean, type Infer, record, set, string } from '../schema/field.ts'
+import { created_at, id, name, PROTOCOLS, reference, tags, updated_at } from './typedefs.ts'
+
+/** A plugin at work for a route, a service, a consumer, several of them together, or all requests. */
+export const plugin = record(
+  'A plugin at work for a route, a service, a consumer, several of them together, or all requests.',
+  {
+    id,
+    name: string('The name of the plugin.', { required: true }),
+    instance_name: name('A label for this use of the plugin. Unique.'),
+    route: reference('Only requests of this route.', 'routes'),
+    service: reference('Only requests to this service.', 'services'),
+    consumer: reference(
+      'Only requests of this consumer, known once a plugin has authenticated it.',
+      'consumers',
+    ),
+    config: any("The plugin's own settings."),
+    protocols: set(
+      'The protocols of the requests that the plugin handles.',
+      string('A protocol.', { one_of: PROTOCOLS }),
+      { required: true, default: ['grpc', 'grpcs', 'http', 'https'] },
+    ),
+    enabled: boolean('Whether the plugin runs.', { required: true, default: true }),
+    tags,
+    created_at,
+    updated_at,
+  },
+  { required: true },
+)
+
+export type PluginEntity = Infer<typeof plugin>

@@ -1,0 +1,129 @@
+import { array, boolean, type Infer, integer, map, record, set, string } from '../schema/field.ts'
+import { readHost } from './host.ts'
+import { badRoutePath } from './path.ts'
+import { created_at, id, name, PROTOCOLS, reference, tags, updated_at } from './typedefs.ts'
+
+/** Which requests go to a service, and how. */
+export const route = record(
+  'Which requests go to a service, and how.',
+  {
+    id,
+    name: name('The name of the route. Unique.'),
+    service: reference('The service that the requests go to.', 'services'),
+    protocols: set('The protocols of the requests.', string('A protocol.', { one_of: PROTOCOLS }), {
+      required: true,
+      default: ['http', 'https'],
+      len_min: 1,
+      custom: badProtocols,
+    }),
+    methods: set("The requests' methods, one of them.", string('A method.', { custom: badMethod })),
+    hosts: array(
+      "The requests' hosts, one of them; `*.example.com` and `example.*` stand for many.",
+      string('A host, with a port if only that is meant.', { custom: badHost }),
+    ),
+    paths: array(
+      "The beginnings of the requests' paths, one of them; after `~` a regular expression.",
+      string('A path.', { custom: badRoutePath }),
+    ),
+    headers: map(
+      "The requests' header fields, all of them, each with one of its values; after `~*` a regular expression.",
+      array('The values.', string('A value.')),
+      { custom: badHeaders },
+    ),
+    https_redirect_status_code: integer(
+      'The answer to a plain request that should have come by HTTPS.',
+      {
+        required: true,
+        default: 426,
+        one_of: [426, 301, 302, 307, 308],
+      },
+    ),
+    regex_priority: integer(
+      'Which of several regular expressions is tried first: the one with the higher number.',
+      {
+        default: 0,
+      },
+    ),
+    strip_path: boolean(
+      'Whether the part of the path that matched is left out towards the service.',
+      {
+        required: true,
+        default: true,
+      },
+    ),
+    path_handling: string(
+      "How the service's path and the request's are joined; `v1` is taken for `v0`, as Kong does.",
+      {
+        default: 'v0',
+        one_of: ['v0', 'v1'],
+      },
+    ),
+    preserve_host: boolean("Whether the service sees the request's host instead of its own.", {
+      required: true,
+      default: false,
+    }),
+    request_buffering: boolean("Whether a request's body is collected before it is sent on.", {
+      required: true,
+      default: true,
+    }),
+    response_buffering: boolean("Whether an answer's body is collected before it is sent on.", {
+      required: true,
+      default: true,
+    }),
+    tags,
+    created_at,
+    updated_at,
+  },
+  { required: true },
+  { checks: [matchesNothing] },
+)
+
+export type Route = Infer<typeof route>
+
+const KINDS = [['http', 'https'], ['tcp', 'tls', 'udp'], ['tls_passthrough'], ['grpc', 'grpcs']]
+
+function badProtocols(protocols: readonly string[]): string | undefined {
+  const kinds = KINDS.filter((kind) => kind.some((each) => protocols.includes(each)))
+  if (kinds.length > 1) {
+    const sets = kinds.map((kind) => `(${kind.map((each) => `'${each}'`).join(', ')})`)
+    return `these sets are mutually exclusive: ${sets.join(', ')}`
+  }
+  if (kinds[0] === KINDS[0]) return undefined
+  return `routes for ${protocols.join(', ')} are not supported yet; http and https are`
+}
+
+function badMethod(method: string): string | undefined {
+  return /^[A-Z]+$/.test(method) ? undefined : `invalid value: ${method}`
+}
+
+function badHost(value: string): string | undefined {
+  if (/\*.*\*/.test(value)) return 'invalid wildcard: must have at most one wildcard'
+  if (value.includes('*') && !/^\*\.|\.\*$/.test(value)) {
+    return 'invalid wildcard: must be placed at leftmost or rightmost label'
+  }
+  const host = readHost(value.replace('*', 'wildcard'))
+  return typeof host === 'string' ? host.replace('wildcard', '*') : undefined
+}
+
+function badHeaders(headers: Readonly<Record<string, unknown>>): string | undefined {
+  for (const name of Object.keys(headers)) {
+    if (/^host$/i.test(name))
+      return "cannot contain 'host' header, which must be specified in the 'hosts' attribute"
+    if (!/^[\w-]+$/.test(name))
+      return `bad header name '${name}', allowed characters are A-Z, a-z, 0-9, '_', and '-'`
+  }
+  return undefined
+}
+
+function matchesNothing(value: Readonly<Record<string, unknown>>): string | undefined {
+  const https = (value.protocols as readonly string[]).includes('https')
+  const attributes = ['methods', 'hosts', 'headers', 'paths']
+  if (
+    attributes.some(
+      (each) => value[each] !== undefined && Object.keys(value[each] as object).length > 0,
+    )
+  )
+    return undefined
+  const names = (https ? [...attributes, 'snis'] : attributes).map((each) => `'${each}'`).join(', ')
+  return `must set one of ${names} when 'protocols' is '${https ? 'https' : 'http'}'`
+}

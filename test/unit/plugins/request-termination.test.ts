@@ -1,0 +1,62 @@
+import { expect, test } from 'bun:test'
+import { requestTermination } from '../../../src/plugins/request-termination/index.ts'
+import { check } from '../../../src/schema/check.ts'
+import { headerOf, send, type Sent, testGateway } from './context.ts'
+
+function answer(config: Record<string, unknown>, sent: Sent = {}) {
+  const checked = check(requestTermination.schema, config)
+  if (checked.faults) throw new Error(JSON.stringify(checked.faults))
+  return send(requestTermination.create(checked.value, testGateway()), sent)
+}
+
+function faultsOf(config: Record<string, unknown>) {
+  return (check(requestTermination.schema, config).faults ?? []).map(({ message }) => message)
+}
+
+// prettier-ignore
+test.each([
+  [{},                                                503, '{"message":"Service unavailable"}',    'application/json; charset=utf-8'],
+  [{ status_code: 404 },                              404, '{"message":"Not found"}',              'application/json; charset=utf-8'],
+  [{ status_code: 418, message: 'tea' },              418, '{"message":"tea"}',                    'application/json; charset=utf-8'],
+  [{ status_code: 418 },                              418, '',                                     undefined],
+  [{ body: '<p>', content_type: 'text/html' },        503, '<p>',                                  'text/html'],
+])('%j answers %i %s', async (config, status, body, contentType) => {
+  const { exit } = await answer(config)
+  expect([exit?.status, exit?.body]).toEqual([status, body])
+  expect(headerOf(exit, 'content-type')).toBe(contentType)
+})
+
+test('without its trigger the request goes on', async () => {
+  const config = { trigger: 'X-Closed' }
+  expect((await answer(config)).exit).toBeUndefined()
+  expect((await answer(config, { headers: [['x_closed', '']] })).exit?.status).toBe(503)
+  expect((await answer(config, { query: 'a=1&X-Closed' })).exit?.status).toBe(503)
+  expect((await answer(config, { query: 'a=X-Closed' })).exit).toBeUndefined()
+})
+
+test('echo shows the request as it arrived', async () => {
+  const sent = { method: 'POST', query: 'a=1&a=2', headers: [['X-One', '1']] as const, body: 'hi' }
+  const { exit } = await answer({ echo: true, status_code: 200, message: 'seen' }, sent)
+  expect(JSON.parse(String(exit?.body))).toMatchObject({
+    message: 'seen',
+    request: {
+      method: 'POST',
+      host: 'gateway.test',
+      port: 8000,
+      headers: { 'x-one': '1' },
+      query: { a: ['1', '2'] },
+      raw_body: 'hi',
+    },
+  })
+})
+
+// prettier-ignore
+test.each([
+  [{ message: 'a', body: 'b' },            'message cannot be used with content_type or body'],
+  [{ content_type: 'text/plain' },         'content_type requires a body'],
+  [{ echo: true, body: 'b' },              'echo cannot be used with content_type and body'],
+  [{ status_code: 600 },                   'value should be between 100 and 599'],
+  [{ trigger: 'a b' },                     "bad header name 'a b', allowed characters are A-Z, a-z, 0-9, '_', and '-'"],
+])('%j is refused: %s', (config, message) => {
+  expect(faultsOf(config)).toEqual([message])
+})

@@ -61,7 +61,8 @@ export class HeaderList {
    */
   deleteSpellings(name: string): void {
     for (const each of this.names) {
-      if (each.length === name.length && spelling(each) === name) return this.#drop((other) => spelling(other) === name)
+      if (each.length === name.length && spelling(each) === name)
+        return this.#drop((other) => spelling(other) === name)
     }
   }
 

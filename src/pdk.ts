@@ -7,6 +7,8 @@ export interface Plugin<C = unknown> {
   readonly name: string
   /** Kong's number: the higher runs earlier. */
   readonly priority: number
+  /** Says who the caller is: what a client claims about itself in Kong's identity headers is then dropped. */
+  readonly authenticates?: true
   readonly schema: Field<C>
   /** What the operator should know of this configuration, each a sentence that begins with the field's name. */
   warnings?(config: C): readonly string[]
@@ -97,6 +99,8 @@ export interface ClientRequest {
   readonly headers: HeaderList
   /** The client's address. */
   readonly ip: string
+  /** Whether a body was announced; it may still be empty. */
+  readonly hasBody: boolean
   /** Reads the whole body; it is still sent upstream. Throws `BodyTooLarge` over `limit` bytes (default 1 MiB). */
   body(limit?: number): Promise<Uint8Array>
 }
@@ -119,7 +123,11 @@ export interface AccessContext {
   readonly consumer: Consumer | undefined
   readonly credential: Credential | undefined
   /** Says who the caller is: sets the consumer and Kong's identity headers towards the service. */
-  authenticate(consumer: Consumer | undefined, credential: Credential | undefined, anonymous?: boolean): void
+  authenticate(
+    consumer: Consumer | undefined,
+    credential: Credential | undefined,
+    anonymous?: boolean,
+  ): void
 }
 
 /** What proved the caller's identity: a stored credential, or one made from a claim. */

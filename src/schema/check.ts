@@ -9,7 +9,8 @@ export interface Fault {
 }
 
 /** Either the value with its defaults filled in, or every fault of the input at once. */
-export type Checked<T> = { readonly value: T; readonly faults?: never } | { readonly faults: readonly Fault[] }
+export type Checked<T> =
+  { readonly value: T; readonly faults?: never } | { readonly faults: readonly Fault[] }
 
 /** Checks `input` against `field` as Kong does: a missing field gets its default, an explicit null stays unset. */
 export function check<F extends Field>(field: F, input: unknown): Checked<Infer<F>> {
@@ -50,7 +51,8 @@ function readType(field: Field, input: unknown, path: Path, faults: Fault[]): un
       return Number.isInteger(input) ? input : wrong('expected an integer')
     case 'array':
     case 'set': {
-      if (!Array.isArray(input)) return wrong(field.type === 'set' ? 'expected a set' : 'expected an array')
+      if (!Array.isArray(input))
+        return wrong(field.type === 'set' ? 'expected a set' : 'expected an array')
       return input.map((each, i) => read(elementOf(field), each, [...path, i], faults))
     }
     case 'map': {
@@ -60,7 +62,9 @@ function readType(field: Field, input: unknown, path: Path, faults: Fault[]): un
     case 'record':
       return isRecord(input) ? readRecord(field, input, path, faults) : wrong('expected a record')
     case 'foreign':
-      return isRecord(input) && typeof input.id === 'string' ? { id: input.id } : wrong('expected a foreign key')
+      return isRecord(input) && typeof input.id === 'string'
+        ? { id: input.id }
+        : wrong('expected a foreign key')
     case 'any':
       return input
   }
@@ -75,7 +79,12 @@ function readRecord(field: Field, input: Record<string, unknown>, path: Path, fa
     const shorthand = shorthands[key]
     if (Object.hasOwn(fields, key)) given[key] = value
     else if (shorthand) merge(expanded, expand(shorthand, value, [...path, key], faults))
-    else faults.push({ path: [...path, key], message: 'unknown field', ...guess(key, Object.keys(fields)) })
+    else
+      faults.push({
+        path: [...path, key],
+        message: 'unknown field',
+        ...guess(key, Object.keys(fields)),
+      })
   }
   merge(given, expanded)
   const value = mapValues(fields, (each, key) => read(each, given[key], [...path, key], faults))
@@ -88,7 +97,12 @@ function readRecord(field: Field, input: Record<string, unknown>, path: Path, fa
   return value
 }
 
-function expand(shorthand: Shorthand, input: unknown, path: Path, faults: Fault[]): Record<string, unknown> {
+function expand(
+  shorthand: Shorthand,
+  input: unknown,
+  path: Path,
+  faults: Fault[],
+): Record<string, unknown> {
   const before = faults.length
   const value = read(shorthand.field, input, path, faults)
   return faults.length > before || value === undefined ? {} : shorthand.expand(value as never)
@@ -115,7 +129,8 @@ function brokenRule(field: Field, value: unknown): string | undefined {
   // Kong: a string is never empty unless its field says that it may be (len_min = 0).
   const least = len_min ?? (field.type === 'string' ? 1 : 0)
   if (length !== undefined && length < least) return `length must be at least ${least}`
-  if (length !== undefined && len_max !== undefined && length > len_max) return `length must be at most ${len_max}`
+  if (length !== undefined && len_max !== undefined && length > len_max)
+    return `length must be at most ${len_max}`
   if (match && typeof value === 'string' && !match[0].test(value)) return match[1]
   return custom?.(value as never)
 }
@@ -127,7 +142,12 @@ function lengthOf(value: unknown): number | undefined {
 
 function hintFor(field: Field, value: unknown) {
   const { one_of } = field.rules
-  return one_of && typeof value === 'string' ? guess(value, one_of.filter((each) => typeof each === 'string')) : {}
+  return one_of && typeof value === 'string'
+    ? guess(
+        value,
+        one_of.filter((each) => typeof each === 'string'),
+      )
+    : {}
 }
 
 function guess(name: string, names: readonly string[]): { hint?: string } {

@@ -3,7 +3,16 @@
  * Schema and its page in the docs, so the description is an argument that cannot be left out.
  */
 export type FieldType =
-  'string' | 'integer' | 'number' | 'boolean' | 'array' | 'set' | 'map' | 'record' | 'foreign' | 'any'
+  | 'string'
+  | 'integer'
+  | 'number'
+  | 'boolean'
+  | 'array'
+  | 'set'
+  | 'map'
+  | 'record'
+  | 'foreign'
+  | 'any'
 
 /** What a field demands, by Kong's names. Numbers in `between` are inclusive. */
 export interface Rules {
@@ -57,7 +66,12 @@ export type Config<F extends Fields> = { readonly [K in keyof F]: Infer<F[K]> }
 type Given<T, R> = R extends { required: true } | { default: {} } ? T : T | undefined
 type Choice<T, R> = R extends { one_of: readonly (infer O)[] } ? O : T
 
-function field<T>(type: FieldType, description: string, rules: Rules = {}, rest: Partial<Field> = {}) {
+function field<T>(
+  type: FieldType,
+  description: string,
+  rules: Rules = {},
+  rest: Partial<Field> = {},
+) {
   return { type, description, rules, ...rest } as Field<T>
 }
 
@@ -76,15 +90,32 @@ export function boolean<const R extends Rules>(description: string, rules?: R) {
 export function any<const R extends Rules>(description: string, rules?: R) {
   return field<unknown>('any', description, rules)
 }
-export function array<E extends Field, const R extends Rules>(description: string, element: E, rules?: R) {
+export function array<E extends Field, const R extends Rules>(
+  description: string,
+  element: E,
+  rules?: R,
+) {
   return field<Given<readonly NonNullable<Infer<E>>[], R>>('array', description, rules, { element })
 }
 /** An array without order: Kong compares it sorted, and refuses no duplicates. */
-export function set<E extends Field, const R extends Rules>(description: string, element: E, rules?: R) {
+export function set<E extends Field, const R extends Rules>(
+  description: string,
+  element: E,
+  rules?: R,
+) {
   return field<Given<readonly NonNullable<Infer<E>>[], R>>('set', description, rules, { element })
 }
-export function map<E extends Field, const R extends Rules>(description: string, element: E, rules?: R) {
-  return field<Given<Readonly<Record<string, NonNullable<Infer<E>>>>, R>>('map', description, rules, { element })
+export function map<E extends Field, const R extends Rules>(
+  description: string,
+  element: E,
+  rules?: R,
+) {
+  return field<Given<Readonly<Record<string, NonNullable<Infer<E>>>>, R>>(
+    'map',
+    description,
+    rules,
+    { element },
+  )
 }
 /** A record that is `required` is filled with its fields' defaults where it is absent, as in Kong. */
 export function record<F extends Fields, const R extends Rules>(

@@ -1,0 +1,266 @@
+import { STATUS_CODES } from 'node:http'
+import { BodyDecoder } from '../http1/body.ts'
+import { BadMessage, UNTIL_CLOSE, type RequestHead } from '../http1/head.ts'
+import { BodyTooLarge } from '../pdk.ts'
+
+/** Who takes a request's body as it comes. */
+export interface BodySink {
+  /** A view of the connection's buffer: copy what you keep. Give false to be sent no more until `resumeBody`. */
+  part(bytes: Uint8Array, last: boolean): boolean
+  /** The client left, or broke the rules, before the body was whole. */
+  fail(): void
+}
+
+/** What an exchange needs of the connection that it lives on. */
+export interface ExchangeConnection {
+  readonly remoteAddress: string
+  readonly localPort: number
+  /** Sends text (a byte a character), bytes and text, in one piece if it can. False: wait for `onDrain`. */
+  send(text: string, bytes?: Uint8Array, tail?: string): boolean
+  pauseReading(): void
+  resumeReading(): void
+  /** The answer is whole: the next request may come, unless `close`. */
+  finished(close: boolean): void
+  /** Breaks the connection, so that a cut answer cannot look whole. */
+  abort(): void
+}
+
+const EMPTY = new Uint8Array(0)
+/** How much of a body is kept for whoever asks for it first, before the client has to wait. */
+const EARLY_BYTES = 64 * 1024
+/** Only the form of a URL, for the framework: the path is ours to read, from the request line. */
+const ANY_URL = 'http://gatehouse/'
+
+/**
+ * One request and its answer, on the wire. It stands in for the `Request` that Elysia's handler is given, and the
+ * answer is written here rather than returned as a `Response`: those two forget the order, the spelling and the
+ * repetition of fields, the framing and the pace, all of which a proxy has to keep.
+ */
+export class Exchange {
+  readonly url = ANY_URL
+  readonly method: string
+  readonly head: RequestHead
+  readonly connection: ExchangeConnection
+  /** `performance.now()` when the head had arrived. */
+  readonly startedAt = performance.now()
+  /** Called once if the client leaves before the answer is whole. */
+  onGone: (() => void) | undefined
+  /** Called when a slow client takes more of the answer. */
+  onDrain: (() => void) | undefined
+  /** The answer's status once it has begun; 0 before. */
+  status = 0
+  bytesSent = 0
+  isOver = false
+
+  #decoder: BodyDecoder
+  #sink: BodySink | undefined
+  #early: Uint8Array[] | undefined
+  #earlyBytes = 0
+  #whole: Promise<Uint8Array> | undefined
+  #continueOwed: boolean
+  #chunked = false
+  #bodiless = false
+  #closes: boolean
+  isTunnel = false
+
+  constructor(connection: ExchangeConnection, head: RequestHead) {
+    this.connection = connection
+    this.head = head
+    this.method = head.method
+    this.#decoder = new BodyDecoder(head.length)
+    this.#continueOwed = head.expectsContinue
+    this.#closes = !head.keepAlive
+  }
+
+  // ---- the request's body
+
+  get hasBody(): boolean {
+    return this.head.length !== 0
+  }
+
+  get bodyDone(): boolean {
+    return this.#decoder.done
+  }
+
+  /** Takes bytes off the connection; gives where this request's body ends in them. Throws `BadMessage`. */
+  receive(bytes: Uint8Array, at: number): number {
+    this.#continueOwed = false
+    let held: Uint8Array | undefined
+    const end = this.#decoder.feed(bytes, at, (part) => {
+      if (held) this.#take(held, false)
+      held = part
+    })
+    if (held || this.#decoder.done) this.#take(held ?? EMPTY, this.#decoder.done)
+    return end
+  }
+
+  #take(part: Uint8Array, last: boolean): void {
+    if (this.#sink) {
+      if (!this.#sink.part(part, last)) this.connection.pauseReading()
+      return
+    }
+    this.#early ??= []
+    this.#early.push(new Uint8Array(part))
+    this.#earlyBytes += part.length
+    if (this.#earlyBytes > EARLY_BYTES) this.connection.pauseReading()
+  }
+
+  /** The whole body if it came together with the head, or there is none: the way without a promise. */
+  bodyAtOnce(): Uint8Array | undefined {
+    if (!this.#decoder.done || this.#whole) return undefined
+    const early = this.#early ?? []
+    return early.length === 1 ? early[0]! : Buffer.concat(early)
+  }
+
+  /** Sends the body to `sink`, from its beginning. Once only. */
+  pipeBody(sink: BodySink): void {
+    this.#sink = sink
+    if (this.#continueOwed) {
+      this.#continueOwed = false
+      this.connection.send('HTTP/1.1 100 Continue\r\n\r\n')
+    }
+    const early = this.#early ?? []
+    this.#early = undefined
+    let ready = true
+    early.forEach(
+      (part, i) => (ready = sink.part(part, this.#decoder.done && i === early.length - 1)),
+    )
+    if (ready) this.connection.resumeReading()
+  }
+
+  resumeBody(): void {
+    this.connection.resumeReading()
+  }
+
+  /** The whole body, at most `limit` bytes (`BodyTooLarge` above). It can be asked for again, and is then replayed. */
+  readBody(limit: number): Promise<Uint8Array> {
+    return (this.#whole ??= new Promise((resolve, reject) => {
+      if (this.head.length === 0) return resolve(EMPTY)
+      if (this.head.length > limit)
+        return reject(new BodyTooLarge(`the body is larger than ${limit} bytes`))
+      const parts: Uint8Array[] = []
+      let size = 0
+      this.pipeBody({
+        part: (bytes, last) => {
+          size += bytes.length
+          if (size > limit) {
+            reject(new BodyTooLarge(`the body is larger than ${limit} bytes`))
+            return false
+          }
+          parts.push(new Uint8Array(bytes))
+          if (last) resolve(parts.length === 1 ? parts[0]! : Buffer.concat(parts))
+          return true
+        },
+        fail: () => reject(new BadMessage('the request body ended early')),
+      })
+    }))
+  }
+
+  /** Whether `readBody` was called: then the body is in its promise, not on the wire. */
+  get bodyWasRead(): boolean {
+    return this.#whole !== undefined
+  }
+
+  // ---- the answer
+
+  /** Answers with a whole body. `fields` are header lines, each with its CRLF. */
+  respond(status: number, fields: string, body: Uint8Array): void {
+    const bodiless = status < 200 || status === 204 || status === 304
+    const length = bodiless ? '' : `Content-Length: ${body.length}\r\n`
+    this.#begin(status, 0)
+    this.connection.send(
+      `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${fields}${length}${this.#connectionField()}\r\n`,
+      this.method === 'HEAD' || bodiless ? undefined : body,
+    )
+    this.bytesSent = body.length
+    this.#end()
+  }
+
+  /**
+   * Begins an answer whose body follows by `write`. `length` is its number of bytes, or `CHUNKED` or `UNTIL_CLOSE` where
+   * the sender does not know it; `fields` hold the Content-Length if it is known.
+   */
+  start(
+    status: number,
+    reason: string,
+    fields: string,
+    length: number,
+    first: Uint8Array,
+    last: boolean,
+  ): boolean {
+    this.#begin(status, length)
+    this.#chunked = length < 0 && this.head.minor === 1
+    const framing = this.#chunked ? 'Transfer-Encoding: chunked\r\n' : ''
+    const head = `HTTP/1.1 ${status} ${reason}\r\n${fields}${framing}${this.#connectionField()}\r\n`
+    return this.#sendPart(head, first, last)
+  }
+
+  /** Sends the next part of the body. False: wait for `onDrain`. */
+  write(part: Uint8Array, last: boolean): boolean {
+    return this.#sendPart('', part, last)
+  }
+
+  /** Turns the connection into a plain two-way pipe, after `101 Switching Protocols`. */
+  switchProtocols(fields: string, sink: BodySink): void {
+    this.status = 101
+    this.isTunnel = true
+    this.#decoder = new BodyDecoder(UNTIL_CLOSE)
+    this.#sink = sink
+    this.connection.send(`HTTP/1.1 101 Switching Protocols\r\n${fields}\r\n`)
+  }
+
+  /** The service has left the tunnel. */
+  closeTunnel(): void {
+    this.isOver = true
+    this.connection.finished(true)
+  }
+
+  /** Cannot be finished: the client must see that the answer was cut. */
+  abort(): void {
+    if (this.isOver) return
+    this.isOver = true
+    this.connection.abort()
+  }
+
+  /** The connection is gone, from the client's side. */
+  gone(): void {
+    if (this.isOver) return
+    this.isOver = true
+    this.#sink?.fail()
+    this.onGone?.()
+  }
+
+  #begin(status: number, length: number): void {
+    this.status = status
+    this.#bodiless = this.method === 'HEAD' || status === 204 || status === 304
+    // What is left of a body that nobody read would be taken for the next request.
+    if (!this.#decoder.done) this.#closes = true
+    if (length < 0 && this.head.minor === 0) this.#closes = true
+  }
+
+  #sendPart(head: string, part: Uint8Array, last: boolean): boolean {
+    this.bytesSent += part.length
+    let ready: boolean
+    if (this.#bodiless || part.length === 0) {
+      const end = last && this.#chunked && !this.#bodiless ? '0\r\n\r\n' : ''
+      ready = head || end ? this.connection.send(head + end) : true
+    } else if (this.#chunked) {
+      ready = this.connection.send(
+        `${head}${part.length.toString(16)}\r\n`,
+        part,
+        last ? '\r\n0\r\n\r\n' : '\r\n',
+      )
+    } else ready = this.connection.send(head, part)
+    if (last) this.#end()
+    return ready
+  }
+
+  #connectionField(): string {
+    return this.#closes ? 'Connection: close\r\n' : 'Connection: keep-alive\r\n'
+  }
+
+  #end(): void {
+    this.isOver = true
+    this.connection.finished(this.#closes)
+  }
+}

@@ -1,0 +1,64 @@
+import { Deadlines } from '../http1/deadlines.ts'
+import type { BadMessage } from '../http1/head.ts'
+import { ClientConnection, type ConnectionOwner } from './connection.ts'
+import type { Exchange } from './exchange.ts'
+
+export interface ListenerOptions {
+  readonly host: string
+  /** 0 takes a free port. */
+  readonly port: number
+  handle(exchange: Exchange): void
+  refuse(connection: ClientConnection, fault: BadMessage): void
+  /** A fault of our own while a connection was served. The connection is closed already. */
+  crashed(error: unknown): void
+}
+
+/** A TCP port that speaks HTTP/1.1 with clients. */
+export class Listener implements ConnectionOwner {
+  readonly deadlines = new Deadlines()
+  isDraining = false
+  readonly handle: (exchange: Exchange) => void
+  readonly refuse: (connection: ClientConnection, fault: BadMessage) => void
+  readonly #connections = new Set<ClientConnection>()
+  readonly #server: Bun.TCPSocketListener<ClientConnection>
+
+  /** Throws Bun's error (`code` EADDRINUSE, EACCES …) if the address cannot be taken. */
+  constructor(options: ListenerOptions) {
+    this.handle = options.handle
+    this.refuse = options.refuse
+    this.#server = Bun.listen<ClientConnection>({
+      hostname: options.host,
+      port: options.port,
+      socket: {
+        open: (socket) => {
+          socket.data = new ClientConnection(socket, this)
+          this.#connections.add(socket.data)
+        },
+        data: (socket, bytes) => socket.data.data(bytes),
+        drain: (socket) => socket.data.drain(),
+        close: (socket) => {
+          this.#connections.delete(socket.data)
+          socket.data.closed()
+        },
+        error: (socket, error) => {
+          socket.data.abort()
+          options.crashed(error)
+        },
+      },
+    })
+  }
+
+  get port(): number {
+    return this.#server.port
+  }
+
+  /** Takes no more connections, lets every request be answered, and gives up on the rest after `timeout` milliseconds. */
+  async stop(timeout: number): Promise<void> {
+    this.isDraining = true
+    this.#server.stop()
+    for (const connection of this.#connections) connection.closeWhenIdle()
+    const until = performance.now() + timeout
+    while (this.#connections.size > 0 && performance.now() < until) await Bun.sleep(5)
+    for (const connection of this.#connections) connection.abort()
+  }
+}

@@ -1,0 +1,241 @@
+import { HeaderList } from '../headers.ts'
+
+/** A message that breaks RFC 9112 (or our limits): `status` is what a client is told; a service's becomes 502. */
+export class BadMessage extends Error {
+  override readonly name = 'BadMessage'
+  readonly status: number
+  constructor(message: string, status = 400) {
+    super(message)
+    this.status = status
+  }
+}
+
+/** How long a body is: a number of bytes, or one of these. */
+export const CHUNKED = -1
+export const UNTIL_CLOSE = -2
+
+export interface RequestHead {
+  readonly method: string
+  /** Path and query as sent; `*` for the whole server. */
+  readonly target: string
+  /** 0 for HTTP/1.0, 1 for HTTP/1.1. */
+  readonly minor: number
+  readonly host: string
+  readonly headers: HeaderList
+  readonly length: number
+  readonly keepAlive: boolean
+  readonly expectsContinue: boolean
+  /** The protocol of `Upgrade`, if the client asks to leave HTTP. */
+  readonly upgrade: string | undefined
+}
+
+export interface ResponseHead {
+  readonly status: number
+  readonly reason: string
+  readonly minor: number
+  readonly headers: HeaderList
+  readonly length: number
+  readonly keepAlive: boolean
+}
+
+/** nginx's `large_client_header_buffers 4 8k`, which Kong keeps. */
+export const MAX_HEAD = 32 * 1024
+const MAX_LINE = 8 * 1024
+
+const TOKEN = new Uint8Array(65_536)
+for (const char of "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") {
+  TOKEN[char.charCodeAt(0)] = 1
+}
+
+/** Reads a request's head: `text` is all before the empty line, one character a byte. Throws `BadMessage`. */
+export function parseRequestHead(text: string): RequestHead {
+  const lineEnd = endOfLine(text, 0)
+  if (lineEnd > MAX_LINE) throw new BadMessage('the request line is too long', 414)
+  const methodEnd = endOfToken(text, 0)
+  if (methodEnd === 0 || text.charCodeAt(methodEnd) !== 0x20)
+    throw new BadMessage('malformed request line')
+  const method = text.substring(0, methodEnd)
+  const targetEnd = text.indexOf(' ', methodEnd + 1)
+  if (targetEnd < 0 || targetEnd > lineEnd) throw new BadMessage('malformed request line')
+  let target = text.substring(methodEnd + 1, targetEnd)
+  checkTarget(target)
+  const minor = parseVersion(text.substring(targetEnd + 1, lineEnd))
+  const headers = parseFields(text, lineEnd + 2)
+
+  let host = onlyValue(headers, 'host')
+  if (host === undefined && minor === 1) throw new BadMessage('the Host field is missing')
+  if (host !== undefined && !HOST.test(host)) throw new BadMessage('malformed Host field')
+  if (target.charCodeAt(0) !== 0x2f && !(target === '*' && method === 'OPTIONS')) {
+    ;[host, target] = splitAbsolute(target, method)
+  }
+  const connection = headers.get('connection')
+  const expect = headers.get('expect')
+  return {
+    method,
+    target,
+    minor,
+    host: host ?? '',
+    headers,
+    length: requestLength(headers, minor),
+    keepAlive: staysOpen(connection, minor),
+    expectsContinue: minor === 1 && expect !== undefined && expect.toLowerCase() === '100-continue',
+    upgrade:
+      connection !== undefined && hasWord(connection, 'upgrade')
+        ? headers.get('upgrade')
+        : undefined,
+  }
+}
+
+/** Reads a response's head, that answers a request of `method`. Throws `BadMessage`. */
+export function parseResponseHead(text: string, method: string): ResponseHead {
+  const lineEnd = endOfLine(text, 0)
+  const line = STATUS_LINE.exec(text.substring(0, lineEnd))
+  if (!line) throw new BadMessage('malformed status line')
+  const minor = line[1] === '1' ? 1 : 0
+  const status = Number(line[2])
+  const headers = parseFields(text, lineEnd + 2)
+  return {
+    status,
+    reason: line[3] ?? '',
+    minor,
+    headers,
+    length: responseLength(headers, minor, status, method),
+    keepAlive: staysOpen(headers.get('connection'), minor),
+  }
+}
+
+const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: ([\t\x20-\x7e\x80-\xff]*))?$/
+const HOST = /^(?:\[[0-9A-Fa-f:.]+\]|[^\x00-\x20\x7f-\xff"#%/<>?@\\^`{|}[\],:]+)(?::\d{1,5})?$/
+
+function parseFields(text: string, start: number): HeaderList {
+  const raw: string[] = []
+  const names: string[] = []
+  let at = start
+  while (at < text.length) {
+    const nameEnd = endOfToken(text, at)
+    if (nameEnd === at || text.charCodeAt(nameEnd) !== 0x3a)
+      throw new BadMessage('malformed header field')
+    const lineEnd = endOfLine(text, nameEnd)
+    if (lineEnd - at > MAX_LINE) throw new BadMessage('Request header or cookie too large')
+    let from = nameEnd + 1
+    let to = lineEnd
+    while (from < to && isBlank(text.charCodeAt(from))) from++
+    while (to > from && isBlank(text.charCodeAt(to - 1))) to--
+    for (let i = from; i < to; i++) {
+      const c = text.charCodeAt(i)
+      // CR, LF and NUL inside a value are how a request is smuggled into another (RFC 9110 §5.5).
+      if ((c < 0x20 && c !== 0x09) || c === 0x7f)
+        throw new BadMessage('control character in a header field')
+    }
+    const name = text.substring(at, nameEnd)
+    raw.push(name, text.substring(from, to))
+    names.push(name.toLowerCase())
+    at = lineEnd + 2
+  }
+  return new HeaderList(raw, names)
+}
+
+function endOfLine(text: string, from: number): number {
+  const end = text.indexOf('\r\n', from)
+  return end < 0 ? text.length : end
+}
+
+function endOfToken(text: string, from: number): number {
+  let i = from
+  while (i < text.length && TOKEN[text.charCodeAt(i)] === 1) i++
+  return i
+}
+
+function isBlank(c: number): boolean {
+  return c === 0x20 || c === 0x09
+}
+
+function checkTarget(target: string): void {
+  if (target === '') throw new BadMessage('malformed request line')
+  for (let i = 0; i < target.length; i++) {
+    const c = target.charCodeAt(i)
+    // A fragment is never sent; one in the path has fooled path-based rules of other gateways.
+    if (c <= 0x20 || c === 0x7f || c === 0x23) throw new BadMessage('malformed request target')
+  }
+}
+
+/** RFC 9112 §3.2.2: the authority of an absolute target replaces the Host field. */
+function splitAbsolute(target: string, method: string): [host: string, target: string] {
+  const scheme = /^https?:\/\//i.exec(target)
+  if (!scheme || method === 'CONNECT')
+    throw new BadMessage('malformed request target', method === 'CONNECT' ? 405 : 400)
+  const rest = target.slice(scheme[0].length)
+  const end = rest.search(/[/?]/)
+  const host = end < 0 ? rest : rest.slice(0, end)
+  if (!HOST.test(host)) throw new BadMessage('malformed request target')
+  const path = end < 0 ? '/' : rest.slice(end)
+  return [host, path.startsWith('/') ? path : `/${path}`]
+}
+
+function parseVersion(version: string): number {
+  if (version === 'HTTP/1.1') return 1
+  if (version === 'HTTP/1.0') return 0
+  throw /^HTTP\/\d\.\d$/.test(version)
+    ? new BadMessage('HTTP version not supported', 505)
+    : new BadMessage('malformed request line')
+}
+
+function onlyValue(headers: HeaderList, name: string): string | undefined {
+  const first = headers.names.indexOf(name)
+  if (first < 0) return undefined
+  if (headers.names.indexOf(name, first + 1) >= 0)
+    throw new BadMessage(`more than one ${name} field`)
+  return headers.raw[2 * first + 1]
+}
+
+function declaredLength(headers: HeaderList): number | undefined {
+  const value = onlyValue(headers, 'content-length')
+  if (value === undefined) return undefined
+  if (!/^\d{1,15}$/.test(value)) throw new BadMessage('malformed Content-Length field')
+  return Number(value)
+}
+
+/** RFC 9112 §6.3, without its leniency: two framings, an unknown one, or one in HTTP/1.0 are refused. */
+function isChunked(headers: HeaderList, minor: number): boolean {
+  const coding = onlyValue(headers, 'transfer-encoding')
+  if (coding === undefined) return false
+  if (coding.toLowerCase() !== 'chunked') throw new BadMessage('unknown transfer coding', 501)
+  if (minor === 0) throw new BadMessage('Transfer-Encoding in HTTP/1.0')
+  if (headers.has('content-length'))
+    throw new BadMessage('both Transfer-Encoding and Content-Length')
+  return true
+}
+
+function requestLength(headers: HeaderList, minor: number): number {
+  return isChunked(headers, minor) ? CHUNKED : (declaredLength(headers) ?? 0)
+}
+
+function responseLength(
+  headers: HeaderList,
+  minor: number,
+  status: number,
+  method: string,
+): number {
+  const chunked = isChunked(headers, minor)
+  const declared = declaredLength(headers)
+  if (method === 'HEAD' || status < 200 || status === 204 || status === 304) return 0
+  return chunked ? CHUNKED : (declared ?? UNTIL_CLOSE)
+}
+
+function staysOpen(connection: string | undefined, minor: number): boolean {
+  if (connection === undefined) return minor === 1
+  if (hasWord(connection, 'close')) return false
+  return minor === 1 || hasWord(connection, 'keep-alive')
+}
+
+/** Whether a comma-separated field holds a word, in any case; `word` in lower case. */
+export function hasWord(value: string, word: string): boolean {
+  if (value.length === word.length) return value.toLowerCase() === word
+  return (
+    value.includes(',') &&
+    value
+      .toLowerCase()
+      .split(',')
+      .some((each) => each.trim() === word)
+  )
+}

@@ -1,0 +1,47 @@
+import { BlockList, isIP } from 'node:net'
+import type { RequestHead } from '../http1/head.ts'
+
+export interface ClientAddressSettings {
+  /** Kong's `trusted_ips`: addresses or CIDR blocks of the proxies in front. */
+  readonly trusted_ips: readonly string[]
+  /** The field that those proxies put the client's address in, in lower case. */
+  readonly real_ip_header: string
+  readonly real_ip_recursive: boolean
+}
+
+/** Who a request comes from. A field that names the client is believed only from a trusted peer. */
+export class ClientAddress {
+  readonly #trusted: BlockList | undefined
+  readonly #settings: ClientAddressSettings
+
+  constructor(settings: ClientAddressSettings) {
+    this.#settings = settings
+    this.#trusted = settings.trusted_ips.length > 0 ? blockList(settings.trusted_ips) : undefined
+  }
+
+  isTrusted(address: string): boolean {
+    return this.#trusted?.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4') ?? false
+  }
+
+  /** The client's address: the peer's, or what a trusted peer says; the last of a list, or with `real_ip_recursive` the last that is not trusted itself. */
+  of(head: RequestHead, peer: string): string {
+    if (!this.#trusted || !this.isTrusted(peer)) return peer
+    const chain = head.headers
+      .all(this.#settings.real_ip_header)
+      .flatMap((each) => each.split(',').map((part) => part.trim()))
+    const known = chain.filter((each) => isIP(each) !== 0)
+    if (!this.#settings.real_ip_recursive) return known.at(-1) ?? peer
+    return known.findLast((each) => !this.isTrusted(each)) ?? known[0] ?? peer
+  }
+}
+
+function blockList(blocks: readonly string[]): BlockList {
+  const list = new BlockList()
+  for (const block of blocks) {
+    const [address = '', bits] = block.split('/')
+    const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
+    if (bits === undefined) list.addAddress(address, family)
+    else list.addSubnet(address, Number(bits), family)
+  }
+  return list
+}

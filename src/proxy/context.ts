@@ -1,0 +1,146 @@
+import type { Consumer, Route, Service } from '../entities/index.ts'
+import type { Exchange } from '../front/exchange.ts'
+import { type HeaderList, spelling } from '../headers.ts'
+import type { AccessContext, ClientRequest, Credential, UpstreamRequest } from '../pdk.ts'
+import { normalizePath } from '../router/path.ts'
+import type { Instance } from './plan.ts'
+import type { PreparedRoute } from './snapshot.ts'
+
+/** How much of a body a plugin reads unless it says otherwise; bytes. */
+const BODY_LIMIT = 1024 * 1024
+
+/** The request as the client sent it, as plugins and the router see it. */
+export class ProxiedRequest implements ClientRequest {
+  readonly id: string
+  readonly scheme = 'http'
+  readonly method: string
+  readonly host: string
+  /** The path as sent, without the query. */
+  readonly rawPath: string
+  readonly path: string
+  readonly query: string
+  readonly headers: HeaderList
+  readonly ip: string
+  readonly exchange: Exchange
+
+  constructor(exchange: Exchange, id: string, ip: string) {
+    const { head } = exchange
+    this.exchange = exchange
+    this.id = id
+    this.ip = ip
+    this.method = head.method
+    this.host = head.host
+    this.headers = head.headers
+    const mark = head.target.indexOf('?')
+    this.rawPath = mark < 0 ? head.target : head.target.slice(0, mark)
+    this.path = normalizePath(this.rawPath)
+    this.query = mark < 0 ? '' : head.target.slice(mark + 1)
+  }
+
+  get hasBody(): boolean {
+    return this.exchange.hasBody
+  }
+
+  body(limit = BODY_LIMIT): Promise<Uint8Array> {
+    return this.exchange.readBody(limit)
+  }
+}
+
+/** The request as it will be sent on. */
+export class OutgoingRequest implements UpstreamRequest {
+  readonly headers: HeaderList
+  query: string
+  body: Uint8Array | undefined
+
+  constructor(request: ProxiedRequest) {
+    this.headers = request.headers.copy()
+    this.query = request.query
+  }
+
+  setBody(body: Uint8Array): void {
+    this.body = body
+  }
+}
+
+/** What the gateway says of a caller to a service. A client's own are dropped where a plugin authenticates. */
+const IDENTITY_HEADERS = new Set([
+  'x-consumer-id',
+  'x-consumer-username',
+  'x-consumer-custom-id',
+  'x-consumer-groups',
+  'x-credential-identifier',
+  'x-anonymous-consumer',
+  'x-authenticated-groups',
+  'x-authenticated-scope',
+  'x-authenticated-userid',
+])
+
+/** One request on its way through the plugins of its route. */
+export class RequestContext implements AccessContext {
+  readonly request: ProxiedRequest
+  readonly upstream: OutgoingRequest
+  readonly prepared: PreparedRoute
+  /** The part of the path that the route's path matched. */
+  readonly matchedPath: string
+  consumer: Consumer | undefined
+  credential: Credential | undefined
+  /** The plugin entities whose turn came, for the phases after the answer; only where one of them asks for it. */
+  readonly ran: Instance[] = []
+  /** The one whose turn it is. */
+  running: Instance | undefined
+  /** Its way to the service, once it is on it. */
+  forwarding: { readonly sentAt: number } | undefined
+
+  constructor(request: ProxiedRequest, prepared: PreparedRoute, matchedPath: string) {
+    this.request = request
+    this.upstream = new OutgoingRequest(request)
+    this.prepared = prepared
+    this.matchedPath = matchedPath
+    if (prepared.plan.authenticates) dropIdentity(this.upstream.headers)
+  }
+
+  get route(): Route {
+    return this.prepared.route
+  }
+
+  get service(): Service | undefined {
+    return this.prepared.service
+  }
+
+  authenticate(
+    consumer: Consumer | undefined,
+    credential: Credential | undefined,
+    anonymous = false,
+  ): void {
+    this.consumer = consumer
+    this.credential = credential
+    const { headers } = this.upstream
+    dropIdentity(headers)
+    if (consumer) {
+      headers.append('X-Consumer-ID', consumer.id)
+      if (consumer.custom_id !== undefined)
+        headers.append('X-Consumer-Custom-ID', wireValue(consumer.custom_id))
+      if (consumer.username !== undefined)
+        headers.append('X-Consumer-Username', wireValue(consumer.username))
+    }
+    if (credential) headers.append('X-Credential-Identifier', wireValue(credential.id))
+    if (anonymous) headers.append('X-Anonymous-Consumer', 'true')
+  }
+}
+
+/** Drops Kong's identity headers in every spelling. */
+export function dropIdentity(headers: HeaderList): void {
+  for (const name of headers.names) {
+    if (name.charCodeAt(0) === 0x78 && IDENTITY_HEADERS.has(spelling(name))) {
+      for (const each of IDENTITY_HEADERS) headers.deleteSpellings(each)
+      return
+    }
+  }
+}
+
+/** A name or a claim as a header's value: its UTF-8 bytes, and never a line break. */
+function wireValue(text: string): string {
+  return Buffer.from(text, 'utf8')
+    .toString('latin1')
+    .replace(/[\x00-\x08\x0a-\x1f\x7f]/g, '')
+}

@@ -1,0 +1,224 @@
+import type { BodySink } from '../front/exchange.ts'
+import { CHUNKED, type ResponseHead } from '../http1/head.ts'
+import type { UpstreamClient } from '../upstream/client.ts'
+import type { Receiver, Target, Timeouts, UpstreamConnection } from '../upstream/connection.ts'
+import { UpstreamError } from '../upstream/errors.ts'
+import type { RequestContext } from './context.ts'
+
+/** Where the requests of a service go, prepared at load. */
+export interface ServiceTarget {
+  readonly target: Target
+  readonly timeouts: Timeouts
+  /** How often a request is sent once more after the first time. */
+  readonly retries: number
+}
+
+/** Who is told of the answer. */
+export interface ForwardingOwner {
+  /** The request's line and fields, with the given framing. */
+  requestHead(ctx: RequestContext, framing: string): string
+  /** The answer's fields for the client. */
+  answered(ctx: RequestContext, head: ResponseHead): { status: number; fields: string }
+  /** There is no answer. Nothing was sent to the client yet. */
+  failed(ctx: RequestContext, error: UpstreamError): void
+  /** It is over: answered whole, cut short (`error`), or left by the client. */
+  finished(ctx: RequestContext, error?: UpstreamError): void
+}
+
+const EMPTY = new Uint8Array(0)
+
+/** Sending such a request twice is not more than sending it once (RFC 9110 §9.2.2); nginx draws the line here too. */
+const NOT_REPEATED = new Set(['POST', 'PATCH', 'LOCK'])
+
+/** One request on its way to the service and the answer on its way back, both streamed at the slower side's pace. */
+export class Forwarding implements Receiver, BodySink {
+  /** `performance.now()` when the request was sent; 0 before. */
+  sentAt = 0
+  readonly #ctx: RequestContext
+  readonly #service: ServiceTarget
+  readonly #client: UpstreamClient
+  readonly #owner: ForwardingOwner
+  #connection: UpstreamConnection | undefined
+  #triesLeft: number
+  #isReused = false
+  /** A body that came with the head, or that a plugin read or replaced, can be sent again; a stream cannot. */
+  #body: Uint8Array | undefined
+  #streams = false
+  #isChunked = false
+  #answer: { status: number; reason: string; fields: string; length: number } | undefined
+  #isAnswering = false
+  #isGone = false
+
+  constructor(
+    ctx: RequestContext,
+    service: ServiceTarget,
+    client: UpstreamClient,
+    owner: ForwardingOwner,
+  ) {
+    this.#ctx = ctx
+    this.#service = service
+    this.#client = client
+    this.#owner = owner
+    this.#triesLeft = service.retries
+    ctx.request.exchange.onGone = () => this.#gone()
+  }
+
+  /** Begins. `body` if all of it is here already. */
+  start(body: Uint8Array | undefined): void {
+    this.#body = body
+    const idle = this.#client.take(this.#service.target)
+    this.#isReused = idle !== undefined
+    if (idle) this.#send(idle)
+    else this.#connect()
+  }
+
+  #connect(): void {
+    const { target, timeouts } = this.#service
+    this.#client.connect(target, timeouts.connect).then(
+      (connection) => (this.#isGone ? this.#client.release(connection) : this.#send(connection)),
+      (error: UpstreamError) => this.fail(error),
+    )
+  }
+
+  #send(connection: UpstreamConnection): void {
+    const { exchange, method } = this.#ctx.request
+    const { timeouts } = this.#service
+    this.#connection = connection
+    this.sentAt = performance.now()
+    if (this.#body || !exchange.hasBody) {
+      const framing = this.#body ? `Content-Length: ${this.#body.length}\r\n` : ''
+      connection.begin(
+        method,
+        this.#owner.requestHead(this.#ctx, framing),
+        this.#body,
+        true,
+        timeouts,
+        this,
+      )
+      return
+    }
+    this.#isChunked = exchange.head.length === CHUNKED
+    const framing = this.#isChunked
+      ? 'Transfer-Encoding: chunked\r\n'
+      : `Content-Length: ${exchange.head.length}\r\n`
+    connection.begin(
+      method,
+      this.#owner.requestHead(this.#ctx, framing),
+      undefined,
+      false,
+      timeouts,
+      this,
+    )
+    this.#streams = true
+    exchange.pipeBody(this)
+  }
+
+  // ---- the request's body, from the client
+
+  part(bytes: Uint8Array, last: boolean): boolean {
+    const connection = this.#connection
+    if (!connection) return true
+    if (!this.#isChunked || this.#ctx.request.exchange.isTunnel)
+      return connection.send('', bytes, '', last)
+    if (bytes.length === 0) return last ? connection.send('0\r\n\r\n', undefined, '', true) : true
+    return connection.send(
+      `${bytes.length.toString(16)}\r\n`,
+      bytes,
+      last ? '\r\n0\r\n\r\n' : '\r\n',
+      last,
+    )
+  }
+
+  drain(): void {
+    this.#ctx.request.exchange.resumeBody()
+  }
+
+  // ---- the answer, from the service
+
+  head(head: ResponseHead, more: boolean): void {
+    const { exchange } = this.#ctx.request
+    if (head.status === 101) {
+      if (!exchange.head.upgrade)
+        return this.#refuse(new UpstreamError('invalid_response', 'an unasked change of protocol'))
+      const { fields } = this.#owner.answered(this.#ctx, head)
+      exchange.switchProtocols(
+        `${fields}Connection: Upgrade\r\nUpgrade: ${head.headers.get('upgrade') ?? ''}\r\n`,
+        this,
+      )
+      this.#isAnswering = true
+      exchange.onDrain = () => this.#connection?.resume()
+      return
+    }
+    const { status, fields } = this.#owner.answered(this.#ctx, head)
+    this.#answer = { status, fields, reason: head.reason, length: head.length }
+    if (!more) this.data(EMPTY, false)
+  }
+
+  data(part: Uint8Array, last: boolean): boolean {
+    const { exchange } = this.#ctx.request
+    if (last) {
+      this.#connection = undefined
+      exchange.onGone = undefined
+    }
+    const ready = this.#pass(part, last)
+    if (last) this.#owner.finished(this.#ctx)
+    return ready
+  }
+
+  #pass(part: Uint8Array, last: boolean): boolean {
+    const { exchange } = this.#ctx.request
+    const answer = this.#answer
+    if (!answer) return this.#passTunnel(part, last)
+    if (this.#isAnswering) return exchange.write(part, last)
+    this.#isAnswering = true
+    exchange.onDrain = () => this.#connection?.resume()
+    return exchange.start(answer.status, answer.reason, answer.fields, answer.length, part, last)
+  }
+
+  #passTunnel(part: Uint8Array, last: boolean): boolean {
+    const { exchange } = this.#ctx.request
+    const ready = exchange.write(part, false)
+    if (last) exchange.closeTunnel()
+    return ready
+  }
+
+  fail(error?: UpstreamError): void {
+    if (!error) return this.#gone()
+    this.#connection = undefined
+    if (this.#isGone) return
+    if (this.#isAnswering) {
+      this.#ctx.request.exchange.abort()
+      return this.#owner.finished(this.#ctx, error)
+    }
+    if (this.#mayRepeat(error)) return this.start(this.#body)
+    this.#ctx.request.exchange.onGone = undefined
+    this.#owner.failed(this.#ctx, error)
+  }
+
+  /** nginx's rule: not after any of the answer came, not once a body was streamed, POST and its like only if unsent. */
+  #mayRepeat(error: UpstreamError): boolean {
+    if (this.#streams || error.code === 'invalid_response' || error.code === 'tls_failed')
+      return false
+    if (error.code === 'name_resolution_failed' || error.partial) return false
+    if (!error.unsent && NOT_REPEATED.has(this.#ctx.request.method)) return false
+    // A kept connection that the service closed meanwhile says nothing about the service: that one is free.
+    if (this.#isReused && error.code === 'closed') return true
+    return this.#triesLeft-- > 0
+  }
+
+  #refuse(error: UpstreamError): void {
+    this.#connection?.abort()
+    this.fail(error)
+  }
+
+  #gone(): void {
+    if (this.#isGone) return
+    this.#isGone = true
+    this.#connection?.abort()
+    this.#connection = undefined
+    this.#owner.finished(
+      this.#ctx,
+      new UpstreamError('closed', 'the client left before the answer was whole'),
+    )
+  }
+}

@@ -1,0 +1,289 @@
+import type { Exchange } from '../front/exchange.ts'
+import { HeaderList } from '../headers.ts'
+import { BadMessage, type ResponseHead } from '../http1/head.ts'
+import { BodyTooLarge, type Exit, type Log, type ResponseContext } from '../pdk.ts'
+import { escapePath } from '../router/path.ts'
+import { upstreamPath } from '../router/upstream_path.ts'
+import type { UpstreamClient } from '../upstream/client.ts'
+import type { UpstreamError } from '../upstream/errors.ts'
+import type { AccessLog } from './access_log.ts'
+import type { ClientAddress } from './client_address.ts'
+import { ProxiedRequest, RequestContext } from './context.ts'
+import { errorBody, MESSAGES } from './errors.ts'
+import { type FieldSettings, ownFields, requestFields, responseFields } from './fields.ts'
+import { Forwarding, type ForwardingOwner } from './forwarding.ts'
+import { runAccess } from './pipeline.ts'
+import type { PreparedRoute, Snapshot } from './snapshot.ts'
+
+export interface ProxyOptions {
+  readonly client: UpstreamClient
+  readonly log: Log
+  readonly accessLog: AccessLog
+  readonly fields: FieldSettings
+  readonly clientAddress: ClientAddress
+  readonly nextRequestId: () => string
+  /** nginx's `client_max_body_size`, in bytes; 0 is no limit. */
+  readonly maxBodySize: number
+}
+
+/** The whole life of a request: found a route, passed the plugins, sent to the service, answered. */
+export class Proxy implements ForwardingOwner {
+  /** A request keeps the one that it began with. */
+  snapshot: Snapshot
+  readonly #options: ProxyOptions
+  #date = ''
+  #dateUntil = 0
+
+  constructor(options: ProxyOptions, snapshot: Snapshot) {
+    this.#options = options
+    this.snapshot = snapshot
+  }
+
+  handle(exchange: Exchange): void {
+    const { nextRequestId, clientAddress, maxBodySize } = this.#options
+    const ip = clientAddress.of(exchange.head, exchange.connection.remoteAddress)
+    const request = new ProxiedRequest(exchange, nextRequestId(), ip)
+    if (NOT_ALLOWED.has(request.method)) return this.#error(request, 405)
+    const match = this.snapshot.router.match(request)
+    if (!match) return this.#error(request, 404, 'no Route matched with those values')
+    const ctx = new RequestContext(request, match.value, match.matchedPath)
+    if (maxBodySize > 0 && exchange.head.length > maxBodySize) return this.#error(ctx, 413)
+    const refusal = refusedProtocol(match.value, request)
+    if (refusal) return this.#exit(ctx, refusal)
+    try {
+      const exit = runAccess(match.value.plan, ctx)
+      if (!(exit instanceof Promise)) return this.#afterAccess(ctx, exit)
+      exit
+        .then((late) => this.#afterAccess(ctx, late))
+        .catch((error) => this.#failedAccess(ctx, error))
+    } catch (error) {
+      this.#failedAccess(ctx, error)
+    }
+  }
+
+  #afterAccess(ctx: RequestContext, exit: Exit | undefined): void {
+    const { exchange } = ctx.request
+    if (exchange.isOver) return this.finished(ctx)
+    if (exit) return this.#exit(ctx, exit)
+    const { target } = ctx.prepared
+    if (!target) return this.#error(ctx, 503, 'no Service found with those values')
+    const forwarding = new Forwarding(ctx, target, this.#options.client, this)
+    ctx.forwarding = forwarding
+    const body = ctx.upstream.body ?? exchange.bodyAtOnce()
+    if (body || !exchange.bodyWasRead)
+      return forwarding.start(exchange.hasBody || ctx.upstream.body ? body : undefined)
+    void exchange
+      .readBody(Infinity)
+      .then((read) => forwarding.start(exchange.hasBody ? read : undefined))
+  }
+
+  #failedAccess(ctx: RequestContext, error: unknown): void {
+    if (error instanceof BodyTooLarge) return this.#error(ctx, 413)
+    if (error instanceof BadMessage) return this.#error(ctx, error.status)
+    this.#options.log.error('a plugin failed', {
+      ...this.#facts(ctx),
+      code: 'plugin_error',
+      cause: error,
+    })
+    this.#error(ctx, 500)
+  }
+
+  /** Answers for a plugin. A refusal says why in the log, and only there. */
+  #exit(ctx: RequestContext, { status, headers, body, reason }: Exit): void {
+    if (reason) {
+      const facts = { code: reason.code, ...this.#facts(ctx), cause: reason.cause }
+      this.#options.log.notice(`${status} ${ctx.request.method} ${ctx.request.rawPath}`, facts)
+    }
+    const list = HeaderList.of(headers)
+    const bytes = typeof body === 'string' ? Buffer.from(body) : body
+    this.#respond(ctx, this.#filter(ctx, status, list), list, bytes)
+  }
+
+  /** Answers as Kong's core does: one sentence and the request's id. */
+  #error(
+    at: RequestContext | ProxiedRequest,
+    status: number,
+    message = MESSAGES[status] ?? 'An unexpected error occurred',
+  ): void {
+    const request = at instanceof RequestContext ? at.request : at
+    const { contentType, body } = errorBody(message, request.id, request.headers.get('accept'))
+    const list = HeaderList.of(
+      contentType ? [['Content-Type', contentType]] : [['Content-Type', 'application/grpc']],
+    )
+    this.#respond(at, this.#filter(at, status, list), list, Buffer.from(body))
+  }
+
+  #respond(
+    at: RequestContext | ProxiedRequest,
+    status: number,
+    headers: HeaderList,
+    body: Uint8Array,
+  ): void {
+    const request = at instanceof RequestContext ? at.request : at
+    const { exchange } = request
+    if (exchange.isOver) return
+    const latency = Math.round(performance.now() - exchange.startedAt)
+    exchange.respond(
+      status,
+      ownFields(headers, request.id, latency, this.#options.fields, this.#now()),
+      body,
+    )
+    this.finished(at)
+  }
+
+  #filter(at: RequestContext | ProxiedRequest, status: number, headers: HeaderList): number {
+    const ctx = at instanceof RequestContext ? at : undefined
+    if (ctx && !ctx.prepared.plan.watchesAnswer) return status
+    if (!ctx && !this.snapshot.globalPlan.watchesAnswer) return status
+    const response = this.#responseContext(at, status, headers)
+    for (const { handler } of this.#watchers(at)) {
+      try {
+        handler.header_filter?.(response)
+      } catch (error) {
+        this.#options.log.error('a plugin failed', {
+          request_id: response.request.id,
+          code: 'plugin_error',
+          cause: error,
+        })
+      }
+    }
+    return response.status
+  }
+
+  #watchers(at: RequestContext | ProxiedRequest) {
+    if (at instanceof RequestContext) return at.ran
+    return this.snapshot.globalPlan.slots.flatMap(({ always }) => always ?? [])
+  }
+
+  #responseContext(
+    at: RequestContext | ProxiedRequest,
+    status: number,
+    headers: HeaderList,
+  ): ResponseContext {
+    if (!(at instanceof RequestContext)) {
+      return {
+        request: at,
+        route: undefined,
+        service: undefined,
+        consumer: undefined,
+        status,
+        headers,
+      }
+    }
+    const { request, route, service, consumer } = at
+    return { request, route, service, consumer, status, headers }
+  }
+
+  // ---- what the forwarding asks and tells
+
+  requestHead(ctx: RequestContext, framing: string): string {
+    const { request, prepared, matchedPath, upstream } = ctx
+    const { route, pathRule } = prepared
+    const path = escapePath(upstreamPath(pathRule, request.path, matchedPath))
+    const query =
+      upstream.query === '' && !request.exchange.head.target.endsWith('?')
+        ? ''
+        : `?${upstream.query}`
+    const forwarded = {
+      host: route.preserve_host && request.host !== '' ? request.host : prepared.host,
+      prefix: pathRule.strip ? matchedPath : '',
+      trusted: this.#options.clientAddress.isTrusted(request.exchange.connection.remoteAddress),
+    }
+    return `${request.method} ${path}${query} HTTP/1.1\r\n${requestFields(ctx, forwarded, framing, this.#options.fields)}\r\n`
+  }
+
+  answered(ctx: RequestContext, head: ResponseHead): { status: number; fields: string } {
+    const { exchange } = ctx.request
+    const sentAt = ctx.forwarding?.sentAt ?? exchange.startedAt
+    const latencies = {
+      proxy: Math.round(sentAt - exchange.startedAt),
+      upstream: Math.round(performance.now() - sentAt),
+    }
+    const status = this.#filter(ctx, head.status, head.headers)
+    const { fields } = this.#options
+    return {
+      status,
+      fields: responseFields(
+        head,
+        ctx.request.method,
+        ctx.request.id,
+        latencies,
+        fields,
+        this.#now(),
+      ),
+    }
+  }
+
+  failed(ctx: RequestContext, error: UpstreamError): void {
+    const status = STATUS_OF[error.code] ?? 502
+    const facts = { code: error.code, ...this.#facts(ctx), cause: error }
+    this.#options.log.error(`${status} ${ctx.request.method} ${ctx.request.rawPath}`, facts)
+    this.#error(
+      ctx,
+      status,
+      error.code === 'name_resolution_failed' ? 'name resolution failed' : undefined,
+    )
+  }
+
+  finished(at: RequestContext | ProxiedRequest, error?: UpstreamError): void {
+    const request = at instanceof RequestContext ? at.request : at
+    const { exchange } = request
+    if (error && at instanceof RequestContext) {
+      const facts = { code: error.code, ...this.#facts(at), cause: error }
+      this.#options.log.info(`${request.method} ${request.rawPath} was cut`, facts)
+    }
+    // nginx's number for a client that left before it was answered.
+    const status = exchange.status === 0 ? 499 : exchange.status
+    this.#options.accessLog.add(request, status, exchange.bytesSent)
+    if (at instanceof RequestContext && at.ran.length === 0) return
+    for (const { handler } of this.#watchers(at))
+      handler.log?.(this.#responseContext(at, status, new HeaderList()))
+  }
+
+  #facts(ctx: RequestContext) {
+    const { route, service, running, request } = ctx
+    return {
+      request_id: request.id,
+      plugin: running?.plugin.name,
+      config: running?.place(),
+      route: route.name ?? route.id,
+      service: service && (service.name ?? service.id),
+    }
+  }
+
+  /** RFC 9110 §5.6.7, made once a second. */
+  #now(): string {
+    const now = Date.now()
+    if (now >= this.#dateUntil) {
+      this.#dateUntil = now - (now % 1000) + 1000
+      this.#date = new Date(now).toUTCString()
+    }
+    return this.#date
+  }
+}
+
+/** nginx answers these itself: TRACE would show a client what the gateway added, CONNECT asks for a tunnel. */
+const NOT_ALLOWED = new Set(['TRACE', 'CONNECT'])
+
+const STATUS_OF: Readonly<Record<string, number>> = {
+  name_resolution_failed: 503,
+  connect_timeout: 504,
+  write_timeout: 504,
+  read_timeout: 504,
+}
+
+/** A route that wants HTTPS: 426, or a redirect with the status that the route asks for. */
+function refusedProtocol({ route }: PreparedRoute, request: ProxiedRequest): Exit | undefined {
+  if (route.protocols.includes(request.scheme)) return undefined
+  const status = route.https_redirect_status_code
+  if (status !== 426) {
+    const location = `https://${request.host}${request.exchange.head.target}`
+    return { status, headers: [['Location', location]], body: '' }
+  }
+  const headers = [
+    ['Content-Type', 'application/json; charset=utf-8'],
+    ['Connection', 'Upgrade'],
+    ['Upgrade', 'TLS/1.2, HTTP/1.1'],
+  ] as const
+  return { status, headers, body: '{"message":"Please use HTTPS protocol"}' }
+}

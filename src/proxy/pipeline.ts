@@ -1,0 +1,36 @@
+import type { Awaitable, Exit } from '../pdk.ts'
+import type { RequestContext } from './context.ts'
+import { instanceFor, type Plan } from './plan.ts'
+
+/**
+ * Runs the access phase: each plugin in its turn, until one answers. The plugins after it are not run but still
+ * collected, as in Kong, so that they see the answer. Without a promise as long as no plugin gives one.
+ */
+export function runAccess(plan: Plan, ctx: RequestContext, from = 0): Awaitable<Exit | undefined> {
+  const { slots } = plan
+  for (let i = from; i < slots.length; i++) {
+    const instance = instanceFor(slots[i]!, ctx.consumer)
+    if (!instance) continue
+    if (plan.watchesAnswer) ctx.ran.push(instance)
+    if (!instance.handler.access) continue
+    ctx.running = instance
+    const result = instance.handler.access(ctx)
+    if (result instanceof Promise) {
+      return result.then((exit) =>
+        exit ? collect(plan, ctx, i + 1, exit) : runAccess(plan, ctx, i + 1),
+      )
+    }
+    if (result) return collect(plan, ctx, i + 1, result)
+  }
+  ctx.running = undefined
+  return undefined
+}
+
+function collect(plan: Plan, ctx: RequestContext, from: number, exit: Exit): Exit {
+  if (!plan.watchesAnswer) return exit
+  for (const slot of plan.slots.slice(from)) {
+    const instance = instanceFor(slot, ctx.consumer)
+    if (instance) ctx.ran.push(instance)
+  }
+  return exit
+}

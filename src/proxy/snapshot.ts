@@ -1,0 +1,24 @@
+import type { Route, Service } from '../entities/index.ts'
+import type { Router } from '../router/router.ts'
+import type { PathRule } from '../router/upstream_path.ts'
+import type { ServiceTarget } from './forwarding.ts'
+import type { Plan } from './plan.ts'
+
+/** What a route was made into at load. */
+export interface PreparedRoute {
+  readonly route: Route
+  readonly service: Service | undefined
+  readonly plan: Plan
+  /** Where its requests go; nowhere without a service. */
+  readonly target: ServiceTarget | undefined
+  /** The `Host` that the service is asked by, unless the client's is preserved. */
+  readonly host: string
+  readonly pathRule: PathRule
+}
+
+/** All that a request needs of the configuration. It is never changed: a reload makes another. */
+export interface Snapshot {
+  readonly router: Router<PreparedRoute>
+  /** For a request without a route: of the global plugins, only what follows the answer is run. */
+  readonly globalPlan: Plan
+}

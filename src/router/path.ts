@@ -1,0 +1,52 @@
+/**
+ * Paths as Kong reads them (`kong/tools/uri.lua`). A path here is text of one character a byte, as it is on the wire, so
+ * that no two spellings of a character can be told apart by one part of the gateway and not by another.
+ */
+
+/** What RFC 3986 reserves stays escaped: `%2F` is not a `/`. */
+const RESERVED = new Set("!*'();:@&=+$,/?%#[]")
+
+/** Decodes what needs no escape, removes dot segments, merges slashes: the one form in which paths are matched. */
+export function normalizePath(path: string): string {
+  if (!NEEDS_WORK.test(path)) return path
+  return removeDotSegments(decode(path)).replace(/\/{2,}/g, '/')
+}
+
+const NEEDS_WORK = /%|\/\/|\/\./
+
+function decode(path: string): string {
+  return path.replace(/%([0-9A-Fa-f]{2})/g, (escape, hex: string) => {
+    const char = String.fromCharCode(Number.parseInt(hex, 16))
+    return RESERVED.has(char) ? escape.toUpperCase() : char
+  })
+}
+
+/** RFC 3986 §5.2.4. */
+function removeDotSegments(path: string): string {
+  if (!path.includes('/.')) return path
+  const kept: string[] = []
+  const segments = path.split('/')
+  const last = segments.length - 1
+  segments.forEach((segment, i) => {
+    if (segment === '.' || segment === '..') {
+      if (segment === '..' && kept.length > 1) kept.pop()
+      if (i === last) kept.push('')
+    } else kept.push(segment)
+  })
+  return kept.join('/')
+}
+
+/** Escapes again what must not stand in a request line. */
+export function escapePath(path: string): string {
+  if (!NEEDS_ESCAPE.test(path)) return path
+  return path.replace(new RegExp(NEEDS_ESCAPE, 'g'), (char) => {
+    return `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`
+  })
+}
+
+const NEEDS_ESCAPE = /[^!#$&'()*+,\-./0-9:;=?@A-Z[\]_a-z~%]/
+
+/** Text as its UTF-8 bytes, one character each: how a path of a configuration meets a path of the wire. */
+export function wireText(text: string): string {
+  return Buffer.from(text, 'utf8').toString('latin1')
+}

@@ -1,0 +1,29 @@
+/** What `strip_path` and the service's path make of a request's path. */
+export interface PathRule {
+  /** The service's path; `/` without one. */
+  readonly base: string
+  readonly strip: boolean
+}
+
+/**
+ * Kong's `path_handling: v0`, the only one in this router flavour: `base` is the service's path, `matched` the part of
+ * `path` that the route's path matched.
+ */
+export function upstreamPath({ base, strip }: PathRule, path: string, matched: string): string {
+  if (!strip) return base.endsWith('/') ? base + withoutSlash(path) : base + path
+  const rest = withoutDots(path.slice(matched.length))
+  if (rest === '') {
+    if (base.endsWith('/')) return base === '/' || path.endsWith('/') ? base : base.slice(0, -1)
+    return path.endsWith('/') ? `${base}/` : base
+  }
+  return base.endsWith('/') ? base + withoutSlash(rest) : `${base}/${withoutSlash(rest)}`
+}
+
+function withoutSlash(path: string): string {
+  return path.startsWith('/') ? path.slice(1) : path
+}
+
+/** A stripped prefix may leave `../x` at the front, which must not climb out of the service's path. */
+function withoutDots(rest: string): string {
+  return rest.replace(/^(?:\.{1,2}\/)+/, '')
+}

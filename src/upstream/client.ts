@@ -1,0 +1,63 @@
+import { Deadlines } from '../http1/deadlines.ts'
+import { type ConnectionOwner, type Target, UpstreamConnection } from './connection.ts'
+
+/** Kong's `upstream_keepalive_*`: idle connections to one target, seconds they are kept, requests that one serves. */
+export interface KeepaliveLimits {
+  readonly poolSize: number
+  readonly idleTimeout: number
+  readonly maxRequests: number
+}
+
+export type Address = { readonly host: string; readonly port: number }
+
+/** Connections to servers, kept for the next request. HTTP/1.1, our own, because `fetch` has one limit for all servers. */
+export class UpstreamClient implements ConnectionOwner {
+  readonly deadlines = new Deadlines()
+  readonly #limits: KeepaliveLimits
+  readonly #idle = new Map<string, UpstreamConnection[]>()
+  readonly #connectTo: ReadonlyMap<string, Address>
+
+  /** `connectTo` sends what is meant for one `host:port` to another address, as curl's option of that name. */
+  constructor(limits: KeepaliveLimits, connectTo: ReadonlyMap<string, Address> = new Map()) {
+    this.#limits = limits
+    this.#connectTo = connectTo
+  }
+
+  /** An open connection that waits for a request, if there is one: the way without a promise. */
+  take(target: Target): UpstreamConnection | undefined {
+    return this.#idle.get(target.key)?.pop()
+  }
+
+  /** A new connection; `timeout` in milliseconds. Throws `UpstreamError`. */
+  async connect(target: Target, timeout: number): Promise<UpstreamConnection> {
+    const instead = this.#connectTo.get(`${target.host}:${target.port}`)
+    const connection = new UpstreamConnection(instead ? { ...target, ...instead } : target, this)
+    await connection.connect(timeout)
+    return connection
+  }
+
+  release(connection: UpstreamConnection): void {
+    const { key } = connection.target
+    let idle = this.#idle.get(key)
+    if (!idle) this.#idle.set(key, (idle = []))
+    if (idle.length >= this.#limits.poolSize || connection.requests >= this.#limits.maxRequests)
+      return connection.abort()
+    connection.park(this.#limits.idleTimeout * 1000)
+    idle.push(connection)
+  }
+
+  forget(connection: UpstreamConnection): void {
+    const { key } = connection.target
+    const idle = this.#idle.get(key)
+    const at = idle?.indexOf(connection) ?? -1
+    if (!idle || at < 0) return
+    idle.splice(at, 1)
+    if (idle.length === 0) this.#idle.delete(key)
+  }
+
+  /** Closes every idle connection. */
+  close(): void {
+    for (const idle of [...this.#idle.values()])
+      for (const connection of [...idle]) connection.abort()
+  }
+}

@@ -1,0 +1,167 @@
+import { type ResponseHead } from '../http1/head.ts'
+import type { OutboundRequest } from '../pdk.ts'
+import { PRODUCT } from '../version.ts'
+import type { UpstreamClient } from './client.ts'
+import type { Target, UpstreamConnection } from './connection.ts'
+import { UpstreamError } from './errors.ts'
+
+const MAX_BYTES = 1024 * 1024
+/** How many requests one server is sent at once; more wait. A server that hangs keeps only its own waiting. */
+const MAX_AT_ONCE = 128
+
+/** Asks a server for one whole, bounded answer: for an identity provider and its like. */
+export type Fetch = (url: string, request: OutboundRequest) => Promise<Response>
+
+/** A `fetch` over the gateway's own client: no environment proxy, no redirects, limits of its own for each server. */
+export function createFetch(client: UpstreamClient, ca: string | undefined): Fetch {
+  const queues = new Map<string, Queue>()
+  return async (url, request) => {
+    const parsed = new URL(url)
+    const target = targetOf(parsed, request.ssl_verify ?? true, ca)
+    let queue = queues.get(target.key)
+    if (!queue) queues.set(target.key, (queue = new Queue(MAX_AT_ONCE)))
+    await queue.enter(request.timeout)
+    try {
+      return await once(client, target, parsed, request)
+    } catch (error) {
+      // A connection that was kept may have been closed meanwhile; that says nothing about the server.
+      if (!(error instanceof UpstreamError && error.code === 'closed' && !error.partial))
+        throw error
+      return await once(client, target, parsed, request)
+    } finally {
+      queue.leave()
+      if (queue.isEmpty) queues.delete(target.key)
+    }
+  }
+}
+
+function targetOf(url: URL, verify: boolean, ca: string | undefined): Target {
+  const isTls = url.protocol === 'https:'
+  const host = url.hostname.replace(/^\[|\]$/g, '')
+  const port = Number(url.port) || (isTls ? 443 : 80)
+  const tls = isTls ? { serverName: host, verify, ca } : undefined
+  return { host, port, tls, key: `${url.protocol}//${host}:${port} ${verify} fetch` }
+}
+
+async function once(
+  client: UpstreamClient,
+  target: Target,
+  url: URL,
+  request: OutboundRequest,
+): Promise<Response> {
+  const connection = client.take(target) ?? (await client.connect(target, request.timeout))
+  return exchange(connection, url, request)
+}
+
+function exchange(
+  connection: UpstreamConnection,
+  url: URL,
+  request: OutboundRequest,
+): Promise<Response> {
+  const { method = 'GET', timeout, maxBytes = MAX_BYTES } = request
+  const { promise, resolve, reject } = Promise.withResolvers<Response>()
+  // One limit for the whole, so that a server which answers a byte at a time is no exception.
+  const timer = setTimeout(() => {
+    connection.abort()
+    reject(new UpstreamError('read_timeout', `${url.host} did not answer within ${timeout} ms`))
+  }, timeout)
+  let head: ResponseHead | undefined
+  const parts: Uint8Array[] = []
+  let size = 0
+  const body = request.body === undefined ? undefined : Buffer.from(request.body)
+  const timeouts = { connect: timeout, write: timeout, read: timeout }
+  connection.begin(method, headOf(method, url, request, body), body, true, timeouts, {
+    head: (answer) => void (head = answer),
+    data(part, last) {
+      size += part.length
+      if (size > maxBytes) {
+        clearTimeout(timer)
+        connection.abort()
+        reject(
+          new UpstreamError('invalid_response', `${url.host} sent more than ${maxBytes} bytes`, {
+            partial: true,
+          }),
+        )
+        return true
+      }
+      parts.push(new Uint8Array(part))
+      if (last) {
+        clearTimeout(timer)
+        resolve(responseOf(head!, Buffer.concat(parts)))
+      }
+      return true
+    },
+    drain() {},
+    fail(error) {
+      clearTimeout(timer)
+      reject(error)
+    },
+  })
+  return promise
+}
+
+function headOf(
+  method: string,
+  url: URL,
+  request: OutboundRequest,
+  body: Uint8Array | undefined,
+): string {
+  const headers = new Headers(request.headers)
+  headers.delete('content-length')
+  headers.set('host', url.host)
+  if (!headers.has('user-agent')) headers.set('user-agent', PRODUCT)
+  headers.set('connection', request.keepalive === false ? 'close' : 'keep-alive')
+  if (body) headers.set('content-length', String(body.length))
+  const fields = [...headers].map(([name, value]) => `${name}: ${value}\r\n`).join('')
+  return `${method} ${url.pathname}${url.search} HTTP/1.1\r\n${fields}\r\n`
+}
+
+function responseOf(head: ResponseHead, body: Uint8Array): Response {
+  const bodiless =
+    head.status === 204 || head.status === 205 || head.status === 304 || head.status < 200
+  return new Response(bodiless ? null : body, { status: head.status, headers: [...head.headers] })
+}
+
+/** Lets a number in at once; the others wait in line, each as long as it can. */
+class Queue {
+  #inside = 0
+  readonly #line: (() => void)[] = []
+  readonly #limit: number
+
+  constructor(limit: number) {
+    this.#limit = limit
+  }
+
+  get isEmpty(): boolean {
+    return this.#inside === 0 && this.#line.length === 0
+  }
+
+  async enter(timeout: number): Promise<void> {
+    if (this.#inside < this.#limit) {
+      this.#inside++
+      return
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const timer = setTimeout(() => {
+      this.#line.splice(this.#line.indexOf(next), 1)
+      reject(
+        new UpstreamError('connect_timeout', 'too many requests wait for the same server', {
+          unsent: true,
+        }),
+      )
+    }, timeout)
+    const next = () => {
+      clearTimeout(timer)
+      resolve()
+    }
+    this.#line.push(next)
+    return promise
+  }
+
+  /** Gives its place to the next in line. */
+  leave(): void {
+    const next = this.#line.shift()
+    if (next) next()
+    else this.#inside--
+  }
+}

@@ -49,7 +49,7 @@ export function badRoutePath(path: string): string | undefined {
  * Compiles the regular expression of a route: what PCRE and Rust's `regex` have in common, anchored at the start.
  * Throws a SyntaxError for what one of them refuses.
  */
-export function compileRegex(source: string): RegExp {
+function compileRegex(source: string): RegExp {
   const refused = /\(\?(?:<?[=!])/.exec(source) ?? /(?<!\\)(?:\\\\)*\\[1-9kgG]/.exec(source)
   if (refused)
     throw new SyntaxError(`look-around and back-references are not supported: ${refused[0]}`)

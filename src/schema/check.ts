@@ -46,7 +46,7 @@ function readType(field: Field, input: unknown, path: Path, faults: Fault[]): un
     case 'boolean':
       return typeof input === 'boolean' ? input : wrong('expected a boolean')
     case 'number':
-      return typeof input === 'number' ? input : wrong('expected a number')
+      return Number.isFinite(input) ? input : wrong('expected a number')
     case 'integer':
       return Number.isInteger(input) ? input : wrong('expected an integer')
     case 'array':
@@ -76,7 +76,7 @@ function readRecord(field: Field, input: Record<string, unknown>, path: Path, fa
   const expanded: Record<string, unknown> = {}
   const before = faults.length
   for (const [key, value] of Object.entries(input)) {
-    const shorthand = shorthands[key]
+    const shorthand = Object.hasOwn(shorthands, key) ? shorthands[key] : undefined
     if (Object.hasOwn(fields, key)) given[key] = value
     else if (shorthand) merge(expanded, expand(shorthand, value, [...path, key], faults))
     else

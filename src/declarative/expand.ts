@@ -1,0 +1,188 @@
+import { normalizePath } from '../entities/path.ts'
+import { isRecord } from '../schema/check.ts'
+import { nearest } from '../schema/nearest.ts'
+import { uuidV5 } from '../uuid.ts'
+import type { LocatedFault } from './faults.ts'
+import {
+  isKind,
+  type Kind,
+  KINDS,
+  NESTED,
+  UNSUPPORTED_ENTITIES,
+  UNSUPPORTED_FIELDS,
+} from './kinds.ts'
+import { META, type Meta, mergeDeep } from './merge.ts'
+import type { ParsedFile, Path } from './parse.ts'
+
+/** An entity as the file gives it, before its references are followed and its fields are checked. */
+export interface Draft {
+  readonly kind: Kind
+  readonly id: string
+  readonly file: ParsedFile
+  readonly path: Path
+  /** Its own fields: nested lists, remarks and what belongs to no entity are taken out. */
+  readonly input: Readonly<Record<string, unknown>>
+  /** The entity that it is nested under, and the foreign key that says so. */
+  readonly parent: { readonly field: string; readonly draft: Draft } | undefined
+}
+
+/** Takes the nesting of the files apart into one list of entities, in their order, each with an id. */
+export function expand(files: readonly ParsedFile[], meta: Meta) {
+  const expansion = new Expansion(meta)
+  for (const file of files) expansion.readFile(file)
+  return { drafts: expansion.drafts, faults: expansion.faults }
+}
+
+class Expansion {
+  readonly drafts: Draft[] = []
+  readonly faults: LocatedFault[] = []
+  readonly #meta: Meta
+  readonly #topLevel = new Map<Kind, number>()
+
+  constructor(meta: Meta) {
+    this.#meta = meta
+  }
+
+  readFile(file: ParsedFile): void {
+    for (const [name, value] of Object.entries(file.content)) {
+      if (isKind(name)) this.#readList(file, [name], name, value, undefined)
+      else if (UNSUPPORTED_ENTITIES.has(name))
+        this.#refuse(file, [name], value, 'not supported yet; remove them')
+      else if (!Object.hasOwn(META, name)) {
+        const near = nearest(name, [...Object.keys(KINDS), ...Object.keys(META)])
+        this.faults.push(file.fault([name], 'unknown field', near && `did you mean "${near}"?`))
+      }
+    }
+  }
+
+  #readList(
+    file: ParsedFile,
+    path: Path,
+    kind: Kind,
+    list: unknown,
+    parent: Draft['parent'],
+  ): void {
+    // An empty map is an empty list: what Kong's own exports hold, whose language knows no difference.
+    if (list === null || (isRecord(list) && Object.keys(list).length === 0)) return
+    if (!Array.isArray(list)) return void this.faults.push(file.fault(path, 'expected an array'))
+    const before = parent ? 0 : (this.#topLevel.get(kind) ?? 0)
+    if (!parent) this.#topLevel.set(kind, before + list.length)
+    list.forEach((item: unknown, i) => {
+      if (isRecord(item)) this.#readItem(file, [...path, i], kind, item, parent, before + i)
+      else this.faults.push(file.fault([...path, i], 'expected a record'))
+    })
+  }
+
+  #readItem(
+    file: ParsedFile,
+    path: Path,
+    kind: Kind,
+    item: Readonly<Record<string, unknown>>,
+    parent: Draft['parent'],
+    place: number,
+  ): void {
+    const fields = new Map<string, unknown>()
+    const lists: [Kind, string, unknown][] = []
+    for (const [name, value] of Object.entries(item)) {
+      const field = isKind(name) ? NESTED[kind].get(name) : undefined
+      const later = Object.hasOwn(UNSUPPORTED_FIELDS[kind], name)
+        ? UNSUPPORTED_FIELDS[kind][name]
+        : undefined
+      if (field !== undefined) lists.push([name as Kind, field, value])
+      else if (later) this.#refuse(file, [...path, name], value, later)
+      else if (UNSUPPORTED_ENTITIES.has(name))
+        this.#refuse(file, [...path, name], value, 'not supported yet; remove them')
+      else if (name === '_comment' || name === '_ignore')
+        this.#readRemark(file, [...path, name], value)
+      else fields.set(name, value)
+    }
+    if (kind === 'plugins') this.#shareConfig(file, path, fields)
+    this.#fillIn(kind, fields)
+    const input = Object.fromEntries(fields)
+    const draft = { kind, id: idOf(kind, input, parent, place), file, path, input, parent }
+    this.drafts.push(draft)
+    for (const [child, field, list] of lists)
+      this.#readList(file, [...path, child], child, list, { field, draft })
+  }
+
+  #refuse(file: ParsedFile, path: Path, value: unknown, message: string): void {
+    const empty = value === null || (typeof value === 'object' && Object.keys(value).length === 0)
+    if (!empty) this.faults.push(file.fault(path, message))
+  }
+
+  #readRemark(file: ParsedFile, path: Path, value: unknown): void {
+    const isList = path.at(-1) === '_ignore'
+    if (value === null || (isList ? Array.isArray(value) : typeof value === 'string')) return
+    this.faults.push(file.fault(path, isList ? 'expected an array' : 'expected a string'))
+  }
+
+  /** decK's `_config`: the plugin has the settings of that name, with its own over them. */
+  #shareConfig(file: ParsedFile, path: Path, fields: Map<string, unknown>): void {
+    const name = fields.get('_config')
+    if (name === undefined) return
+    fields.delete('_config')
+    const shared =
+      typeof name === 'string'
+        ? new Map(Object.entries(this.#meta.plugin_configs)).get(name)
+        : undefined
+    if (!shared) {
+      this.faults.push(file.fault([...path, '_config'], 'no such entry in _plugin_configs'))
+      return
+    }
+    const own = fields.get('config') ?? {}
+    if (isRecord(own)) fields.set('config', mergeDeep(shared, own))
+  }
+
+  /** What `_info` has for all entities. */
+  #fillIn(kind: Kind, fields: Map<string, unknown>): void {
+    const { defaults, select_tags } = this.#meta
+    const values = kind === 'services' || kind === 'routes' ? defaults[kind] : {}
+    for (const [name, value] of Object.entries(values))
+      if (!fields.has(name)) fields.set(name, value)
+    const tags = fields.get('tags') ?? []
+    if (select_tags.length > 0 && Array.isArray(tags))
+      fields.set('tags', [...new Set([...tags, ...select_tags])])
+    const paths = fields.get('paths')
+    if (kind === 'routes' && this.#meta.format_version !== '3.0' && Array.isArray(paths)) {
+      fields.set('paths', paths.map(migratePath))
+    }
+  }
+}
+
+/** Before 3.0 a path that held anything unusual was a regular expression without a mark; `~` is the mark since. */
+function migratePath(path: unknown): unknown {
+  if (typeof path !== 'string') return path
+  return /^[\w.\-~/%]*$/.test(path) ? normalizePath(path) : `~${path}`
+}
+
+/** The namespace of Kong's deterministic ids. */
+const NAMESPACE = 'fd02801f-0957-4a15-a55a-c8d9606f30b5'
+
+/** The id that Kong's loader gives to an entity of `kind` with that key, so that both order their routes alike. */
+export function entityId(kind: string, key: string): string {
+  return uuidV5(key, uuidV5(kind, NAMESPACE))
+}
+
+/**
+ * The id of an entity: its own, or made from what names it, as in Kong. Where Kong draws lots (a route without a name)
+ * it is made from the place in the file, so that a reload and a second node come to the same. A credential's is too:
+ * an id that is a hash of a key would give the key to whoever can guess it.
+ */
+function idOf(kind: Kind, input: Draft['input'], parent: Draft['parent'], place: number): string {
+  if (typeof input.id === 'string') return input.id
+  const key =
+    kind === 'plugins' ? scopeKey(input, parent) : KINDS[kind].key && input[KINDS[kind].key]
+  if (typeof key === 'string') return entityId(kind, key)
+  return entityId(kind, `${parent?.draft.id ?? ''}#${place}`)
+}
+
+function scopeKey(input: Draft['input'], parent: Draft['parent']): string | undefined {
+  if (typeof input.name !== 'string') return undefined
+  const scope = ['route', 'service', 'consumer'].map((field) => {
+    const value = input[field]
+    if (typeof value === 'string') return value
+    if (isRecord(value)) return String(value.id ?? value.name ?? value.username)
+    return parent?.field === field ? parent.draft.id : ''
+  })
+  return ['plugins', '*', input.name, ...scope].join(':')
+}

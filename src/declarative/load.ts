@@ -1,0 +1,228 @@
+import type {
+  Consumer,
+  KeyauthCredential,
+  PluginEntity,
+  Route,
+  Service,
+} from '../entities/index.ts'
+import type { Plugin } from '../pdk.ts'
+import { check } from '../schema/check.ts'
+import { nearest } from '../schema/nearest.ts'
+import { type Draft, expand } from './expand.ts'
+import { type LocatedFault, printPath, type SourceFile } from './faults.ts'
+import { type Kind, KINDS } from './kinds.ts'
+import { mergeMeta } from './merge.ts'
+import { type ParsedFile, parseFile } from './parse.ts'
+import { References } from './references.ts'
+import type { Env } from './template.ts'
+import { findVaultReferences } from './vault_reference.ts'
+
+/** What the files declare, in their order; foreign keys are `{ id }`, a plugin's `config` is checked and complete. */
+export interface Entities {
+  readonly services: readonly Service[]
+  readonly routes: readonly Route[]
+  readonly consumers: readonly Consumer[]
+  readonly keyauth_credentials: readonly KeyauthCredential[]
+  readonly plugins: readonly PluginEntity[]
+}
+
+/** Either the entities, or every fault of every file. */
+export type Loaded =
+  | {
+      readonly entities: Entities
+      /** Sentences for the operator, each with its place. */
+      readonly warnings: readonly string[]
+      /** Where an entity stands, as `kong.yaml:12`. */
+      place(entity: { readonly id: string }): string
+      readonly faults?: never
+    }
+  | { readonly faults: readonly LocatedFault[] }
+
+export interface LoadOptions {
+  /** Where `${{ env "DECK_…" }}` looks. */
+  readonly env: Env
+  readonly plugins: ReadonlyMap<string, Plugin>
+}
+
+/** Loads a declarative configuration, in one file or in several that are one, in Kong's dialect or decK's. */
+export function loadDeclarative(
+  files: readonly SourceFile[],
+  { env, plugins }: LoadOptions,
+): Loaded {
+  const parsed = files.map((file) => parseFile(file, env))
+  const good = parsed.filter((each) => 'content' in each)
+  const bad = parsed.filter((each) => 'unset' in each)
+  if (bad.length > 0) {
+    const unset = files.flatMap(({ name }, i) => {
+      const file = parsed[i]!
+      return 'unset' in file ? file.unset.map((each) => ({ ...each, file: name })) : []
+    })
+    return { faults: [...unsetFault(unset), ...bad.flatMap((each) => each.faults)] }
+  }
+  const meta = mergeMeta(good)
+  if ('faults' in meta) return { faults: meta.faults }
+
+  const { drafts, faults } = expand(good, meta)
+  const references = new References(drafts)
+  const checker = new Checker(plugins)
+  for (const draft of drafts) checker.check(draft, references.resolve(draft))
+  const all = [...faults, ...references.faults, ...checker.faults()]
+  if (all.length > 0) return { faults: sorted(all, files) }
+  return {
+    entities: checker.entities as unknown as Entities,
+    warnings: [...metaWarnings(good), ...checker.warnings],
+    place: placeOf(drafts),
+  }
+}
+
+/** Checks entities against their schemas, and plugins against their plugin's. */
+class Checker {
+  readonly entities: Readonly<Record<Kind, unknown[]>> = {
+    services: [],
+    routes: [],
+    consumers: [],
+    keyauth_credentials: [],
+    plugins: [],
+  }
+  readonly warnings: string[] = []
+  readonly #faults: LocatedFault[] = []
+  readonly #unknown = new Map<string, { draft: Draft; times: number }>()
+  readonly #plugins: ReadonlyMap<string, Plugin>
+
+  constructor(plugins: ReadonlyMap<string, Plugin>) {
+    this.#plugins = plugins
+  }
+
+  check(draft: Draft, input: Readonly<Record<string, unknown>>): void {
+    const checked = check(KINDS[draft.kind].schema, input)
+    for (const { path, message, hint } of checked.faults ?? [])
+      this.#fault(draft, path, message, hint)
+    const config = draft.kind === 'plugins' ? this.#checkConfig(draft, input) : undefined
+    if (checked.faults) return
+    this.#warn(draft, checked.value as Readonly<Record<string, unknown>>)
+    this.entities[draft.kind].push(
+      draft.kind === 'plugins' ? { ...checked.value, config } : checked.value,
+    )
+  }
+
+  faults(): readonly LocatedFault[] {
+    const known = [...this.#plugins.keys()]
+    for (const [name, { draft, times }] of this.#unknown) {
+      const near = nearest(name, known)
+      const advice = near ? `did you mean "${near}"?` : `there are ${known.join(', ')}`
+      const message = `plugin '${name}' not enabled; add it to the 'plugins' configuration property`
+      this.#fault(draft, ['name'], message, times > 1 ? `${advice} (used ${times} times)` : advice)
+    }
+    return this.#faults
+  }
+
+  #checkConfig(draft: Draft, { name, config }: Readonly<Record<string, unknown>>): unknown {
+    if (typeof name !== 'string' || name === '') return undefined
+    const plugin = this.#plugins.get(name)
+    if (!plugin) {
+      const first = this.#unknown.get(name)
+      if (first) first.times++
+      else this.#unknown.set(name, { draft, times: 1 })
+      return undefined
+    }
+    const checked = check(plugin.schema, config ?? {})
+    if (checked.faults) {
+      for (const { path, message, hint } of checked.faults)
+        this.#fault(draft, ['config', ...path], message, hint)
+      return undefined
+    }
+    for (const path of findVaultReferences(plugin.schema, checked.value)) {
+      this.#fault(
+        draft,
+        ['config', ...path],
+        'references to vaults are not supported yet',
+        'use ${{ env "DECK_…" }}',
+      )
+    }
+    for (const warning of plugin.warnings?.(checked.value) ?? [])
+      this.#say(draft, `config.${warning}`)
+    return checked.value
+  }
+
+  #warn(draft: Draft, entity: Readonly<Record<string, unknown>>): void {
+    if (draft.kind === 'services' && entity.tls_verify_depth !== undefined) {
+      this.#say(draft, 'tls_verify_depth: has no effect yet')
+    }
+    if (draft.kind !== 'routes') return
+    if (entity.path_handling === 'v1') {
+      this.#say(
+        draft,
+        'path_handling: v1 is taken for v0, as Kong does with router_flavor traditional_compatible',
+      )
+    }
+    for (const [i, path] of ((entity.paths ?? []) as readonly string[]).entries()) {
+      if (!path.startsWith('~') && /[()[\]\\^$*+|{}]/.test(path)) {
+        this.#say(
+          draft,
+          `paths[${i}]: is a plain prefix; if it is meant as a regular expression, write ~ before it`,
+        )
+      }
+    }
+  }
+
+  #say({ file, path }: Draft, sentence: string): void {
+    const { line } = file.locate(path)
+    this.warnings.push(`${file.name}:${line} ${printPath(path)}.${sentence}`)
+  }
+
+  #fault(
+    draft: Draft,
+    path: readonly (string | number)[],
+    message: string,
+    hint: string | undefined,
+  ): void {
+    this.#faults.push(draft.file.fault([...draft.path, ...path], message, hint))
+  }
+}
+
+/** All variables that are missing, in one fault with what to type. */
+function unsetFault(
+  unset: readonly { file: string; name: string; line: number }[],
+): LocatedFault[] {
+  const [first] = unset
+  if (!first) return []
+  const names = [...new Set(unset.map((each) => each.name))]
+  const one = names.length === 1
+  return [
+    {
+      file: first.file,
+      line: first.line,
+      path: '',
+      message: `the environment ${one ? 'variable' : 'variables'} ${names.join(', ')} ${one ? 'is' : 'are'} not set`,
+      hint: `\nexport ${names.map((name) => `${name}='…'`).join(' ')}\nor try: gatehouse quickstart`,
+    },
+  ]
+}
+
+const WITHOUT_EFFECT = ['_konnect', '_workspace'] as const
+
+function metaWarnings(files: readonly ParsedFile[]): string[] {
+  return files.flatMap((file) =>
+    WITHOUT_EFFECT.filter((name) => Object.hasOwn(file.content, name)).map(
+      (name) =>
+        `${file.name}:${file.locate([name]).line} ${name}: has no effect; there is one gateway and one workspace`,
+    ),
+  )
+}
+
+function placeOf(drafts: readonly Draft[]) {
+  const byId = new Map(drafts.map((draft) => [draft.id, draft]))
+  return ({ id }: { readonly id: string }): string => {
+    const draft = byId.get(id)
+    return draft ? `${draft.file.name}:${draft.file.locate(draft.path).line}` : 'nowhere'
+  }
+}
+
+function sorted(faults: readonly LocatedFault[], files: readonly SourceFile[]): LocatedFault[] {
+  const order = new Map(files.map(({ name }, i) => [name, i]))
+  const rank = (fault: LocatedFault) => order.get(fault.file) ?? 0
+  return faults.toSorted(
+    (a, b) =>
+      rank(a) - rank(b) || (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0),
+  )
+}

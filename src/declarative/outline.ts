@@ -1,0 +1,342 @@
+/** A key or an item of a YAML text, with the offsets of its beginning and of its value's. */
+export interface OutlineNode {
+  readonly key: string | number
+  readonly at: number
+  readonly parent: OutlineNode | undefined
+  valueAt: number
+}
+
+/** What a parser of YAML does not tell: where things stand, which keys come twice, which words are YAML 1.1's booleans. */
+export interface Outline {
+  readonly nodes: readonly OutlineNode[]
+  readonly duplicates: readonly OutlineNode[]
+  readonly booleans: readonly { readonly at: number; readonly word: string }[]
+  /** Where a second document begins. */
+  readonly secondDocument: number | undefined
+  /** The text is deeper than `MAX_DEPTH`, or of a form that is not followed here: the lists may lack something. */
+  readonly broken: { readonly why: 'depth' | 'form'; readonly at: number } | undefined
+}
+
+/** The levels of a file that are followed; Kong's files have about ten. */
+export const MAX_DEPTH = 100
+
+/** Reads the outline of `text`, block and flow style (so JSON too). Never throws; what is no YAML is `broken`. */
+export function readOutline(text: string): Outline {
+  const scanner = new Scanner(text)
+  const broken = scanner.run()
+  const { nodes, duplicates, booleans, secondDocument } = scanner
+  return { nodes, duplicates, booleans, secondDocument, broken }
+}
+
+/** The node that stands at `path`, or its nearest ancestor that is there. */
+export function findNode(outline: Outline, path: readonly (string | number)[]) {
+  let found: OutlineNode | undefined
+  for (const [depth, key] of path.entries()) {
+    const next = outline.nodes.find((node) => node.parent === found && node.key === key)
+    if (!next) return { node: found, exact: false, depth }
+    found = next
+  }
+  return { node: found, exact: true, depth: path.length }
+}
+
+type Why = NonNullable<Outline['broken']>['why']
+
+// YAML 1.1 (Kong's and decK's readers) has these words for booleans; YAML 1.2 has not.
+const BOOLEAN = /^(?:yes|Yes|YES|on|On|ON|no|No|NO|off|Off|OFF)$/
+
+class Scanner {
+  readonly nodes: OutlineNode[] = []
+  readonly duplicates: OutlineNode[] = []
+  readonly booleans: { at: number; word: string }[] = []
+  secondDocument: number | undefined
+  readonly #text: string
+  #at = 0
+  #lineStart = 0
+  #depth = 0
+
+  constructor(text: string) {
+    this.#text = text
+  }
+
+  run(): Outline['broken'] {
+    try {
+      if (this.#text.charCodeAt(0) === 0xfeff) this.#at = this.#lineStart = 1
+      this.#toToken()
+      while (this.#looksAt('%')) this.#endLine()
+      if (this.#isMarker('---')) this.#at += 3
+      this.#value(undefined, -1, 'document')
+      this.#toToken()
+      if (this.#isMarker('...')) {
+        this.#at += 3
+        this.#toToken()
+      }
+      if (this.#isMarker('---')) this.secondDocument = this.#at
+      if (this.#ended() || this.secondDocument !== undefined) return undefined
+      return { why: 'form', at: this.#at }
+    } catch (error) {
+      if (error instanceof Unfollowed) return { why: error.why, at: this.#at }
+      throw error
+    }
+  }
+
+  /** A value after a key's colon, an item's dash or at the start; `indent` is the column of what it belongs to. */
+  #value(node: OutlineNode | undefined, indent: number, of: 'key' | 'item' | 'document'): void {
+    if (++this.#depth > MAX_DEPTH) throw new Unfollowed('depth')
+    const line = this.#lineStart
+    let tagged = false
+    for (;;) {
+      this.#toToken()
+      const property = this.#match(/[&!][^\s,[\]{}]*(?=\s|$)/y)
+      if (property === undefined) break
+      tagged ||= property.startsWith('!')
+      this.#at += property.length
+    }
+    const column = this.#at - this.#lineStart
+    const sameLine = this.#lineStart === line
+    const belongs = column > indent || (column === indent && of === 'key' && this.#isDash())
+    if (
+      !this.#ended() &&
+      !this.#isMarker('---') &&
+      !this.#isMarker('...') &&
+      (sameLine || belongs)
+    ) {
+      if (node) node.valueAt = this.#at
+      if (this.#isDash() && (!sameLine || of !== 'key')) this.#sequence(node, column)
+      else if ((!sameLine || of !== 'key') && this.#isKey()) this.#mapping(node, column)
+      else this.#scalar(node, indent, tagged)
+    }
+    this.#depth--
+  }
+
+  #sequence(parent: OutlineNode | undefined, column: number): void {
+    for (let i = 0; this.#at - this.#lineStart === column && this.#isDash(); i++) {
+      const node = this.#add(parent, i, this.#at)
+      this.#at += 1
+      this.#value(node, column, 'item')
+      this.#toToken()
+    }
+    if (!this.#ended() && this.#at - this.#lineStart > column) throw new Unfollowed('form')
+  }
+
+  #mapping(parent: OutlineNode | undefined, column: number): void {
+    const keys = new Set<string>()
+    while (!this.#ended() && this.#at - this.#lineStart === column && this.#isKey()) {
+      const at = this.#at
+      const key = this.#key()
+      const node = this.#add(parent, key, at)
+      this.#unique(keys, node)
+      this.#at += 1
+      this.#value(node, column, 'key')
+      this.#toToken()
+    }
+    if (this.#ended() || this.#isMarker('---') || this.#isMarker('...')) return
+    const next = this.#at - this.#lineStart
+    if (next > column || (next === column && !this.#isDash())) throw new Unfollowed('form')
+  }
+
+  #scalar(node: OutlineNode | undefined, indent: number, tagged: boolean): void {
+    const char = this.#text[this.#at]
+    if (char === '{' || char === '[') return this.#flow(node)
+    if (char === '"' || char === "'") return void this.#quoted()
+    if (char === '|' || char === '>') return this.#block(indent)
+    if (char === '*') return this.#skip(/\*[^\s]+/y)
+    const at = this.#at
+    const word = this.#plainLine()
+    const line = this.#lineStart
+    this.#toToken()
+    // A plain scalar goes on in the lines that are indented deeper.
+    let several = false
+    while (
+      this.#lineStart > line &&
+      !this.#ended() &&
+      this.#at - this.#lineStart > indent &&
+      !this.#isMarker('---')
+    ) {
+      several = true
+      this.#endLine()
+      this.#toToken()
+    }
+    if (!several && !tagged) this.#noteBoolean(at, word)
+  }
+
+  #block(indent: number): void {
+    this.#endLine()
+    while (!this.#ended()) {
+      const blank = this.#match(/[ \t]*(?=\r?\n|$)/y)
+      const spaces = this.#match(/ */y)!.length
+      if (blank === undefined && spaces <= indent) return
+      this.#endLine()
+    }
+  }
+
+  #flow(node: OutlineNode | undefined): void {
+    if (++this.#depth > MAX_DEPTH) throw new Unfollowed('depth')
+    const isMap = this.#text[this.#at] === '{'
+    const keys = new Set<string>()
+    this.#at += 1
+    for (let i = 0; ; i++) {
+      this.#toToken()
+      if (this.#ended()) throw new Unfollowed('form')
+      if (this.#looksAt(isMap ? '}' : ']')) break
+      const at = this.#at
+      if (isMap) {
+        const child = this.#add(node, this.#flowKey(), at)
+        this.#unique(keys, child)
+        this.#toToken()
+        if (this.#looksAt(':')) {
+          this.#at += 1
+          this.#flowValue(child)
+        }
+      } else this.#flowValue(this.#add(node, i, at))
+      this.#toToken()
+      if (this.#looksAt(',')) this.#at += 1
+      else if (!this.#looksAt(isMap ? '}' : ']')) throw new Unfollowed('form')
+    }
+    this.#at += 1
+    this.#depth--
+  }
+
+  #flowValue(node: OutlineNode): void {
+    this.#toToken()
+    node.valueAt = this.#at
+    let tagged = false
+    for (
+      let property;
+      (property = this.#match(/[&!][^\s,[\]{}]*/y)) !== undefined;
+      this.#toToken()
+    ) {
+      tagged ||= property.startsWith('!')
+      this.#at += property.length
+    }
+    const char = this.#text[this.#at]
+    if (char === '{' || char === '[') return this.#flow(node)
+    if (char === '"' || char === "'") return void this.#quoted()
+    const at = this.#at
+    const word = this.#flowPlain()
+    if (!tagged) this.#noteBoolean(at, word)
+  }
+
+  #key(): string {
+    const char = this.#text[this.#at]
+    const key = char === '"' || char === "'" ? this.#quoted() : this.#plainLine()
+    this.#at += this.#match(/[ \t]*/y)!.length
+    return key
+  }
+
+  #flowKey(): string {
+    const char = this.#text[this.#at]
+    if (char === '"' || char === "'") return this.#quoted()
+    if (char === '?' || char === '{' || char === '[') throw new Unfollowed('form')
+    return this.#flowPlain()
+  }
+
+  /** Reads over a quoted scalar, which may have several lines; gives its content where that is simple. */
+  #quoted(): string {
+    const quote = this.#text[this.#at]!
+    const raw = this.#match(quote === '"' ? /"(?:[^"\\]|\\[^])*"/y : /'(?:[^']|'')*'/y)
+    if (raw === undefined) throw new Unfollowed('form')
+    const lastBreak = raw.lastIndexOf('\n')
+    if (lastBreak >= 0) this.#lineStart = this.#at + lastBreak + 1
+    this.#at += raw.length
+    if (quote === "'") return raw.slice(1, -1).replaceAll("''", "'")
+    try {
+      return String(JSON.parse(raw))
+    } catch {
+      return raw.slice(1, -1)
+    }
+  }
+
+  /** A plain scalar up to its colon, a comment or the end of its line. */
+  #plainLine(): string {
+    const text = this.#match(/(?:[^\s:#]|:(?=[^\s])|(?<=\S)#|[ \t]+(?=[^\s#:]|:(?=[^\s])))+/y) ?? ''
+    if (text === '') throw new Unfollowed('form')
+    this.#at += text.length
+    return text
+  }
+
+  #flowPlain(): string {
+    const text =
+      this.#match(/(?:[^\s:#,[\]{}]|:(?=[^\s,[\]{}])|(?<=\S)#|\s+(?=[^\s#:,[\]{}]))*/y) ?? ''
+    const lastBreak = text.lastIndexOf('\n')
+    if (lastBreak >= 0) this.#lineStart = this.#at + lastBreak + 1
+    this.#at += text.length
+    return text
+  }
+
+  #isKey(): boolean {
+    if (this.#match(/\?(?=\s|$)/y) !== undefined) throw new Unfollowed('form')
+    return (
+      this.#match(/"(?:[^"\\\n]|\\.)*"[ \t]*:(?=\s|$)/y) !== undefined ||
+      this.#match(/'(?:[^'\n]|'')*'[ \t]*:(?=\s|$)/y) !== undefined ||
+      this.#match(/[^\s"'[\]{}#|>@`%,](?:[^\s:#]|:(?=\S)|(?<=\S)#|[ \t]+(?=[^\s#]))*:(?=\s|$)/y) !==
+        undefined
+    )
+  }
+
+  #isDash(): boolean {
+    return this.#match(/-(?=\s|$)/y) !== undefined
+  }
+
+  #isMarker(marker: string): boolean {
+    return this.#at === this.#lineStart && this.#match(/(?:---|\.\.\.)(?=\s|$)/y) === marker
+  }
+
+  /** Goes over blanks, line ends and comments. */
+  #toToken(): void {
+    for (;;) {
+      this.#at += this.#match(/[ \t\r]*/y)!.length
+      const comment = this.#at === this.#lineStart || /\s/.test(this.#text[this.#at - 1] ?? ' ')
+      if (this.#looksAt('#') && comment) this.#endLine()
+      else if (this.#looksAt('\n')) this.#lineStart = ++this.#at
+      else return
+    }
+  }
+
+  #endLine(): void {
+    const end = this.#text.indexOf('\n', this.#at)
+    this.#at = this.#lineStart = end < 0 ? this.#text.length : end + 1
+  }
+
+  #skip(pattern: RegExp): void {
+    this.#at += this.#match(pattern)?.length ?? 0
+  }
+
+  #match(pattern: RegExp): string | undefined {
+    pattern.lastIndex = this.#at
+    return pattern.exec(this.#text)?.[0]
+  }
+
+  #looksAt(char: string): boolean {
+    return this.#text[this.#at] === char
+  }
+
+  #ended(): boolean {
+    return this.#at >= this.#text.length
+  }
+
+  #add(parent: OutlineNode | undefined, key: string | number, at: number): OutlineNode {
+    const node = { key, at, parent, valueAt: at }
+    this.nodes.push(node)
+    return node
+  }
+
+  #unique(keys: Set<string>, node: OutlineNode): void {
+    const key = String(node.key)
+    // `<<` merges another map and may be given for each of several.
+    if (keys.has(key) && key !== '<<') this.duplicates.push(node)
+    keys.add(key)
+  }
+
+  #noteBoolean(at: number, word: string): void {
+    if (BOOLEAN.test(word)) this.booleans.push({ at, word })
+  }
+}
+
+class Unfollowed extends Error {
+  readonly why: Why
+
+  constructor(why: Why) {
+    super(why)
+    this.why = why
+  }
+}

@@ -1,0 +1,94 @@
+import { isRecord } from '../schema/check.ts'
+import type { Draft } from './expand.ts'
+import type { LocatedFault } from './faults.ts'
+import { FOREIGN, type Kind, KINDS } from './kinds.ts'
+
+/** Follows the references between entities, and refuses two entities that are one. */
+export class References {
+  readonly #byId = new Map<string, Draft>()
+  readonly #byKey = new Map<string, Draft>()
+  readonly #scopes = new Map<string, Draft>()
+  readonly #twice = new Set<Draft>()
+  readonly faults: LocatedFault[] = []
+
+  constructor(drafts: readonly Draft[]) {
+    for (const draft of drafts) {
+      const { kind, input } = draft
+      for (const field of KINDS[kind].unique) {
+        const value = input[field]
+        if (typeof value === 'string') this.#claim(this.#byKey, [kind, field, value], draft, field)
+      }
+      if (!this.#twice.has(draft)) this.#claim(this.#byId, [kind, draft.id], draft, 'primary key')
+    }
+  }
+
+  /** Gives the entity's fields with each foreign key as `{ id }`. */
+  resolve(draft: Draft): Readonly<Record<string, unknown>> {
+    const keys = FOREIGN[draft.kind].map(
+      ([field, kind]) => [field, this.#resolveField(draft, field, kind)] as const,
+    )
+    if (draft.kind === 'plugins' && !this.#twice.has(draft)) {
+      // Two entities for one plugin and one scope: which of them is at work would be a matter of chance.
+      const scope = [String(draft.input.name), ...keys.map(([, id]) => id ?? '')]
+      this.#claim(this.#scopes, scope, draft, 'name, route, service, consumer')
+    }
+    const foreign = keys.map(
+      ([field, id]) => [field, id === undefined ? undefined : { id }] as const,
+    )
+    return { ...draft.input, id: draft.input.id ?? draft.id, ...Object.fromEntries(foreign) }
+  }
+
+  #resolveField(
+    { file, path, input, parent }: Draft,
+    field: string,
+    kind: Kind,
+  ): string | undefined {
+    const value = input[field]
+    const above = parent?.field === field ? parent.draft.id : undefined
+    if (value === undefined || value === null) return above
+    const fault = (message: string, hint?: string) =>
+      void this.faults.push(file.fault([...path, field], message, hint))
+    if (typeof value !== 'string' && !isRecord(value)) return fault('expected a string')
+    const id = this.#find(value, kind)?.id
+    if (id !== undefined && (above === undefined || above === id)) return id
+    if (above !== undefined && typeof value === 'string') {
+      return fault('value must be null', `the entity is nested under its ${field} already`)
+    }
+    const shown = typeof value === 'string' ? value : JSON.stringify(value)
+    if (parent && typeof value === 'string')
+      return fault('value must be null', `there is no '${shown}' in '${kind}'`)
+    return fault(`invalid reference '${field}: ${shown}' (no such entry in '${kind}')`)
+  }
+
+  /** By name or id, as Kong writes references; `{ name }` and `{ id }` are decK's way. */
+  #find(value: string | Readonly<Record<string, unknown>>, kind: Kind): Draft | undefined {
+    const key = KINDS[kind].key ?? 'name'
+    const [id, name] = typeof value === 'string' ? [value, value] : [value.id, value[key]]
+    return this.#byKey.get(join([kind, key, name])) ?? this.#byId.get(join([kind, id]))
+  }
+
+  #claim(claims: Map<string, Draft>, words: readonly string[], draft: Draft, field: string): void {
+    const claim = join(words)
+    const holder = claims.get(claim)
+    if (!holder) return void claims.set(claim, draft)
+    this.#twice.add(draft)
+    const isField = Object.hasOwn(draft.input, field)
+    // The key of a credential is a secret.
+    const value =
+      field === 'key'
+        ? 'the same value'
+        : `'${isField || field === 'primary key' ? words.at(-1) : words.join(', ')}'`
+    const { line } = holder.file.locate(holder.path)
+    this.faults.push(
+      draft.file.fault(
+        isField ? [...draft.path, field] : draft.path,
+        `uniqueness violation: '${draft.kind}' entity with ${field} set to ${value} already declared`,
+        `the other is at ${holder.file.name}:${line}`,
+      ),
+    )
+  }
+}
+
+function join(words: readonly unknown[]): string {
+  return JSON.stringify(words)
+}

@@ -13,6 +13,24 @@ export interface ListenerOptions {
   crashed(error: unknown): void
 }
 
+/** Thrown where an address cannot be taken; `code` is the system's, as EADDRINUSE or EACCES. */
+export class ListenError extends Error {
+  override readonly name = 'ListenError'
+  readonly host: string
+  readonly port: number
+  readonly code: string
+  /** The setting that the address comes from. */
+  readonly setting: string
+
+  constructor(host: string, port: number, code: string, setting = 'KONG_PROXY_LISTEN') {
+    super(`cannot listen on ${host} port ${port} (${code})`)
+    this.host = host
+    this.port = port
+    this.code = code
+    this.setting = setting
+  }
+}
+
 /** A TCP port that speaks HTTP/1.1 with clients. */
 export class Listener implements ConnectionOwner {
   readonly deadlines = new Deadlines()
@@ -22,13 +40,27 @@ export class Listener implements ConnectionOwner {
   readonly #connections = new Set<ClientConnection>()
   readonly #server: Bun.TCPSocketListener<ClientConnection>
 
-  /** Throws Bun's error (`code` EADDRINUSE, EACCES …) if the address cannot be taken. */
+  /** Throws `ListenError`. */
   constructor(options: ListenerOptions) {
     this.handle = options.handle
     this.refuse = options.refuse
-    this.#server = Bun.listen<ClientConnection>({
+    try {
+      this.#server = this.#listen(options)
+    } catch (error) {
+      const { code = 'failed' } = error as { code?: string }
+      throw new ListenError(options.host, options.port, code)
+    }
+  }
+
+  #listen(options: ListenerOptions): Bun.TCPSocketListener<ClientConnection> {
+    const address = {
       hostname: options.host,
       port: options.port,
+      // `::` is IPv6 alone, as in nginx, so that `0.0.0.0` beside it is no conflict. Bun's types do not know it here.
+      ipv6Only: true,
+    }
+    return Bun.listen<ClientConnection>({
+      ...address,
       socket: {
         open: (socket) => {
           socket.data = new ClientConnection(socket, this)

@@ -1,0 +1,30 @@
+import { loadDeclarative } from '../declarative/load.ts'
+import { plugins } from '../plugins/index.ts'
+import { readConfiguration } from './configuration.ts'
+import { help } from './help.ts'
+import { reportError, reportFaults } from './report.ts'
+import { UnreadableFile } from './sources.ts'
+import { readOptions } from './usage.ts'
+
+/** `gatehouse check`: all that is wrong with a configuration, and all that its author should know. */
+export function check(args: string[]): number {
+  const options = readOptions(args, {
+    conf: { type: 'string', short: 'c', multiple: true, default: [] },
+    help: { type: 'boolean' },
+  })
+  if (options.help) return help()
+  try {
+    const configuration = readConfiguration(options.conf, process.env)
+    if ('faults' in configuration) return reportFaults(configuration.faults)
+    const { files } = configuration
+    const loaded = loadDeclarative(files, { env: process.env, plugins })
+    if (loaded.faults) return reportFaults(loaded.faults)
+    for (const note of [...configuration.warnings, ...loaded.warnings])
+      process.stdout.write(`note: ${note}\n`)
+    process.stdout.write(`${files.map(({ name }) => name).join(', ')}: valid\n`)
+    return 0
+  } catch (error) {
+    if (error instanceof UnreadableFile) return reportError(error.message)
+    throw error
+  }
+}

@@ -1,0 +1,118 @@
+import { type Conf, type ListenAddress } from '../conf.ts'
+import { printFaults } from '../declarative/faults.ts'
+import { ListenError } from '../front/listener.ts'
+import { ConfigurationError, type Gateway, startGateway } from '../gateway.ts'
+import { createLog } from '../log.ts'
+import type { Log } from '../pdk.ts'
+import { type StatusServer, startStatus } from '../status.ts'
+import { VERSION } from '../version.ts'
+import { type Configuration, readConfiguration } from './configuration.ts'
+import { help } from './help.ts'
+import { logWriter } from './log_writer.ts'
+import { reportError, reportFaults } from './report.ts'
+import { readSources, UnreadableFile } from './sources.ts'
+import { settingsOf } from './settings.ts'
+import { readOptions } from './usage.ts'
+import { watch } from './watch.ts'
+
+/** `gatehouse start`: serves in the foreground until TERM or INT. */
+export async function start(args: string[]): Promise<number> {
+  const options = readOptions(args, {
+    conf: { type: 'string', short: 'c', multiple: true, default: [] },
+    watch: { type: 'boolean', default: false },
+    help: { type: 'boolean' },
+  })
+  if (options.help) return help()
+  try {
+    const configuration = readConfiguration(options.conf, process.env)
+    if ('faults' in configuration) return reportFaults(configuration.faults)
+    return await serve(configuration, options.watch)
+  } catch (error) {
+    if (error instanceof UnreadableFile) return reportError(error.message)
+    if (error instanceof ConfigurationError) return reportFaults(error.faults)
+    if (error instanceof ListenError) return reportError(adviceOn(error))
+    throw error
+  }
+}
+
+async function serve(
+  { conf, files, names, warnings }: Configuration,
+  watches: boolean,
+): Promise<number> {
+  const log = createLog(conf.log_level, logWriter(conf.proxy_error_log)!)
+  const writeAccessLog = logWriter(conf.proxy_access_log)
+  let isReady = true
+  const status = openStatus(conf, () => isReady)
+  const gateway = await startGateway({
+    files,
+    env: process.env,
+    listen: conf.proxy_listen,
+    log,
+    ...(writeAccessLog && { writeAccessLog }),
+    settings: settingsOf(conf),
+  }).catch(async (error) => {
+    await status?.stop()
+    throw error
+  })
+  for (const warning of [...warnings, ...gateway.warnings]) log.warn(warning)
+  log.notice(`gatehouse ${VERSION} is ready`, {
+    proxy: conf.proxy_listen.map(written).join(','),
+    ms: Math.round(performance.now()),
+  })
+
+  const reload = () => reloadFrom(names, gateway, log)
+  process.on('SIGHUP', reload)
+  const unwatch = watches ? watch(names, reload) : undefined
+  const signal = await firstSignal('SIGTERM', 'SIGINT', 'SIGQUIT')
+  log.notice(`${signal}: answers what was asked, then stops`)
+  isReady = false
+  unwatch?.()
+  await gateway.stop()
+  await status?.stop()
+  return 0
+}
+
+/** A bad file changes nothing: the log says what is wrong, and the old configuration goes on. */
+function reloadFrom(names: readonly string[], gateway: Gateway, log: Log): void {
+  const refused = { code: 'reload_refused' }
+  try {
+    const loaded = gateway.reload(readSources(names))
+    if ('faults' in loaded) {
+      for (const fault of loaded.faults) log.error(printFaults([fault]), refused)
+      return
+    }
+    for (const warning of loaded.warnings) log.warn(warning)
+    log.notice('the configuration was loaded again')
+  } catch (error) {
+    log.error('the configuration was not loaded again', { ...refused, cause: error })
+  }
+}
+
+function openStatus(
+  { status_listen: [address] }: Conf,
+  isReady: () => boolean,
+): StatusServer | undefined {
+  if (!address) return undefined
+  try {
+    return startStatus(address, isReady)
+  } catch (error) {
+    const { code = 'failed' } = error as { code?: string }
+    throw new ListenError(address.host, address.port, code, 'KONG_STATUS_LISTEN')
+  }
+}
+
+function adviceOn({ host, port, code, setting }: ListenError): string {
+  if (code === 'EADDRINUSE') return `port ${port} is in use; set ${setting}`
+  if (code === 'EACCES') return `port ${port} needs more rights than this user has; set ${setting}`
+  return `cannot listen on ${host} port ${port} (${code}); set ${setting}`
+}
+
+function firstSignal(...signals: NodeJS.Signals[]): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    for (const signal of signals) process.once(signal, () => resolve(signal))
+  })
+}
+
+function written({ host, port }: ListenAddress): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`
+}

@@ -1,0 +1,162 @@
+import { MemoryCache } from './cache/memory.ts'
+import type { LocatedFault, SourceFile } from './declarative/faults.ts'
+import { loadDeclarative } from './declarative/load.ts'
+import { Listener } from './front/listener.ts'
+import type { Cache, Log } from './pdk.ts'
+import { plugins } from './plugins/index.ts'
+import { AccessLog } from './proxy/access_log.ts'
+import { ClientAddress, type ClientAddressSettings } from './proxy/client_address.ts'
+import { brokenRequest } from './proxy/errors.ts'
+import type { FieldSettings } from './proxy/fields.ts'
+import { Proxy } from './proxy/handle.ts'
+import { requestIds } from './proxy/request_id.ts'
+import { createApp } from './proxy/server.ts'
+import { prepare } from './prepare.ts'
+import { type Address, type KeepaliveLimits, UpstreamClient } from './upstream/client.ts'
+import { createFetch } from './upstream/fetch.ts'
+
+/** What a gateway is made of. Times in the settings are in the units of Kong's settings of the same names. */
+export interface GatewayOptions {
+  readonly files: readonly SourceFile[]
+  /** The environment that the files' templates and vault references read. */
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Where clients connect; port 0 takes a free one. */
+  readonly listen: readonly Address[]
+  readonly log: Log
+  /** Writes access log lines; without it there are none. */
+  readonly writeAccessLog?: (text: string) => void
+  readonly settings?: Partial<GatewaySettings>
+  /** Sends what is meant for one `host:port` to another address. */
+  readonly connectTo?: ReadonlyMap<string, Address>
+}
+
+export interface GatewaySettings extends ClientAddressSettings, KeepaliveLimits {
+  readonly fields: FieldSettings
+  /** Bytes; 0 is no limit. */
+  readonly maxBodySize: number
+  /** PEM of the authorities that are trusted in place of the built-in ones. */
+  readonly ca: string | undefined
+  /** Whether the certificates of services are checked where the service does not say. */
+  readonly tls_certificate_verify: boolean
+}
+
+export const DEFAULT_SETTINGS: GatewaySettings = {
+  trusted_ips: [],
+  real_ip_header: 'x-real-ip',
+  real_ip_recursive: false,
+  poolSize: 512,
+  idleTimeout: 60,
+  maxRequests: 10_000,
+  fields: {
+    requestId: true,
+    upstreamRequestId: true,
+    latency: true,
+    server: true,
+    upstreamStatus: false,
+  },
+  maxBodySize: 0,
+  ca: undefined,
+  tls_certificate_verify: false,
+}
+
+/** How many values one cache keeps. */
+const CACHE_ENTRIES = 50_000
+
+export interface Gateway {
+  /** The ports that it listens on, in the order of `listen`. */
+  readonly ports: readonly number[]
+  /** What the operator should know of the configuration; one sentence each. */
+  readonly warnings: readonly string[]
+  /** Loads another configuration: gives its faults and changes nothing, or takes it over between two requests. */
+  reload(files: readonly SourceFile[]): Reloaded
+  /** Takes no more connections, answers what was asked, and gives up after `timeout` milliseconds (10,000). */
+  stop(timeout?: number): Promise<void>
+}
+
+export type Reloaded =
+  { readonly warnings: readonly string[] } | { readonly faults: readonly LocatedFault[] }
+
+/** Thrown by `startGateway` for a configuration that cannot be loaded. */
+export class ConfigurationError extends Error {
+  override readonly name = 'ConfigurationError'
+  readonly faults: readonly LocatedFault[]
+  constructor(faults: readonly LocatedFault[]) {
+    super('the configuration has faults')
+    this.faults = faults
+  }
+}
+
+/** Starts a gateway. Throws `ConfigurationError`, or `ListenError`; then nothing is left behind. */
+export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const settings = { ...DEFAULT_SETTINGS, ...options.settings }
+  const { log } = options
+  const client = new UpstreamClient(settings, options.connectTo)
+  const fetch = createFetch(client, settings.ca)
+  const caches = new Map<string, MemoryCache<unknown>>()
+  const shared = {
+    log,
+    fetch,
+    now: Date.now,
+    cache<V>(namespace: string): Cache<V> {
+      let cache = caches.get(namespace)
+      if (!cache) caches.set(namespace, (cache = new MemoryCache(CACHE_ENTRIES, Date.now)))
+      return cache as Cache<V>
+    },
+  }
+  const load = (files: readonly SourceFile[]) => {
+    const loaded = loadDeclarative(files, { env: options.env, plugins })
+    if (loaded.faults) return loaded
+    return { snapshot: prepare(loaded, shared, settings), warnings: loaded.warnings }
+  }
+
+  const first = load(options.files)
+  if ('faults' in first) throw new ConfigurationError(first.faults)
+  const accessLog = new AccessLog(options.writeAccessLog)
+  const nextRequestId = requestIds()
+  const proxy = new Proxy(
+    {
+      client,
+      log,
+      accessLog,
+      nextRequestId,
+      fields: settings.fields,
+      clientAddress: new ClientAddress(settings),
+      maxBodySize: settings.maxBodySize,
+    },
+    first.snapshot,
+  )
+  const app = createApp((exchange) => proxy.handle(exchange))
+  const listeners: Listener[] = []
+  try {
+    for (const { host, port } of options.listen) {
+      const listener = new Listener({
+        host,
+        port,
+        handle: (exchange) => void app.fetch(exchange as unknown as Request),
+        refuse: (connection, fault) =>
+          void connection.send(brokenRequest(fault.status, nextRequestId())),
+        crashed: (error) =>
+          log.error('a connection failed', { code: 'internal_error', cause: error }),
+      })
+      listeners.push(listener)
+    }
+  } catch (error) {
+    await Promise.all(listeners.map((listener) => listener.stop(0)))
+    throw error
+  }
+  return {
+    ports: listeners.map((listener) => listener.port),
+    warnings: first.warnings,
+    reload(files) {
+      const next = load(files)
+      if ('faults' in next) return next
+      proxy.snapshot = next.snapshot
+      return { warnings: next.warnings }
+    },
+    async stop(timeout = 10_000) {
+      await Promise.all(listeners.map((listener) => listener.stop(timeout)))
+      client.close()
+      accessLog.flush()
+    },
+  }
+}

@@ -1,0 +1,93 @@
+import type { Loaded } from './declarative/load.ts'
+import type { Consumer, Service } from './entities/index.ts'
+import type { Gateway as PluginGateway, Consumers, Plugin } from './pdk.ts'
+import { plugins } from './plugins/index.ts'
+import type { ServiceTarget } from './proxy/forwarding.ts'
+import { type Instance, makePlan } from './proxy/plan.ts'
+import type { PreparedRoute, Snapshot } from './proxy/snapshot.ts'
+import { wireText } from './router/path.ts'
+import { type RouteRule, Router } from './router/router.ts'
+
+type LoadedEntities = Extract<Loaded, { entities: unknown }>
+
+export interface TlsSettings {
+  readonly ca: string | undefined
+  readonly tls_certificate_verify: boolean
+}
+
+/** Makes of a loaded configuration all that requests need, so that a request finds only prepared things. */
+export function prepare(
+  loaded: LoadedEntities,
+  shared: Pick<PluginGateway, 'cache' | 'fetch' | 'now' | 'log'>,
+  tls: TlsSettings,
+): Snapshot {
+  const { entities } = loaded
+  const consumers = indexConsumers(loaded)
+  const services = new Map(entities.services.map((service) => [service.id, service]))
+  const targets = new Map(entities.services.map((service) => [service.id, targetOf(service, tls)]))
+  const instances = entities.plugins
+    .filter(({ enabled }) => enabled)
+    .map((entity): Instance => {
+      const plugin = plugins.get(entity.name) as Plugin
+      const place = () => loaded.place(entity)
+      return {
+        plugin,
+        entity,
+        place,
+        handler: plugin.create(entity.config, { ...shared, consumers, place }),
+      }
+    })
+  const routes = entities.routes.flatMap((route): [RouteRule, PreparedRoute][] => {
+    const service = route.service && services.get(route.service.id)
+    // A disabled service has no routes, as in Kong: 404, not 503.
+    if (service && !service.enabled) return []
+    const prepared: PreparedRoute = {
+      route,
+      service,
+      plan: makePlan(instances, route, service),
+      target: service && targets.get(service.id),
+      host: service ? hostField(service) : '',
+      pathRule: { base: wireText(service?.path ?? '/'), strip: route.strip_path },
+    }
+    return [[route, prepared]]
+  })
+  return { router: new Router(routes), globalPlan: makePlan(instances, undefined, undefined) }
+}
+
+function targetOf(service: Service, { ca, tls_certificate_verify }: TlsSettings): ServiceTarget {
+  const { host, port, protocol } = service
+  const verify = service.tls_verify ?? tls_certificate_verify
+  const tls =
+    protocol === 'https' ? { serverName: host, verify, ca: verify ? ca : undefined } : undefined
+  return {
+    target: { host, port, tls, key: `${protocol}://${host}:${port} ${verify}` },
+    timeouts: {
+      connect: service.connect_timeout,
+      write: service.write_timeout,
+      read: service.read_timeout,
+    },
+    retries: service.retries,
+  }
+}
+
+/** The `Host` field: with the port unless it is the protocol's own. */
+function hostField({ protocol, host, port }: Service): string {
+  return port === (protocol === 'https' ? 443 : 80) ? host : `${host}:${port}`
+}
+
+function indexConsumers({ entities }: LoadedEntities): Consumers {
+  const byId = new Map(entities.consumers.map((consumer) => [consumer.id, consumer]))
+  const byName = new Map(entities.consumers.map((consumer) => [consumer.username, consumer]))
+  const byKey = new Map(
+    entities.keyauth_credentials.map((credential) => [credential.key, credential]),
+  )
+  return {
+    find: (idOrUsername): Consumer | undefined =>
+      byId.get(idOrUsername) ?? byName.get(idOrUsername),
+    findByKey(key) {
+      const credential = byKey.get(key)
+      const consumer = credential && byId.get(credential.consumer.id)
+      return consumer && { consumer, credential }
+    },
+  }
+}

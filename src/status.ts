@@ -1,0 +1,22 @@
+import type { Address } from './upstream/client.ts'
+
+export interface StatusServer {
+  readonly port: number
+  stop(): Promise<void>
+}
+
+/** Kong's Status API, as far as a health check needs it: `GET /status/ready`. Throws Bun's error if the port is taken. */
+export function startStatus({ host, port }: Address, isReady: () => boolean): StatusServer {
+  const server = Bun.serve({
+    hostname: host,
+    port,
+    fetch(request) {
+      if (new URL(request.url).pathname !== '/status/ready')
+        return Response.json({ message: 'Not found' }, { status: 404 })
+      return isReady()
+        ? Response.json({ message: 'ready' })
+        : Response.json({ message: 'draining' }, { status: 503 })
+    },
+  })
+  return { port: server.port ?? port, stop: () => server.stop(true) }
+}

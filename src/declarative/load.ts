@@ -17,6 +17,8 @@ import { References } from './references.ts'
 import type { Env } from './template.ts'
 import { findVaultReferences } from './vault_reference.ts'
 
+export type { LocatedFault, SourceFile }
+
 /** What the files declare, in their order; foreign keys are `{ id }`, a plugin's `config` is checked and complete. */
 export interface Entities {
   readonly services: readonly Service[]

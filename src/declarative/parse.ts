@@ -145,7 +145,7 @@ const SYNTAX: Readonly<Record<string, string>> = {
   BAD_ALIAS: 'an alias (*name) has no anchor (&name) before it; if it is text, put it in quotes',
   BAD_DQ_ESCAPE:
     'a backslash sequence that YAML does not know; use single quotes for plain backslashes',
-  BAD_INDENT: 'the indentation does not fit the lines above',
+  BAD_INDENT: 'the indentation does not fit the lines above, or a bracket is not closed',
   BAD_SCALAR_START: 'a text cannot begin with this character; put it in quotes',
   BLOCK_AS_IMPLICIT_KEY:
     'a key and its value cannot stand here; check the indentation, or put text with a colon in quotes',

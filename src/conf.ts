@@ -1,0 +1,340 @@
+import { isIP } from 'node:net'
+import { isAbsolute, join } from 'node:path'
+import type { LocatedFault, SourceFile } from './declarative/faults.ts'
+import { LEVELS, type Level } from './log.ts'
+import { nearest } from './schema/nearest.ts'
+
+/** The settings of a node, by Kong's names; lists are parsed, sizes are in bytes, times in seconds. */
+export type Conf = {
+  readonly [K in keyof typeof SETTINGS]: ReturnType<(typeof SETTINGS)[K]['read']>
+}
+
+export interface ListenAddress {
+  readonly host: string
+  readonly port: number
+  /** What stands behind the address, such as `reuseport`. */
+  readonly flags: readonly string[]
+}
+
+export type LoadedConf =
+  | {
+      readonly conf: Conf
+      /** Sentences for the operator. */
+      readonly warnings: readonly string[]
+      readonly faults?: never
+    }
+  | { readonly faults: readonly LocatedFault[] }
+
+/** Thrown by a setting's `read`; the message says what is wrong with the value. */
+class BadSetting extends Error {}
+
+interface Setting<T> {
+  readonly default: string
+  read(text: string): T
+}
+
+/** Every setting that has an effect, with Kong's default or ours, and how it is read. */
+const SETTINGS = {
+  prefix: setting('.', (text) => text),
+  proxy_listen: setting('0.0.0.0:8000, [::]:8000', readListen),
+  status_listen: setting('127.0.0.1:8007', readListen),
+  log_level: setting('notice', readLevel),
+  proxy_access_log: setting('/dev/stdout', readPath),
+  proxy_error_log: setting('/dev/stderr', readPath),
+  declarative_config: setting('', (text) => text || undefined),
+  declarative_config_string: setting('', (text) => text || undefined),
+  plugins: setting('bundled', readList),
+  headers: setting('server_tokens, latency_tokens, X-Kong-Request-Id', readHeaders),
+  headers_upstream: setting('X-Kong-Request-Id', readHeaders),
+  trusted_ips: setting('', readTrusted),
+  real_ip_header: setting('X-Real-IP', readRealIpHeader),
+  real_ip_recursive: setting('off', readBoolean),
+  client_max_body_size: setting('0', readSize),
+  lua_ssl_trusted_certificate: setting('system', readList),
+  tls_certificate_verify: setting('off', readBoolean),
+  upstream_keepalive_pool_size: setting('512', readCount),
+  upstream_keepalive_max_requests: setting('10000', readCount),
+  upstream_keepalive_idle_timeout: setting('60', readCount),
+} as const
+
+/** Directives that Kong injects into nginx, and the settings that they are here. */
+const ALIASES: Readonly<Record<string, keyof typeof SETTINGS>> = {
+  nginx_http_client_max_body_size: 'client_max_body_size',
+  nginx_proxy_client_max_body_size: 'client_max_body_size',
+  nginx_proxy_real_ip_header: 'real_ip_header',
+  nginx_proxy_real_ip_recursive: 'real_ip_recursive',
+}
+
+/** Settings of which one value works: another would open a door, or send requests elsewhere. */
+const FIXED: Readonly<Record<string, readonly [value: string, sentence: string]>> = {
+  admin_gui_listen: ['off', 'Kong Manager is no part of this gateway'],
+  admin_listen: ['off', 'the Admin API is not supported yet'],
+  client_ssl: ['off', 'a certificate towards services is not supported yet'],
+  database: ['off', 'there is no database; the configuration is a file'],
+  fips: ['off', 'FIPS mode is not supported'],
+  portal: ['off', 'the developer portal is no part of this gateway'],
+  proxy_server: ['', 'a proxy towards the internet is not supported yet'],
+  role: ['traditional', 'control planes and data planes are not supported yet'],
+  router_flavor: ['traditional_compatible', 'other routers are not supported yet'],
+  stream_listen: ['off', 'streams are not supported yet'],
+}
+
+// Kong's other settings, of 3.4 to 3.15: by their beginnings where there are many, then one by one.
+const WITHOUT_EFFECT = new RegExp(
+  `^(?:(?:admin|ai|analytics|audit_log|client_ssl|cluster|db|debug|dns|keyring|konnect|license|lmdb|lua|nginx|
+    opentelemetry|pg|pluginserver|portal|proxy_stream|rbac|resolver|route|smtp|ssl|status|tracing|untrusted_lua|
+    vault|vitals|wasm)_.*|allow_debug_header|anonymous_reports|client_body_buffer_size|consumers_mem_cache_size|
+    custom_plugin_streaming_enabled|dedicated_config_processing|enforce_rbac|enforce_route_path_pattern|
+    error_default_type|error_template_(?:html|json|plain|xml)|event_hooks_enabled|generate_trace_details|host_ports|
+    identity_service|incremental_sync|kic|lru_cache_size|mem_cache_size|new_dns_client|node_id|openresty_path|
+    pdk_response_exit_header_filter_early_exit|port_maps|privileged_worker|proxy_server_ssl_verify|proxy_url|
+    request_debug|request_debug_token|router_consistency|schema_alias_conflict_mode|tracing|vaults|
+    vaults_lazy_load_secrets|via_header_comply_rfc|vitals|wasm|worker_consistency|worker_events_max_payload|
+    worker_state_update_frequency|audit_log)$`.replace(/\s+/g, ''),
+)
+
+/** What Kubernetes and Kong's images put into the environment beside settings. */
+const NO_SETTING =
+  /_SERVICE_(?:HOST|PORT)(?:_\w+)?$|_PORT(?:_\d+_(?:TCP|UDP)(?:_\w+)?)?$|^KONG_(?:VERSION|SHA256|BUILD_\w+)$/
+
+interface Given {
+  readonly text: string
+  fault(message: string, hint?: string): LocatedFault
+}
+
+/** Reads the settings: defaults, then `file` (a `kong.conf`), then the `KONG_*` of `env`. */
+export function loadConf({
+  file,
+  env,
+}: {
+  readonly file?: SourceFile
+  readonly env: Readonly<Record<string, string | undefined>>
+}): LoadedConf {
+  const faults: LocatedFault[] = []
+  const given = new Map([...readFile(file, faults), ...readEnv(env)])
+  const values = new Map<string, Given>()
+  const idle: string[] = []
+  const warnings: string[] = []
+  for (const [name, value] of given) {
+    const known = Object.hasOwn(ALIASES, name) ? ALIASES[name]! : name
+    if (/^\{vault:\/\/.*\}$/s.test(value.text))
+      faults.push(value.fault('references to vaults are not supported yet'))
+    else if (Object.hasOwn(SETTINGS, known)) values.set(known, value)
+    else if (Object.hasOwn(FIXED, name)) faults.push(...fixedFault(name, value))
+    else if (WITHOUT_EFFECT.test(name)) idle.push(name)
+    else warnings.push(unknownSetting(name))
+  }
+  if (idle.length > 0) warnings.push(`settings without effect here: ${idle.sort().join(', ')}`)
+  const conf = readSettings(values, faults)
+  return faults.length > 0 ? { faults } : { conf, warnings }
+}
+
+/** Tells a `kong.conf` from a declarative configuration by what stands in it. */
+export function isKongConf(text: string): boolean {
+  const lines = text.split('\n').map((line) => line.trim())
+  const first = lines.find((line) => line !== '' && !line.startsWith('#'))
+  // The file that Kong ships is nothing but comments, of settings.
+  return (first ? [first] : lines).some((line) => /^#? ?[a-z][a-z_0-9]*\s*=(?!=)/.test(line))
+}
+
+function readSettings(values: ReadonlyMap<string, Given>, faults: LocatedFault[]): Conf {
+  const read = Object.entries<Setting<unknown>>(SETTINGS).map(([name, setting]) => {
+    const given = values.get(name)
+    try {
+      return [name, setting.read(given?.text ?? setting.default)]
+    } catch (error) {
+      if (!(error instanceof BadSetting) || !given) throw error
+      faults.push(given.fault(error.message))
+      return [name, undefined]
+    }
+  })
+  const conf = Object.fromEntries(read) as Conf
+  const place = (path: string) =>
+    path === 'off' || isAbsolute(path) ? path : join(conf.prefix, path)
+  if (faults.length > 0) return conf
+  return {
+    ...conf,
+    proxy_access_log: place(conf.proxy_access_log),
+    proxy_error_log: place(conf.proxy_error_log),
+  }
+}
+
+function* readFile(
+  file: SourceFile | undefined,
+  faults: LocatedFault[],
+): Iterable<[string, Given]> {
+  for (const [i, line] of (file?.text ?? '').split('\n').entries()) {
+    const fault = (message: string, hint?: string): LocatedFault => {
+      const column = line.search(/\S/) + 1
+      return { file: file!.name, line: i + 1, column, path: '', message, hint }
+    }
+    if (/^\s*(?:#|$)/.test(line)) continue
+    const [, name, value] = /^\s*([A-Za-z]\w*)\s*=(.*)$/.exec(line) ?? []
+    if (name === undefined || value === undefined) {
+      faults.push(fault('expected a setting, as in log_level = notice'))
+      continue
+    }
+    const text = value
+      .replace(/(?<!\\)#.*$/, '')
+      .replaceAll('\\#', '#')
+      .trim()
+    const at = (message: string, hint?: string) => ({
+      ...fault(message, hint),
+      path: name.toLowerCase(),
+    })
+    if (text !== '') yield [name.toLowerCase(), { text, fault: at }]
+  }
+}
+
+function* readEnv(env: Readonly<Record<string, string | undefined>>): Iterable<[string, Given]> {
+  for (const [variable, value] of Object.entries(env)) {
+    const text = value?.trim()
+    if (!text || !variable.startsWith('KONG_') || NO_SETTING.test(variable)) continue
+    const fault = (message: string, hint?: string) => ({ file: variable, path: '', message, hint })
+    yield [variable.slice('KONG_'.length).toLowerCase(), { text, fault }]
+  }
+}
+
+function fixedFault(name: string, { text, fault }: Given): LocatedFault[] {
+  const [value, sentence] = FIXED[name]!
+  const advice = value === '' ? 'remove it' : `remove it, or set it to ${value}`
+  return text.toLowerCase() === value ? [] : [fault(sentence, advice)]
+}
+
+function unknownSetting(name: string): string {
+  const near = nearest(name, [
+    ...Object.keys(SETTINGS),
+    ...Object.keys(ALIASES),
+    ...Object.keys(FIXED),
+  ])
+  return `unknown setting ${name}${near ? `; did you mean ${near}?` : ''}`
+}
+
+function setting<T>(byDefault: string, read: (text: string) => T): Setting<T> {
+  return { default: byDefault, read }
+}
+
+function readList(text: string): readonly string[] {
+  return text
+    .split(',')
+    .map((each) => each.trim())
+    .filter((each) => each !== '')
+}
+
+const FLAG =
+  /^(?:deferred|bind|reuseport|backlog=\d+|ipv6only=(?:on|off)|so_keepalive=(?:on|off|\w*:\w*:\d*))$/
+const LATER_FLAGS = ['ssl', 'http2', 'http3', 'quic', 'proxy_protocol']
+
+function readListen(text: string): readonly ListenAddress[] {
+  const entries = readList(text)
+  return entries[0] === 'off' ? [] : entries.map(readAddress)
+}
+
+function readAddress(entry: string): ListenAddress {
+  const [address = '', ...flags] = entry.split(/\s+/)
+  const [, bracketed, plain, digits] =
+    /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:[\]]+)):(\d{1,5})$/.exec(address) ?? []
+  const port = Number(digits)
+  if (digits === undefined || port > 65535 || (bracketed !== undefined && isIP(bracketed) !== 6)) {
+    throw new BadSetting(
+      `"${address}" is no address; write it as 0.0.0.0:8000 or [::]:8000, or off`,
+    )
+  }
+  const later = flags.find((flag) => LATER_FLAGS.includes(flag))
+  if (later) throw new BadSetting(`${later} is not supported yet; remove it`)
+  const unknown = flags.find((flag) => !FLAG.test(flag))
+  if (unknown) throw new BadSetting(`unknown flag "${unknown}"`)
+  return { host: bracketed ?? (plain === '*' ? '0.0.0.0' : plain!), port, flags }
+}
+
+/** nginx's levels above `error` are told as `error`. */
+function readLevel(text: string): Level {
+  const name = ['crit', 'alert', 'emerg'].includes(text) ? 'error' : text
+  const level = LEVELS.find((each) => each === name)
+  if (level) return level
+  const near = nearest(text, LEVELS)
+  throw new BadSetting(
+    `expected one of: ${LEVELS.join(', ')}${near ? `; did you mean "${near}"?` : ''}`,
+  )
+}
+
+/** A path may be followed by the name of a format, of which there is one. */
+function readPath(text: string): string {
+  return text.split(/\s+/)[0]!
+}
+
+const TOKENS: Readonly<Record<string, readonly string[]>> = {
+  server_tokens: ['server', 'via'],
+  latency_tokens: [
+    'x-kong-proxy-latency',
+    'x-kong-response-latency',
+    'x-kong-admin-latency',
+    'x-kong-upstream-latency',
+  ],
+  advanced_latency_tokens: [
+    'x-kong-total-latency',
+    'x-kong-third-party-latency',
+    'x-kong-client-latency',
+  ],
+}
+const HEADERS = [...Object.values(TOKENS).flat(), 'x-kong-upstream-status', 'x-kong-request-id']
+
+/** The names of the headers, in lower case; Kong's groups of them are taken apart. */
+function readHeaders(text: string): ReadonlySet<string> {
+  const words = readList(text.toLowerCase())
+  if (words[0] === 'off') return new Set()
+  return new Set(
+    words.flatMap((word) => {
+      if (word === 'advanced_latency_tokens') return [...TOKENS.latency_tokens!, ...TOKENS[word]!]
+      if (Object.hasOwn(TOKENS, word)) return TOKENS[word]!
+      if (HEADERS.includes(word)) return [word]
+      throw new BadSetting(`unknown header "${word}"`)
+    }),
+  )
+}
+
+function readTrusted(text: string): readonly string[] {
+  const blocks = readList(text)
+  const bad = blocks.find((block) => !isBlock(block))
+  if (bad)
+    throw new BadSetting(`"${bad}" is no address and no block of addresses, such as 10.0.0.0/8`)
+  return blocks
+}
+
+function isBlock(text: string): boolean {
+  const [address = '', bits = '0', ...more] = text.split('/')
+  const family = isIP(address)
+  return (
+    family !== 0 &&
+    more.length === 0 &&
+    /^\d{1,3}$/.test(bits) &&
+    Number(bits) <= (family === 4 ? 32 : 128)
+  )
+}
+
+function readRealIpHeader(text: string): string {
+  if (text === 'proxy_protocol')
+    throw new BadSetting('proxy_protocol is not supported yet; name a header')
+  if (!/^[\w-]+$/.test(text)) throw new BadSetting('expected the name of a header')
+  return text.toLowerCase()
+}
+
+function readBoolean(text: string): boolean {
+  if (/^(?:on|true)$/i.test(text)) return true
+  if (/^(?:off|false)$/i.test(text)) return false
+  throw new BadSetting('expected on or off')
+}
+
+const UNITS = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 } as const
+
+/** A size in bytes, or with nginx's `k`, `m` or `g`. */
+function readSize(text: string): number {
+  const [, digits, unit = ''] = /^(\d{1,12})([kmg]?)$/.exec(text.toLowerCase()) ?? []
+  if (digits === undefined) throw new BadSetting('expected a size, such as 8m')
+  return Number(digits) * UNITS[unit as keyof typeof UNITS]
+}
+
+function readCount(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new BadSetting('expected a whole number')
+  return Number(text)
+}

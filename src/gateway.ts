@@ -2,7 +2,7 @@ import { MemoryCache } from './cache/memory.ts'
 import type { LocatedFault, SourceFile } from './declarative/faults.ts'
 import { loadDeclarative } from './declarative/load.ts'
 import { Listener } from './front/listener.ts'
-import type { Cache, Log } from './pdk.ts'
+import type { Cache, Log, Plugin } from './pdk.ts'
 import { plugins } from './plugins/index.ts'
 import { AccessLog } from './proxy/access_log.ts'
 import { ClientAddress, type ClientAddressSettings } from './proxy/client_address.ts'
@@ -26,6 +26,8 @@ export interface GatewayOptions {
   /** Writes access log lines; without it there are none. */
   readonly writeAccessLog?: (text: string) => void
   readonly settings?: Partial<GatewaySettings>
+  /** The plugins that the files may use; all of them unless given. */
+  readonly plugins?: ReadonlyMap<string, Plugin>
   /** Sends what is meant for one `host:port` to another address. */
   readonly connectTo?: ReadonlyMap<string, Address>
 }
@@ -48,11 +50,14 @@ export const DEFAULT_SETTINGS: GatewaySettings = {
   idleTimeout: 60,
   maxRequests: 10_000,
   fields: {
-    requestId: true,
-    upstreamRequestId: true,
-    latency: true,
     server: true,
+    via: true,
+    requestId: true,
+    proxyLatency: true,
+    upstreamLatency: true,
+    responseLatency: true,
     upstreamStatus: false,
+    upstreamRequestId: true,
   },
   maxBodySize: 0,
   ca: undefined,
@@ -104,7 +109,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     },
   }
   const load = (files: readonly SourceFile[]) => {
-    const loaded = loadDeclarative(files, { env: options.env, plugins })
+    const loaded = loadDeclarative(files, { env: options.env, plugins: options.plugins ?? plugins })
     if (loaded.faults) return loaded
     return { snapshot: prepare(loaded, shared, settings), warnings: loaded.warnings }
   }

@@ -1,8 +1,8 @@
 import { loadDeclarative } from '../declarative/load.ts'
-import { plugins } from '../plugins/index.ts'
 import { readConfiguration } from './configuration.ts'
 import { help } from './help.ts'
 import { reportError, reportFaults } from './report.ts'
+import { enabledPlugins } from './settings.ts'
 import { UnreadableFile } from './sources.ts'
 import { readOptions } from './usage.ts'
 
@@ -16,8 +16,11 @@ export function check(args: string[]): number {
   try {
     const configuration = readConfiguration(options.conf, process.env)
     if ('faults' in configuration) return reportFaults(configuration.faults)
-    const { files } = configuration
-    const loaded = loadDeclarative(files, { env: process.env, plugins })
+    const { files, conf } = configuration
+    const loaded = loadDeclarative(files, {
+      env: process.env,
+      plugins: enabledPlugins(conf.plugins),
+    })
     if (loaded.faults) return reportFaults(loaded.faults)
     for (const note of [...configuration.warnings, ...loaded.warnings])
       process.stdout.write(`note: ${note}\n`)

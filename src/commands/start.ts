@@ -11,7 +11,7 @@ import { help } from './help.ts'
 import { logWriter } from './log_writer.ts'
 import { reportError, reportFaults } from './report.ts'
 import { readSources, UnreadableFile } from './sources.ts'
-import { settingsOf } from './settings.ts'
+import { enabledPlugins, settingsOf } from './settings.ts'
 import { readOptions } from './usage.ts'
 import { watch } from './watch.ts'
 
@@ -49,7 +49,8 @@ async function serve(
     listen: conf.proxy_listen,
     log,
     ...(writeAccessLog && { writeAccessLog }),
-    settings: settingsOf(conf),
+    settings: settingsOf(conf, process.env),
+    plugins: enabledPlugins(conf.plugins),
   }).catch(async (error) => {
     await status?.stop()
     throw error

@@ -5,11 +5,14 @@ import type { RequestContext } from './context.ts'
 
 /** Which of its own header fields the gateway sends: Kong's settings `headers` and `headers_upstream`. */
 export interface FieldSettings {
-  readonly requestId: boolean
-  readonly upstreamRequestId: boolean
-  readonly latency: boolean
   readonly server: boolean
+  readonly via: boolean
+  readonly requestId: boolean
+  readonly proxyLatency: boolean
+  readonly upstreamLatency: boolean
+  readonly responseLatency: boolean
   readonly upstreamStatus: boolean
+  readonly upstreamRequestId: boolean
 }
 
 /** What belongs to one connection and never crosses the gateway (RFC 9110 §7.6.1), in both directions. */
@@ -117,14 +120,11 @@ export function responseFields(
   const length = head.length >= 0 || method === 'HEAD' ? headers.get('content-length') : undefined
   if (length !== undefined) text += `Content-Length: ${length}\r\n`
   if (!headers.has('date')) text += `Date: ${date}\r\n`
-  if (settings.server) {
-    if (!headers.has('server')) text += `Server: ${PRODUCT}\r\n`
-    text += `Via: ${via(headers, head.minor)}\r\n`
-  }
+  if (settings.server && !headers.has('server')) text += `Server: ${PRODUCT}\r\n`
+  if (settings.via) text += `Via: ${via(headers, head.minor)}\r\n`
   if (settings.upstreamStatus) text += `X-Kong-Upstream-Status: ${head.status}\r\n`
-  if (settings.latency) {
-    text += `X-Kong-Upstream-Latency: ${latencies.upstream}\r\nX-Kong-Proxy-Latency: ${latencies.proxy}\r\n`
-  }
+  if (settings.upstreamLatency) text += `X-Kong-Upstream-Latency: ${latencies.upstream}\r\n`
+  if (settings.proxyLatency) text += `X-Kong-Proxy-Latency: ${latencies.proxy}\r\n`
   if (settings.requestId) text += `X-Kong-Request-Id: ${requestId}\r\n`
   return text
 }
@@ -140,7 +140,7 @@ export function ownFields(
   let text = `Date: ${date}\r\n`
   for (const [name, value] of fields) text += `${name}: ${value}\r\n`
   if (settings.server) text += `Server: ${PRODUCT}\r\n`
-  if (settings.latency) text += `X-Kong-Response-Latency: ${latency}\r\n`
+  if (settings.responseLatency) text += `X-Kong-Response-Latency: ${latency}\r\n`
   if (settings.requestId) text += `X-Kong-Request-Id: ${requestId}\r\n`
   return text
 }

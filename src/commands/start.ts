@@ -42,7 +42,6 @@ async function serve(
   const log = createLog(conf.log_level, logWriter(conf.proxy_error_log)!)
   const writeAccessLog = logWriter(conf.proxy_access_log)
   let isReady = true
-  const status = openStatus(conf, () => isReady)
   const gateway = await startGateway({
     files,
     env: process.env,
@@ -51,10 +50,8 @@ async function serve(
     ...(writeAccessLog && { writeAccessLog }),
     settings: settingsOf(conf, process.env),
     plugins: enabledPlugins(conf.plugins),
-  }).catch(async (error) => {
-    await status?.stop()
-    throw error
   })
+  const status = await openStatus(conf, gateway, () => isReady)
   for (const warning of [...warnings, ...gateway.warnings]) log.warn(warning)
   log.notice(`gatehouse ${VERSION} is ready`, {
     proxy: conf.proxy_listen.map(written).join(','),
@@ -89,14 +86,16 @@ function reloadFrom(names: readonly string[], gateway: Gateway, log: Log): void 
   }
 }
 
-function openStatus(
+async function openStatus(
   { status_listen: [address] }: Conf,
+  gateway: Gateway,
   isReady: () => boolean,
-): StatusServer | undefined {
+): Promise<StatusServer | undefined> {
   if (!address) return undefined
   try {
     return startStatus(address, isReady)
   } catch (error) {
+    await gateway.stop(0)
     const { code = 'failed' } = error as { code?: string }
     throw new ListenError(address.host, address.port, code, 'KONG_STATUS_LISTEN')
   }

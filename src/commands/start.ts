@@ -1,5 +1,5 @@
 import { type Conf, type ListenAddress } from '../conf.ts'
-import { printFaults } from '../declarative/faults.ts'
+import { printFaults, type SourceFile } from '../declarative/faults.ts'
 import { ListenError } from '../front/listener.ts'
 import { ConfigurationError, type Gateway, startGateway } from '../gateway.ts'
 import { createLog } from '../log.ts'
@@ -39,7 +39,7 @@ async function serve(
   { conf, files, names, warnings }: Configuration,
   watches: boolean,
 ): Promise<number> {
-  const log = createLog(conf.log_level, logWriter(conf.proxy_error_log)!)
+  const log = createLog(conf.log_level, logWriter(conf.proxy_error_log) ?? (() => {}))
   const writeAccessLog = logWriter(conf.proxy_access_log)
   let isReady = true
   const gateway = await startGateway({
@@ -58,7 +58,9 @@ async function serve(
     ms: Math.round(performance.now()),
   })
 
-  const reload = () => reloadFrom(names, gateway, log)
+  // Without files, the configuration stands in a setting, which a process cannot be given anew.
+  const read = () => (names.length > 0 ? readSources(names) : files)
+  const reload = () => reloadFrom(read, gateway, log)
   process.on('SIGHUP', reload)
   const unwatch = watches ? watch(names, reload) : undefined
   const signal = await firstSignal('SIGTERM', 'SIGINT', 'SIGQUIT')
@@ -71,10 +73,10 @@ async function serve(
 }
 
 /** A bad file changes nothing: the log says what is wrong, and the old configuration goes on. */
-function reloadFrom(names: readonly string[], gateway: Gateway, log: Log): void {
+function reloadFrom(read: () => readonly SourceFile[], gateway: Gateway, log: Log): void {
   const refused = { code: 'reload_refused' }
   try {
-    const loaded = gateway.reload(readSources(names))
+    const loaded = gateway.reload(read())
     if ('faults' in loaded) {
       for (const fault of loaded.faults) log.error(printFaults([fault]), refused)
       return

@@ -27,7 +27,7 @@ const FUNCTIONS: Readonly<Record<string, Function>> = {
 }
 
 const TOKEN =
-  /\s*(?:"((?:[^"\\\n]|\\.)*)"|\\"([^"\\\n]*)\\"|`([^`]*)`|(\d+)\b|([A-Za-z_]\w*)|([|()])|(-?\}\}))/
+  /\s*(?:"((?:[^"\\\n]|\\.)*)"|\\"([^"\\\n]*)\\"|`([^`]*)`|(\d+)\b|([A-Za-z_]\w*)|([|()]|-?\}\}))/
 
 /** Replaces every `${{ … }}` of `source`, but for those on comment lines. */
 export function renderTemplate(source: string, env: Env): Rendered {

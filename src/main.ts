@@ -23,7 +23,10 @@ const COMMANDS: Readonly<Record<string, (args: string[]) => number | Promise<num
 async function main([name = '--help', ...args]: string[]): Promise<number> {
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
   if (command) return command(args.includes('--help') || args.includes('-h') ? ['--help'] : args)
-  const near = nearest(name, Object.keys(COMMANDS))
+  const near = nearest(
+    name,
+    Object.keys(COMMANDS).filter((each) => !each.startsWith('-')),
+  )
   throw new Usage(`unknown command "${name}"${near ? `; did you mean "${near}"?` : ''}`)
 }
 

@@ -3,18 +3,18 @@ const TEXT = `Gatehouse, an API gateway that runs your kong.yaml with OpenID Con
 Usage: gatehouse <command> [options]
 
   start -c FILE...    serve a configuration in the foreground
-                      FILE: a Kong or decK file (YAML or JSON), a folder of them,
+                      FILE: a Kong or decK file (YAML, JSON), a folder of them,
                       - for standard input, or a kong.conf; may be repeated
         --watch       load again whenever a file changes
   quickstart          try it: a gateway, a development identity provider and an
                       echo service, on this machine alone
-        --verify      make the requests of the how-to, print a line for each, end
+        --verify      make the how-to's requests, print a line for each, end
         --rotate      refresh tokens work only once
   check -c FILE...    say what is wrong with a configuration, and what to know
   health              whether the gateway on this machine is ready
   version             the version
 
-Settings are Kong's: KONG_PROXY_LISTEN, KONG_DECLARATIVE_CONFIG, KONG_LOG_LEVEL, …
+Settings are Kong's, as KONG_PROXY_LISTEN, KONG_LOG_LEVEL or in a kong.conf.
 Signals: HUP loads again, TERM and INT answer what was asked and stop.
 `
 

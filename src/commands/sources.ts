@@ -8,6 +8,8 @@ export class UnreadableFile extends Error {
 }
 
 const DECLARATIVE = /\.(?:ya?ml|json)$/
+/** Kubernetes mounts every file a second time in a folder whose name begins with two dots. */
+const HIDDEN = /(?:^|\/)\./
 
 /** The files that the words after `-c` name: a folder stands for all YAML and JSON files in it, `-` for standard input. */
 export function readSources(names: readonly string[]): SourceFile[] {
@@ -19,8 +21,10 @@ export function readSources(names: readonly string[]): SourceFile[] {
 /** Every file behind those words, for who watches them. */
 export function filesOf(name: string): string[] {
   if (name === '-' || !isFolder(name)) return [name]
-  const entries = readdirSync(name, { recursive: true, encoding: 'utf8' }).sort()
-  const files = entries.filter((entry) => DECLARATIVE.test(entry)).map((entry) => join(name, entry))
+  const files = entriesOf(name)
+    .filter((entry) => DECLARATIVE.test(entry) && !HIDDEN.test(entry))
+    .sort()
+    .map((entry) => join(name, entry))
   if (files.length === 0)
     throw new UnreadableFile(`${name}: the folder holds no .yaml, .yml or .json file`)
   return files
@@ -28,6 +32,15 @@ export function filesOf(name: string): string[] {
 
 function isFolder(name: string): boolean {
   return statSync(name, { throwIfNoEntry: false })?.isDirectory() ?? false
+}
+
+function entriesOf(folder: string): string[] {
+  try {
+    return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new UnreadableFile(`${folder}: the folder cannot be read (${code})`)
+  }
 }
 
 function read(name: string): string {

@@ -1,4 +1,4 @@
-import { type Conf, type ListenAddress } from '../conf.ts'
+import type { Conf } from '../conf.ts'
 import { printFaults, type SourceFile } from '../declarative/faults.ts'
 import { ListenError } from '../front/listener.ts'
 import { ConfigurationError, type Gateway, startGateway } from '../gateway.ts'
@@ -53,17 +53,20 @@ async function serve(
   })
   const status = await openStatus(conf, gateway, () => isReady)
   for (const warning of [...warnings, ...gateway.warnings]) log.warn(warning)
-  log.notice(`gatehouse ${VERSION} is ready`, {
-    proxy: conf.proxy_listen.map(written).join(','),
-    ms: Math.round(performance.now()),
-  })
 
   // Without files, the configuration stands in a setting, which a process cannot be given anew.
   const read = () => (names.length > 0 ? readSources(names) : files)
   const reload = () => reloadFrom(read, gateway, log)
+  // Before the line that says it is ready, since who reads it may send a signal at once.
   process.on('SIGHUP', reload)
+  const stopping = firstSignal('SIGTERM', 'SIGINT', 'SIGQUIT')
   const unwatch = watches ? watch(names, reload) : undefined
-  const signal = await firstSignal('SIGTERM', 'SIGINT', 'SIGQUIT')
+  log.notice(`gatehouse ${VERSION} is ready`, {
+    proxy: conf.proxy_listen.map(({ host }, i) => written(host, gateway.ports[i]!)).join(','),
+    ms: Math.round(performance.now()),
+  })
+
+  const signal = await stopping
   log.notice(`${signal}: answers what was asked, then stops`)
   isReady = false
   unwatch?.()
@@ -115,6 +118,6 @@ function firstSignal(...signals: NodeJS.Signals[]): Promise<NodeJS.Signals> {
   })
 }
 
-function written({ host, port }: ListenAddress): string {
+function written(host: string, port: number): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`
 }

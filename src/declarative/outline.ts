@@ -13,8 +13,8 @@ export interface Outline {
   readonly booleans: readonly { readonly at: number; readonly word: string }[]
   /** Where a second document begins. */
   readonly secondDocument: number | undefined
-  /** The text is deeper than `MAX_DEPTH`, or of a form that is not followed here: the lists may lack something. */
-  readonly broken: { readonly why: 'depth' | 'form'; readonly at: number } | undefined
+  /** Where and why it could not be followed: the lists lack what comes after. */
+  readonly broken: { readonly why: Why; readonly at: number } | undefined
 }
 
 /** The levels of a file that are followed; Kong's files have about ten. */
@@ -39,7 +39,8 @@ export function findNode(outline: Outline, path: readonly (string | number)[]) {
   return { node: found, exact: true, depth: path.length }
 }
 
-type Why = NonNullable<Outline['broken']>['why']
+/** Deeper than `MAX_DEPTH`, indented between two levels, a quote or a bracket or an alias without its other, or another form. */
+type Why = 'depth' | 'indentation' | 'quote' | 'bracket' | 'alias' | 'form'
 
 // YAML 1.1 (Kong's and decK's readers) has these words for booleans; YAML 1.2 has not.
 const BOOLEAN = /^(?:yes|Yes|YES|on|On|ON|no|No|NO|off|Off|OFF)$/
@@ -50,6 +51,7 @@ class Scanner {
   readonly booleans: { at: number; word: string }[] = []
   secondDocument: number | undefined
   readonly #text: string
+  readonly #anchors = new Set<string>()
   #at = 0
   #lineStart = 0
   #depth = 0
@@ -72,9 +74,9 @@ class Scanner {
       }
       if (this.#isMarker('---')) this.secondDocument = this.#at
       if (this.#ended() || this.secondDocument !== undefined) return undefined
-      return { why: 'form', at: this.#at }
+      return { why: this.#misplaced(), at: this.#at }
     } catch (error) {
-      if (error instanceof Unfollowed) return { why: error.why, at: this.#at }
+      if (error instanceof Unfollowed) return { why: error.why, at: error.at ?? this.#at }
       throw error
     }
   }
@@ -88,8 +90,7 @@ class Scanner {
       this.#toToken()
       const property = this.#match(/[&!][^\s,[\]{}]*(?=\s|$)/y)
       if (property === undefined) break
-      tagged ||= property.startsWith('!')
-      this.#at += property.length
+      tagged = this.#property(property) || tagged
     }
     const column = this.#at - this.#lineStart
     const sameLine = this.#lineStart === line
@@ -115,7 +116,8 @@ class Scanner {
       this.#value(node, column, 'item')
       this.#toToken()
     }
-    if (!this.#ended() && this.#at - this.#lineStart > column) throw new Unfollowed('form')
+    if (!this.#ended() && this.#at - this.#lineStart > column)
+      throw new Unfollowed(this.#misplaced())
   }
 
   #mapping(parent: OutlineNode | undefined, column: number): void {
@@ -131,7 +133,8 @@ class Scanner {
     }
     if (this.#ended() || this.#isMarker('---') || this.#isMarker('...')) return
     const next = this.#at - this.#lineStart
-    if (next > column || (next === column && !this.#isDash())) throw new Unfollowed('form')
+    if (next > column || (next === column && !this.#isDash()))
+      throw new Unfollowed(this.#misplaced())
   }
 
   #scalar(node: OutlineNode | undefined, indent: number, tagged: boolean): void {
@@ -139,7 +142,7 @@ class Scanner {
     if (char === '{' || char === '[') return this.#flow(node)
     if (char === '"' || char === "'") return void this.#quoted()
     if (char === '|' || char === '>') return this.#block(indent)
-    if (char === '*') return this.#skip(/\*[^\s]+/y)
+    if (char === '*') return this.#alias()
     const at = this.#at
     const word = this.#plainLine()
     const line = this.#lineStart
@@ -159,6 +162,12 @@ class Scanner {
     if (!several && !tagged) this.#noteBoolean(at, word)
   }
 
+  #alias(): void {
+    const alias = this.#match(/\*[^\s,[\]{}]*/y)!
+    if (!this.#anchors.has(alias.slice(1))) throw new Unfollowed('alias')
+    this.#at += alias.length
+  }
+
   #block(indent: number): void {
     this.#endLine()
     while (!this.#ended()) {
@@ -173,10 +182,11 @@ class Scanner {
     if (++this.#depth > MAX_DEPTH) throw new Unfollowed('depth')
     const isMap = this.#text[this.#at] === '{'
     const keys = new Set<string>()
+    const opening = this.#at
     this.#at += 1
     for (let i = 0; ; i++) {
       this.#toToken()
-      if (this.#ended()) throw new Unfollowed('form')
+      if (this.#ended()) throw new Unfollowed('bracket', opening)
       if (this.#looksAt(isMap ? '}' : ']')) break
       const at = this.#at
       if (isMap) {
@@ -190,7 +200,7 @@ class Scanner {
       } else this.#flowValue(this.#add(node, i, at))
       this.#toToken()
       if (this.#looksAt(',')) this.#at += 1
-      else if (!this.#looksAt(isMap ? '}' : ']')) throw new Unfollowed('form')
+      else if (!this.#looksAt(isMap ? '}' : ']')) throw new Unfollowed('bracket', opening)
     }
     this.#at += 1
     this.#depth--
@@ -205,15 +215,22 @@ class Scanner {
       (property = this.#match(/[&!][^\s,[\]{}]*/y)) !== undefined;
       this.#toToken()
     ) {
-      tagged ||= property.startsWith('!')
-      this.#at += property.length
+      tagged = this.#property(property) || tagged
     }
     const char = this.#text[this.#at]
     if (char === '{' || char === '[') return this.#flow(node)
     if (char === '"' || char === "'") return void this.#quoted()
+    if (char === '*') return this.#alias()
     const at = this.#at
     const word = this.#flowPlain()
     if (!tagged) this.#noteBoolean(at, word)
+  }
+
+  /** Goes over an anchor or a tag; gives true for a tag. */
+  #property(property: string): boolean {
+    if (property.startsWith('&')) this.#anchors.add(property.slice(1))
+    this.#at += property.length
+    return property.startsWith('!')
   }
 
   #key(): string {
@@ -234,7 +251,7 @@ class Scanner {
   #quoted(): string {
     const quote = this.#text[this.#at]!
     const raw = this.#match(quote === '"' ? /"(?:[^"\\]|\\[^])*"/y : /'(?:[^']|'')*'/y)
-    if (raw === undefined) throw new Unfollowed('form')
+    if (raw === undefined) throw new Unfollowed('quote')
     const lastBreak = raw.lastIndexOf('\n')
     if (lastBreak >= 0) this.#lineStart = this.#at + lastBreak + 1
     this.#at += raw.length
@@ -273,6 +290,12 @@ class Scanner {
     )
   }
 
+  /** What begins a line and is a key or an item, but belongs to none of the levels above, is badly indented. */
+  #misplaced(): Why {
+    const begins = this.#text.slice(this.#lineStart, this.#at).trim() === ''
+    return begins && (this.#isDash() || this.#isKey()) ? 'indentation' : 'form'
+  }
+
   #isDash(): boolean {
     return this.#match(/-(?=\s|$)/y) !== undefined
   }
@@ -295,10 +318,6 @@ class Scanner {
   #endLine(): void {
     const end = this.#text.indexOf('\n', this.#at)
     this.#at = this.#lineStart = end < 0 ? this.#text.length : end + 1
-  }
-
-  #skip(pattern: RegExp): void {
-    this.#at += this.#match(pattern)?.length ?? 0
   }
 
   #match(pattern: RegExp): string | undefined {
@@ -334,9 +353,11 @@ class Scanner {
 
 class Unfollowed extends Error {
   readonly why: Why
+  readonly at: number | undefined
 
-  constructor(why: Why) {
+  constructor(why: Why, at?: number) {
     super(why)
     this.why = why
+    this.at = at
   }
 }

@@ -56,8 +56,7 @@ export function parseFile(file: SourceFile, env: Env): ParsedFile | Unparsed {
 
   const outline = readOutline(rendered.text)
   const unparsed = (...faults: LocatedFault[]): Unparsed => ({ faults, unset: [] })
-  if (outline.broken?.why === 'depth')
-    return unparsed(fault(outline.broken.at, `nested deeper than ${MAX_DEPTH} levels`))
+  if (outline.broken?.why === 'depth') return unparsed(fault(outline.broken.at, STRUCTURE.depth))
   if (outline.secondDocument !== undefined) {
     return unparsed(
       fault(outline.secondDocument, 'a second document begins here; a file holds one'),
@@ -118,12 +117,21 @@ function readYaml(text: string, outline: Outline): Read {
     const twice = outline.broken && text.length <= MAX_EXACT ? findSyntaxFault(text) : undefined
     return twice ?? { content }
   } catch (error) {
-    if (error instanceof RangeError)
-      return { message: `nested deeper than ${MAX_DEPTH} levels`, offset: undefined }
-    if (/alias/i.test((error as Error).message)) return { message: ALIASES, offset: undefined }
+    if (error instanceof RangeError) return { message: STRUCTURE.depth, offset: undefined }
+    if (/excessive/i.test((error as Error).message)) return { message: ALIASES, offset: undefined }
+    const { why = 'form', at = undefined } = outline.broken ?? {}
+    if (why !== 'form') return { message: STRUCTURE[why], offset: at }
     const exact = text.length <= MAX_EXACT ? findSyntaxFault(text) : undefined
-    return exact ?? { message: 'the file is not valid YAML', offset: outline.broken?.at }
+    return exact ?? { message: 'the file is not valid YAML', offset: at }
   }
+}
+
+const STRUCTURE = {
+  depth: `nested deeper than ${MAX_DEPTH} levels`,
+  indentation: 'the indentation fits none of the levels above',
+  quote: 'the quote that opens here is not closed',
+  bracket: 'the bracket that opens here is not closed, or a comma is missing in it',
+  alias: 'an alias (*name) has no anchor (&name) before it; if it is text, put it in quotes',
 }
 
 const ALIASES = 'aliases of this file refer to themselves or grow beyond measure'
@@ -142,10 +150,9 @@ function withBooleans(text: string, { booleans }: Outline): string {
 
 // Our own words: those of the parser may repeat what stands in the file, which may be a secret.
 const SYNTAX: Readonly<Record<string, string>> = {
-  BAD_ALIAS: 'an alias (*name) has no anchor (&name) before it; if it is text, put it in quotes',
   BAD_DQ_ESCAPE:
     'a backslash sequence that YAML does not know; use single quotes for plain backslashes',
-  BAD_INDENT: 'the indentation does not fit the lines above, or a bracket is not closed',
+  BAD_INDENT: 'the indentation does not fit the lines above',
   BAD_SCALAR_START: 'a text cannot begin with this character; put it in quotes',
   BLOCK_AS_IMPLICIT_KEY:
     'a key and its value cannot stand here; check the indentation, or put text with a colon in quotes',

@@ -3,6 +3,15 @@ import type { Draft } from './expand.ts'
 import type { LocatedFault } from './faults.ts'
 import { FOREIGN, type Kind, KINDS } from './kinds.ts'
 
+/** What a fault does not show as it is: the key of a credential is a secret. */
+const UNSAID: ReadonlyMap<string, string> = new Map([
+  ['key', 'the same key'],
+  ['scope', 'the same name and scope'],
+])
+
+/** Stands for the id of an entity that could not be found: the fault is noted, and the schema need not add another. */
+const UNRESOLVED = 'unresolved'
+
 /** Follows the references between entities, and refuses two entities that are one. */
 export class References {
   readonly #byId = new Map<string, Draft>()
@@ -27,10 +36,11 @@ export class References {
     const keys = FOREIGN[draft.kind].map(
       ([field, kind]) => [field, this.#resolveField(draft, field, kind)] as const,
     )
-    if (draft.kind === 'plugins' && !this.#twice.has(draft)) {
+    const whole = keys.every(([, id]) => id !== UNRESOLVED)
+    if (draft.kind === 'plugins' && whole && !this.#twice.has(draft)) {
       // Two entities for one plugin and one scope: which of them is at work would be a matter of chance.
       const scope = [String(draft.input.name), ...keys.map(([, id]) => id ?? '')]
-      this.#claim(this.#scopes, scope, draft, 'name, route, service, consumer')
+      this.#claim(this.#scopes, scope, draft, 'scope')
     }
     const foreign = keys.map(
       ([field, id]) => [field, id === undefined ? undefined : { id }] as const,
@@ -46,8 +56,10 @@ export class References {
     const value = input[field]
     const above = parent?.field === field ? parent.draft.id : undefined
     if (value === undefined || value === null) return above
-    const fault = (message: string, hint?: string) =>
-      void this.faults.push(file.fault([...path, field], message, hint))
+    const fault = (message: string, hint?: string) => {
+      this.faults.push(file.fault([...path, field], message, hint))
+      return UNRESOLVED
+    }
     if (typeof value !== 'string' && !isRecord(value)) return fault('expected a string')
     const id = this.#find(value, kind)?.id
     if (id !== undefined && (above === undefined || above === id)) return id
@@ -73,16 +85,12 @@ export class References {
     if (!holder) return void claims.set(claim, draft)
     this.#twice.add(draft)
     const isField = Object.hasOwn(draft.input, field)
-    // The key of a credential is a secret.
-    const value =
-      field === 'key'
-        ? 'the same value'
-        : `'${isField || field === 'primary key' ? words.at(-1) : words.join(', ')}'`
+    const set = UNSAID.get(field) ?? `${field} set to '${words.at(-1)}'`
     const { line } = holder.file.locate(holder.path)
     this.faults.push(
       draft.file.fault(
         isField ? [...draft.path, field] : draft.path,
-        `uniqueness violation: '${draft.kind}' entity with ${field} set to ${value} already declared`,
+        `uniqueness violation: '${draft.kind}' entity with ${set} already declared`,
         `the other is at ${holder.file.name}:${line}`,
       ),
     )

@@ -117,8 +117,7 @@ function readCommand(tokens: Tokens, env: Env, piped: readonly Value[]): Value {
   }
   args.push(...piped)
   const wanted = first.text === 'indent' ? 2 : 1
-  if (args.length !== wanted)
-    throw new SyntaxError(`${first.text}: expected ${wanted} arguments, got ${args.length}`)
+  if (args.length !== wanted) throw new SyntaxError(`${first.text}: wrong number of arguments`)
   return call(args, env)
 }
 

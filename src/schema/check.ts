@@ -75,11 +75,16 @@ function readRecord(field: Field, input: Record<string, unknown>, path: Path, fa
   const given: Record<string, unknown> = {}
   const expanded: Record<string, unknown> = {}
   const before = faults.length
+  // A shorthand that is at fault gives none of its fields: that they are missing is no fault of its own.
+  let filled = true
   for (const [key, value] of Object.entries(input)) {
     const shorthand = Object.hasOwn(shorthands, key) ? shorthands[key] : undefined
     if (Object.hasOwn(fields, key)) given[key] = value
-    else if (shorthand) merge(expanded, expand(shorthand, value, [...path, key], faults))
-    else
+    else if (shorthand) {
+      const found = faults.length
+      merge(expanded, expand(shorthand, value, [...path, key], faults))
+      filled &&= faults.length === found
+    } else
       faults.push({
         path: [...path, key],
         message: 'unknown field',
@@ -87,7 +92,9 @@ function readRecord(field: Field, input: Record<string, unknown>, path: Path, fa
       })
   }
   merge(given, expanded)
-  const value = mapValues(fields, (each, key) => read(each, given[key], [...path, key], faults))
+  const value = mapValues(fields, (each, key) =>
+    filled || given[key] !== undefined ? read(each, given[key], [...path, key], faults) : undefined,
+  )
   if (faults.length === before) {
     for (const broken of checks) {
       const message = broken(value)
@@ -142,7 +149,7 @@ function lengthOf(value: unknown): number | undefined {
 
 function hintFor(field: Field, value: unknown) {
   const { one_of } = field.rules
-  return one_of && typeof value === 'string'
+  return one_of && typeof value === 'string' && !one_of.includes(value)
     ? guess(
         value,
         one_of.filter((each) => typeof each === 'string'),

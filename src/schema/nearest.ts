@@ -11,16 +11,19 @@ export function nearest(name: string, names: readonly string[]): string | undefi
   return best
 }
 
-/** Levenshtein's distance, in one row. */
+/** Levenshtein's distance, in which two letters that changed places are one edit (optimal string alignment). */
 function distance(a: string, b: string): number {
-  const row = Array.from({ length: b.length + 1 }, (_, i) => i)
+  let above: number[] = []
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j)
   for (let i = 1; i <= a.length; i++) {
-    let corner = row[0]!
-    row[0] = i
+    const [twoAbove, last] = [above, row]
+    above = last
+    row = [i]
     for (let j = 1; j <= b.length; j++) {
-      const above = row[j]!
-      row[j] = a[i - 1] === b[j - 1] ? corner : 1 + Math.min(corner, above, row[j - 1]!)
-      corner = above
+      const same = a[i - 1] === b[j - 1]
+      row[j] = same ? last[j - 1]! : 1 + Math.min(last[j - 1]!, last[j]!, row[j - 1]!)
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]
+      if (swapped) row[j] = Math.min(row[j]!, twoAbove[j - 2]! + 1)
     }
   }
   return row[b.length]!

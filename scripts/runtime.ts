@@ -63,9 +63,10 @@ function hash(bytes: Uint8Array): string {
 
 /**
  * Bun reads these variables before any of our code: `BUN_OPTIONS` adds its own command line
- * (`--preload` runs a stranger's file), `BUN_BE_BUN` turns the executable into plain Bun.
+ * (`--preload` runs a stranger's file), `BUN_BE_BUN` turns the executable into plain Bun,
+ * `BUN_INSPECT` opens a debugger to whoever finds its port.
  */
-const VARIABLES = ['BUN_OPTIONS', 'BUN_BE_BUN']
+const VARIABLES = ['BUN_OPTIONS', 'BUN_BE_BUN', 'BUN_INSPECT']
 
 /**
  * The same runtime with those names overwritten: a name that begins with `=` can be in no

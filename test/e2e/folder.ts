@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 
@@ -7,6 +7,8 @@ export class Folder implements Disposable {
   readonly path = mkdtempSync(join(tmpdir(), 'gatehouse-e2e-'))
 
   constructor(files: Readonly<Record<string, string>> = {}) {
+    // What runs as another user may read it.
+    chmodSync(this.path, 0o755)
     for (const [name, text] of Object.entries(files)) this.write(name, text)
   }
 

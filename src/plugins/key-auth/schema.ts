@@ -1,5 +1,5 @@
 import { array, boolean, type Infer, record, string } from '../../schema/field.ts'
-import { badHeaderName } from '../header_name.ts'
+import { badHeaderName } from '../header.ts'
 
 export const schema = record(
   'Lets those pass who send a key that belongs to a consumer.',

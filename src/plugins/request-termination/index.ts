@@ -2,7 +2,7 @@ import { type AccessContext, exit, type Exit, type Plugin } from '../../pdk.ts'
 import { spelling } from '../../headers.ts'
 import { boolean, type Infer, integer, record, string } from '../../schema/field.ts'
 import { findArgument } from '../arguments.ts'
-import { badHeaderName } from '../header_name.ts'
+import { badHeaderName } from '../header.ts'
 
 const schema = record(
   'Answers requests itself instead of sending them to the service.',

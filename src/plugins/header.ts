@@ -3,3 +3,8 @@ export function badHeaderName(name: string): string | undefined {
   if (/^[a-zA-Z0-9_-]+$/.test(name)) return undefined
   return `bad header name '${name}', allowed characters are A-Z, a-z, 0-9, '_', and '-'`
 }
+
+/** Gives the message if `value` would end the header that carries it, or cannot be sent at all. */
+export function badHeaderValue(value: string): string | undefined {
+  return /^[\t\x20-\x7e\x80-\xff]*$/.test(value) ? undefined : 'expected text of one line'
+}

@@ -1,0 +1,240 @@
+import type { Gateway } from '../../pdk.ts'
+import { array, boolean, type Config, number, string } from '../../schema/field.ts'
+import { badHeaderName, badHeaderValue } from '../header.ts'
+import { hashOf } from './hash.ts'
+import { Refusal } from './refusal.ts'
+import {
+  fields as transport,
+  type Issuer,
+  type Metadata,
+  parseIssuer,
+  type RelyingParty,
+} from './relying_party.ts'
+import { badUrl } from './url.ts'
+import { createKeySet, type KeySet } from './verify.ts'
+
+export const fields = {
+  issuer: string(
+    'The issuer identifier of the provider, or the URL of its discovery document. With Keycloak the URL of the realm.',
+    { required: true, referenceable: true, custom: badUrl },
+  ),
+  using_pseudo_issuer: boolean(
+    'Whether `issuer` only names the issuer of tokens, and is never asked for anything.',
+    { default: false },
+  ),
+  token_endpoint: string('The token endpoint, instead of the discovered one.', { custom: badUrl }),
+  jwks_endpoint: string('Where the keys of the provider are, instead of the discovered place.', {
+    custom: badUrl,
+  }),
+  extra_jwks_uris: array(
+    'Where further keys are, which are trusted like those of the provider.',
+    string('A URL.', { referenceable: true, custom: badUrl }),
+  ),
+  discovery_headers_names: array(
+    'The names of further headers of the discovery request.',
+    string('A name.', { custom: badHeaderName }),
+  ),
+  discovery_headers_values: array(
+    'Their values, in the same order.',
+    string('A value.', { custom: badHeaderValue }),
+  ),
+  rediscovery_lifetime: number(
+    'How long the provider is not asked again after it was asked for a key that it did not have; seconds.',
+    { default: 30 },
+  ),
+  cache_ttl: number(
+    'How long discovery documents and keys are kept, and tokens that do not say how long they live; seconds.',
+    { default: 3600 },
+  ),
+}
+
+type Settings = Config<typeof fields & Pick<typeof transport, 'ssl_verify' | 'timeout'>>
+
+/** Seconds to wait after a failed attempt, as Kong does. */
+const RETRY_AFTER = 5
+
+/** What is known of a provider: its endpoints and its keys. */
+export interface Provider {
+  readonly metadata: Metadata
+  readonly keys: KeySet
+}
+
+/** Loads what is to be known of a provider when a request needs it, never before. */
+export interface Discovery {
+  /** Whether a discovered endpoint may be `http:`: where the issuer itself is. */
+  readonly allowHttp: boolean
+  /** What is known and not too old. */
+  current(): Provider | undefined
+  /** What is known, loaded if need be. Old knowledge serves where the provider is down. Throws `Refusal`. */
+  load(): Promise<Provider>
+  /** Loads again because `seen` lacked a key, if the last time is long enough ago; gives `seen` if not. */
+  renew(seen: Provider): Promise<Provider>
+}
+
+/** Shared by all plugin entities that ask the same provider in the same way; kept over reloads. */
+interface State {
+  provider: Provider | undefined
+  /** The keys as they came, to tell whether new ones differ. */
+  jwks: string
+  loadedAt: number
+  /** Whether the discovery document is part of it. */
+  isWhole: boolean
+  triedAt: number
+  failure: Refusal | undefined
+  pending: Promise<Provider> | undefined
+  hasWarned: boolean
+}
+
+export function createDiscovery(
+  config: Settings,
+  relyingParty: Pick<RelyingParty, 'loadMetadata' | 'loadKeys'>,
+  gateway: Pick<Gateway, 'cache' | 'now' | 'log' | 'place'>,
+): Discovery {
+  const { cache_ttl, rediscovery_lifetime, using_pseudo_issuer } = config
+  const { now } = gateway
+  const issuer = parseIssuer(config.issuer)
+  const allowHttp = issuer?.url.protocol === 'http:'
+  const headers = discoveryHeaders(config)
+  const state = sharedState(config, gateway)
+
+  function current(): Provider | undefined {
+    const ttl = state.isWhole ? cache_ttl : Math.min(cache_ttl, rediscovery_lifetime)
+    return now() - state.loadedAt < ttl * 1000 ? state.provider : undefined
+  }
+
+  function ask(): Promise<Provider> {
+    state.pending ??= loadProvider()
+      .then(
+        (provider) => {
+          state.provider = provider
+          state.loadedAt = now()
+          state.failure = undefined
+          return provider
+        },
+        (error: unknown) => {
+          state.failure =
+            error instanceof Refusal
+              ? error
+              : new Refusal('provider_invalid_response', undefined, error)
+          throw state.failure
+        },
+      )
+      .finally(() => {
+        state.triedAt = now()
+        state.pending = undefined
+      })
+    return state.pending
+  }
+
+  async function loadProvider(): Promise<Provider> {
+    const metadata = await loadMetadata()
+    const jwks = await loadKeys(metadata)
+    const written = JSON.stringify(jwks)
+    // What the old keys proved stays proved if the new ones are the same.
+    const keys = state.provider && state.jwks === written ? state.provider.keys : createKeySet(jwks)
+    state.jwks = written
+    return { metadata, keys }
+  }
+
+  async function loadMetadata(): Promise<Metadata> {
+    const { token_endpoint, jwks_endpoint } = config
+    const overrides = token_endpoint === undefined ? {} : { token_endpoint }
+    if (!issuer) throw new Refusal('provider_unreachable', `issuer is no URL`)
+    const named: Metadata = { issuer: config.issuer, ...overrides }
+    if (using_pseudo_issuer) return named
+    try {
+      const document = await relyingParty.loadMetadata(issuer, headers)
+      state.isWhole = true
+      warnOfIssuer(document, issuer)
+      return { ...document, ...overrides }
+    } catch (error) {
+      // With the keys known from elsewhere bearer tokens can be verified without the provider.
+      if (jwks_endpoint === undefined) throw error
+      state.isWhole = false
+      gateway.log.warn('discovery failed, only jwks_endpoint is used', { cause: error })
+      return state.provider?.metadata ?? { ...named, issuer: issuer.url.href }
+    }
+  }
+
+  function warnOfIssuer(document: Metadata, { url }: Issuer): void {
+    if (state.hasWarned || isSame(document.issuer, url.href)) return
+    state.hasWarned = true
+    const told = `the provider calls itself ${document.issuer}, which is what tokens must say`
+    gateway.log.warn(`${gateway.place()} openid-connect: issuer is ${config.issuer}, but ${told}`)
+  }
+
+  async function loadKeys(metadata: Metadata): Promise<readonly unknown[]> {
+    const own = config.jwks_endpoint ?? metadata.jwks_uri
+    const configured = new Set([config.jwks_endpoint, ...(config.extra_jwks_uris ?? [])])
+    const urls = new Set(
+      [own, ...(config.extra_jwks_uris ?? [])].filter((url) => url !== undefined),
+    )
+    const answers = await Promise.allSettled(
+      [...urls].map((url) => relyingParty.loadKeys(url, allowHttp || configured.has(url))),
+    )
+    const failed = answers.find((answer) => answer.status === 'rejected')
+    const loaded = answers.filter((answer) => answer.status === 'fulfilled')
+    if (failed && loaded.length === 0) throw failed.reason
+    if (failed) gateway.log.warn('some keys could not be loaded', { cause: failed.reason })
+    return loaded.flatMap(({ value }) => value)
+  }
+
+  return {
+    allowHttp: allowHttp || config.token_endpoint !== undefined,
+    current,
+    async load() {
+      const known = current()
+      if (known) return known
+      const stale = state.provider
+      // One request waits for a slow provider; the others go on with what was known.
+      if (state.pending) return stale ?? state.pending
+      if (state.failure && now() - state.triedAt < RETRY_AFTER * 1000) {
+        if (stale) return stale
+        throw state.failure
+      }
+      return ask().catch((error) => {
+        if (stale) return stale
+        throw error
+      })
+    },
+    async renew(seen) {
+      if (state.provider && state.provider !== seen) return state.provider
+      const pause = state.failure ? RETRY_AFTER : rediscovery_lifetime
+      if (!state.pending && now() - state.triedAt < pause * 1000) return seen
+      return ask().catch(() => seen)
+    },
+  }
+}
+
+function sharedState(config: Settings, gateway: Pick<Gateway, 'cache'>): State {
+  const cache = gateway.cache<State>('oidc:providers')
+  const settings = Object.keys(fields).map((name) => config[name as keyof typeof fields])
+  // What was loaded over a connection that nobody checked must not serve who wants it checked.
+  const key = hashOf(JSON.stringify([...settings, config.ssl_verify, config.timeout]))
+  const known = cache.get(key)
+  if (known) return known
+  const state: State = {
+    provider: undefined,
+    jwks: '',
+    loadedAt: 0,
+    isWhole: true,
+    triedAt: 0,
+    failure: undefined,
+    pending: undefined,
+    hasWarned: false,
+  }
+  cache.set(key, state, Infinity)
+  return state
+}
+
+function discoveryHeaders(config: Config<typeof fields>): Headers {
+  const headers = new Headers()
+  config.discovery_headers_names?.forEach((name, i) =>
+    headers.append(name, config.discovery_headers_values?.[i] ?? ''),
+  )
+  return headers
+}
+
+function isSame(one: string, other: string): boolean {
+  return one.replace(/\/+$/, '') === other.replace(/\/+$/, '')
+}

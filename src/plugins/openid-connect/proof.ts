@@ -1,0 +1,209 @@
+import type { Gateway } from '../../pdk.ts'
+import type { Config } from '../../schema/field.ts'
+import { createAuthorize, fields as authorization } from './authorize.ts'
+import type { Claims } from './claims.ts'
+import { fields as clients, ownClient } from './client.ts'
+import { credentialOf, fields as consumers, groupsOf } from './consumer.ts'
+import { type Discovery, fields as discoveries, type Provider } from './discovery.ts'
+import type { Fields, IdentityHeaders } from './headers.ts'
+import type { Credential, MethodName } from './methods/method.ts'
+import { Refusal } from './refusal.ts'
+import type { Held, Line, Tokens, TokenSet } from './tokens.ts'
+import {
+  type Expectations,
+  fields as verification,
+  judgeClaims,
+  type KeySet,
+  looksLikeJws,
+  parseJws,
+  signatureSecret,
+  timeOf,
+  verifySignature,
+} from './verify.ts'
+
+/** What a credential has proved, with all that its requests need ready to be sent. */
+export interface Proof {
+  /** Until when it holds; milliseconds since the epoch. */
+  readonly ends: number
+  /** The keys that verified the tokens, if any did: others may have to be asked again. */
+  readonly keys: KeySet | undefined
+  /** The tokens, and the line whose newest they were. */
+  readonly set: TokenSet | undefined
+  readonly line: Line | undefined
+  /** Why a known caller may not pass. */
+  readonly refusal: Refusal | undefined
+  readonly credential: { readonly id: string } | undefined
+  readonly upstream: Fields
+  readonly downstream: Fields
+}
+
+type Settings = Config<
+  typeof authorization &
+    typeof verification &
+    typeof consumers &
+    typeof clients &
+    Pick<typeof discoveries, 'cache_ttl'>
+>
+
+interface Parts {
+  readonly discovery: Discovery
+  readonly tokens: Tokens
+  readonly headers: IdentityHeaders
+  readonly gateway: Pick<Gateway, 'now'>
+}
+
+/** Finds out what a credential is worth. Throws `Refusal` for one that is worth nothing. */
+export type Prove = (method: MethodName, credential: Credential) => Promise<Proof>
+
+export function createProve(config: Settings, parts: Parts): Prove {
+  const { discovery, tokens, headers, gateway } = parts
+  const { leeway, cache_ttl, verify_claims, issuers_allowed } = config
+  const authorize = createAuthorize(config)
+  const own = ownClient(config)
+  const secret = signatureSecret(config, own?.client_secret)
+  const seconds = () => gateway.now() / 1000
+
+  function issuersOf({ metadata }: Provider): readonly string[] {
+    return issuers_allowed ?? [metadata.issuer]
+  }
+
+  /** Verifies a JWT; asks for newer keys once if none of the known ones has signed it. */
+  async function verify(
+    token: string,
+    expected: Pick<Expectations, 'kind' | 'audience' | 'strict' | 'isKept'>,
+    isSigned: boolean,
+  ): Promise<{ claims: Claims; keys: KeySet | undefined }> {
+    const jws = parseJws(token)
+    if (!isSigned && !verify_claims) return { claims: jws.claims, keys: undefined }
+    let provider = await discovery.load()
+    const now = seconds()
+    const judge = () =>
+      judgeClaims(jws.claims, { ...expected, issuers: issuersOf(provider), leeway, now })
+    // Before the signature, so that a token which is no good anyway cannot make the gateway look for keys.
+    if (verify_claims) judge()
+    else if (issuers_allowed) judgeIssuer(jws.claims, issuers_allowed, expected.kind)
+    if (!isSigned) return { claims: jws.claims, keys: undefined }
+    try {
+      await verifySignature(jws, provider.keys, secret)
+    } catch (error) {
+      const newer = await discovery.renew(provider)
+      if (newer.keys === provider.keys) throw error
+      provider = newer
+      await verifySignature(jws, provider.keys, secret)
+    }
+    return { claims: jws.claims, keys: provider.keys }
+  }
+
+  async function proveBearer({ secret: token }: Credential): Promise<Proof> {
+    const { claims, keys } = await verify(
+      token,
+      { kind: 'access token', strict: true },
+      config.verify_signature,
+    )
+    const now = gateway.now()
+    const ends = Math.min(endOf(claims), now + cache_ttl * 1000)
+    return proofOf({ access_token: token, claims: [claims] }, { ends, keys })
+  }
+
+  function endOf(claims: Claims): number {
+    if (!verify_claims) return Infinity
+    return ((timeOf(claims, 'exp') ?? Infinity) + leeway) * 1000
+  }
+
+  async function proveGrant(
+    method: Exclude<MethodName, 'bearer'>,
+    credential: Credential,
+  ): Promise<Proof> {
+    let held = await tokens.redeem(method, credential)
+    try {
+      return await proveTokens(method, credential, held)
+    } catch (error) {
+      // The provider may have changed its keys, or have taken the token back, since the tokens were kept.
+      if (!held.isCached || !isStale(error)) throw error
+      tokens.spoil(held)
+      held = await tokens.redeem(method, credential)
+      return proveTokens(method, credential, held)
+    }
+  }
+
+  async function proveTokens(
+    method: Exclude<MethodName, 'bearer'>,
+    credential: Credential,
+    { set, line, isCached }: Held,
+  ): Promise<Proof> {
+    const isSigned = config.verify_signature && !config.ignore_signature.includes(method)
+    const { access_token, id_token, refresh_token } = set
+    // An opaque token is for others to judge: it came from the provider itself.
+    const access = looksLikeJws(access_token)
+      ? await verify(access_token, { kind: 'access token', strict: false }, isSigned)
+      : { claims: {}, keys: undefined }
+    const audience = method === 'client_credentials' ? credential.name : own?.client_id
+    const isKept = isCached || !set.isIdTokenNew
+    const id =
+      id_token === undefined
+        ? undefined
+        : await verify(id_token, { kind: 'id token', strict: false, audience, isKept }, isSigned)
+    return proofOf(
+      {
+        access_token,
+        id_token,
+        refresh_token,
+        claims: id ? [access.claims, id.claims] : [access.claims],
+      },
+      {
+        ends: Math.min(set.ends - leeway * 1000, endOf(access.claims)),
+        keys: access.keys ?? id?.keys,
+        set,
+        line,
+      },
+    )
+  }
+
+  function proofOf(
+    identity: {
+      access_token: string
+      id_token?: string | undefined
+      refresh_token?: string | undefined
+      claims: readonly [Claims, ...Claims[]]
+    },
+    rest: { ends: number; keys: KeySet | undefined; set?: TokenSet; line?: Line },
+  ): Proof {
+    const { claims } = identity
+    const whole = { id_token: undefined, refresh_token: undefined, ...identity }
+    const groups = groupsOf(config, claims)
+    const told: Fields = groups === undefined ? [] : [['X-Authenticated-Groups', groups]]
+    return {
+      set: undefined,
+      line: undefined,
+      ...rest,
+      refusal: authorize(claims[0]),
+      credential: credentialOf(config, claims),
+      upstream: [...headers.upstream(whole), ...told],
+      downstream: headers.downstream(whole),
+    }
+  }
+
+  return (method, credential) =>
+    method === 'bearer' ? proveBearer(credential) : proveGrant(method, credential)
+}
+
+/** Whether a proof holds still: its tokens are the newest, and its keys are the provider's. */
+export function holds(proof: Proof, now: number, provider: Provider | undefined): boolean {
+  const { ends, keys, set, line } = proof
+  if (ends <= now || (keys !== undefined && provider?.keys !== keys)) return false
+  return line === undefined || (line.set === set && line.ended === undefined)
+}
+
+function judgeIssuer(
+  claims: Claims,
+  issuers: readonly string[],
+  kind: 'access token' | 'id token',
+) {
+  const { iss } = claims
+  judgeClaims({ iss }, { kind, issuers, leeway: 0, now: 0, strict: iss === undefined })
+}
+
+function isStale(error: unknown): boolean {
+  if (!(error instanceof Refusal)) return false
+  return error.code === 'invalid_signature' || error.code === 'token_expired'
+}

@@ -1,0 +1,58 @@
+/** Why a request was refused: the codes of the log, each with what it means. */
+export const REASONS = {
+  no_credentials: 'The request carries none of the credentials that auth_methods allows.',
+  malformed_credentials: 'A credential was found that cannot be one, such as the text "null".',
+  invalid_token: 'The token is no JWT, or breaks the rules for one.',
+  invalid_signature: 'No key of the provider has signed the token.',
+  invalid_issuer: 'The token was issued by somebody else.',
+  invalid_audience: 'The ID token was issued for another client.',
+  token_expired: 'The token is too old.',
+  token_not_yet_valid: 'The token is for later.',
+  invalid_grant: 'The provider refused the password or the refresh token.',
+  invalid_client: 'The provider refused the client and its secret.',
+  unauthorized_client: 'The provider does not allow the client this grant.',
+  invalid_scope: 'The provider refused the scopes.',
+  provider_refused: 'The provider refused the request with another OAuth error.',
+  provider_unreachable: 'The provider could not be reached.',
+  provider_timeout: 'The provider did not answer in time.',
+  provider_invalid_response: 'The provider gave an answer that breaks the protocol.',
+  insufficient_scope: 'The token lacks a scope of scopes_required.',
+  insufficient_audience: 'The token lacks an audience of audience_required.',
+  insufficient_groups: 'The token lacks a group of groups_required.',
+  insufficient_roles: 'The token lacks a role of roles_required.',
+  forbidden_claim: 'The token has a claim of claims_forbidden.',
+} as const
+
+export type Code = keyof typeof REASONS
+
+const FORBIDDEN: ReadonlySet<Code> = new Set<Code>([
+  'insufficient_scope',
+  'insufficient_audience',
+  'insufficient_groups',
+  'insufficient_roles',
+  'forbidden_claim',
+])
+
+/** What is thrown where a request cannot pass; the message is for the operator and never holds a secret. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal'
+  readonly code: Code
+
+  constructor(code: Code, message: string = REASONS[code], cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.code = code
+  }
+
+  /** 403 for a caller who is known but may not pass; 401 for all else, a provider that is down included. */
+  get status(): 401 | 403 {
+    return FORBIDDEN.has(this.code) ? 403 : 401
+  }
+}
+
+/** Makes text of others fit for the log: short, one line, and without anything that looks like a token. */
+export function quotable(text: unknown): string {
+  return String(text)
+    .replace(/[\x00-\x1f\x7f]+/g, ' ')
+    .replace(/[\w-]{8,}(?:\.[\w-]*){2,}/g, '…')
+    .slice(0, 200)
+}

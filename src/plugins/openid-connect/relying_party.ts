@@ -1,0 +1,396 @@
+import * as oauth from 'oauth4webapi'
+import type { Gateway } from '../../pdk.ts'
+import { array, boolean, type Config, number, string } from '../../schema/field.ts'
+import { badHeaderName, badHeaderValue } from '../header.ts'
+import { advise, type Failure } from './advice.ts'
+import { chooseAuth, type Client } from './client.ts'
+import { type Code, quotable, Refusal } from './refusal.ts'
+
+const argument = string('A text.')
+
+export const fields = {
+  timeout: number('How long the provider may take to answer; milliseconds.', { default: 10_000 }),
+  ssl_verify: boolean("Whether the provider's certificate is checked.", { default: true }),
+  keepalive: boolean('Whether connections to the provider are kept for the next request.', {
+    default: true,
+  }),
+  scopes: array(
+    'The scopes that tokens are asked for; null or empty asks for none.',
+    string('A scope.', { referenceable: true }),
+    { default: ['openid'] },
+  ),
+  audience: array('The audiences that tokens are asked for.', argument),
+  token_post_args_names: array(
+    'The names of further arguments sent to the token endpoint.',
+    argument,
+  ),
+  token_post_args_values: array('Their values, in the same order.', argument),
+  token_headers_names: array(
+    'The names of further headers sent to the token endpoint.',
+    string('A name.', { custom: badHeaderName }),
+  ),
+  token_headers_values: array(
+    'Their values, in the same order.',
+    string('A value.', { custom: badHeaderValue }),
+  ),
+}
+
+/** A provider's discovery document (OpenID Connect Discovery §3), as far as it is read; `issuer` is always there. */
+export interface Metadata {
+  readonly issuer: string
+  readonly token_endpoint?: string
+  readonly jwks_uri?: string
+  readonly token_endpoint_auth_methods_supported?: readonly string[]
+}
+
+/** What a token endpoint gave (RFC 6749 §5.1). */
+export interface TokenResponse {
+  readonly access_token: string
+  readonly refresh_token?: string
+  readonly id_token?: string
+  /** Seconds; below or at zero the token is not for a second use. Unset if the provider does not say. */
+  readonly expires_in?: number
+  /** Seconds that the refresh token lives, as Keycloak tells. */
+  readonly refresh_expires_in?: number
+}
+
+/** Every call to the identity provider. All throw `Refusal`. */
+export interface RelyingParty {
+  /** Loads the discovery document of an issuer, whose own `issuer` may be another. */
+  loadMetadata(issuer: Issuer, headers: Headers): Promise<Metadata>
+  /** Loads the members of a JWK set; `url` is where. */
+  loadKeys(url: string, allowHttp: boolean): Promise<readonly unknown[]>
+  password(at: TokenEndpoint, username: string, password: string): Promise<TokenResponse>
+  refresh(at: TokenEndpoint, refresh_token: string): Promise<TokenResponse>
+  clientCredentials(at: TokenEndpoint): Promise<TokenResponse>
+}
+
+export interface Issuer {
+  /** The issuer identifier, without a well-known path. */
+  readonly url: URL
+  /** Which of the two well-known paths names the document. */
+  readonly algorithm: 'oidc' | 'oauth2'
+}
+
+/** Where tokens are asked for, and as whom. */
+export interface TokenEndpoint {
+  readonly metadata: Metadata
+  readonly client: Client
+  /** Whether the client is the caller's own, not the gateway's. */
+  readonly isCallers: boolean
+  /** Whether the endpoint may be `http:`. */
+  readonly allowHttp: boolean
+}
+
+/** Reads the issuer of a configuration: an issuer identifier or the URL of its document. */
+export function parseIssuer(issuer: string): Issuer | undefined {
+  const url = URL.parse(issuer)
+  if (!url) return undefined
+  const [, before, name, after] = WELL_KNOWN.exec(url.pathname) ?? []
+  if (name === undefined) return { url, algorithm: 'oidc' }
+  // RFC 8414 §3.1 puts the issuer's own path behind the well-known one, OpenID Connect Discovery before it.
+  url.pathname = `${before ?? ''}${after ?? ''}`
+  return { url, algorithm: name === 'openid-configuration' ? 'oidc' : 'oauth2' }
+}
+
+const WELL_KNOWN = /^(.*)\/\.well-known\/(openid-configuration|oauth-authorization-server)(\/.*)?$/
+
+export function createRelyingParty(
+  config: Config<typeof fields>,
+  gateway: Pick<Gateway, 'fetch'>,
+): RelyingParty {
+  const { timeout, ssl_verify, keepalive } = config
+  const postArguments = pairs(config.token_post_args_names, config.token_post_args_values)
+  const tokenHeaders = pairs(config.token_headers_names, config.token_headers_values)
+
+  /** One exchange with the provider; `last` keeps what is known of it for the advice. */
+  const fetcher = (last: Attempt) => async (url: string, request: FetchOptions) => {
+    last.url = new URL(url)
+    const headers = new Headers(request.headers)
+    headers.delete('user-agent')
+    const body = request.body?.toString()
+    const answer = await gateway.fetch(url, {
+      method: request.method,
+      headers,
+      body,
+      timeout,
+      ssl_verify,
+      keepalive,
+    })
+    last.status = answer.status
+    last.mediaType = answer.headers.get('content-type')?.split(';', 1)[0]?.trim().toLowerCase()
+    // A challenge would hide the error code of the body (RFC 6749 §5.2 wants both with invalid_client).
+    const answered = new Headers(answer.headers)
+    answered.delete('www-authenticate')
+    return new Response(answer.body, { status: answer.status, headers: answered })
+  }
+
+  async function attempt<T>(
+    what: string,
+    at: { isCallers: boolean; url: URL },
+    ask: (fetch: ReturnType<typeof fetcher>) => Promise<T>,
+  ): Promise<T> {
+    const last: Attempt = { url: at.url }
+    try {
+      return await ask(fetcher(last))
+    } catch (error) {
+      throw refusalOf(error, what, at.isCallers, last)
+    }
+  }
+
+  function grant(
+    what: string,
+    at: TokenEndpoint,
+    ask: (as: oauth.AuthorizationServer, options: GrantOptions) => Promise<Response>,
+  ): Promise<TokenResponse> {
+    const { metadata, client, allowHttp, isCallers } = at
+    const as = metadata as oauth.AuthorizationServer
+    const url = new URL(URL.parse(metadata.token_endpoint ?? '') ?? metadata.issuer)
+    return attempt(what, { isCallers, url }, async (fetch) => {
+      const additionalParameters = new URLSearchParams()
+      if (what !== 'refresh_token' && config.scopes && config.scopes.length > 0)
+        additionalParameters.set('scope', config.scopes.join(' '))
+      for (const audience of config.audience ?? [])
+        additionalParameters.append('audience', audience)
+      for (const [name, value] of postArguments) additionalParameters.append(name, value)
+      const answer = await ask(as, {
+        [oauth.customFetch]: fetch,
+        [oauth.allowInsecureRequests]: allowHttp,
+        headers: new Headers(tokenHeaders),
+        additionalParameters,
+      })
+      return judge(as, { client_id: client.client_id }, answer)
+    })
+  }
+
+  return {
+    loadMetadata: (issuer, headers) =>
+      attempt('discovery', { isCallers: false, url: issuer.url }, async (fetch) => {
+        const answer = await oauth.discoveryRequest(issuer.url, {
+          algorithm: issuer.algorithm,
+          [oauth.customFetch]: fetch,
+          [oauth.allowInsecureRequests]: issuer.url.protocol === 'http:',
+          headers,
+        })
+        // Kong takes a document of another issuer, which then counts for the tokens.
+        const expected = await issuerOf(answer.clone())
+        return metadataOf(await oauth.processDiscoveryResponse(expected ?? issuer.url, answer))
+      }),
+
+    loadKeys: (url, allowHttp) =>
+      attempt('keys', { isCallers: false, url: new URL(url) }, async (fetch) => {
+        oauth.checkProtocol(new URL(url), !allowHttp)
+        const headers = { accept: 'application/json, application/jwk-set+json' }
+        const answer = await fetch(url, { method: 'GET', headers, body: undefined })
+        if (answer.status !== 200) throw new InvalidAnswer(`the keys answered ${answer.status}`)
+        const document: unknown = await answer.json()
+        const keys = isObject(document) ? document.keys : undefined
+        if (!Array.isArray(keys)) throw new InvalidAnswer('the answer is no JWK set')
+        return keys
+      }),
+
+    password: (at, username, password) =>
+      grant('password', at, (as, { additionalParameters, ...options }) => {
+        additionalParameters.set('username', username)
+        additionalParameters.set('password', password)
+        // prettier-ignore
+        return oauth.genericTokenEndpointRequest(as, clientOf(at), authOf(at), 'password', additionalParameters, options)
+      }),
+
+    refresh: (at, refresh_token) =>
+      grant('refresh_token', at, (as, options) =>
+        oauth.refreshTokenGrantRequest(as, clientOf(at), authOf(at), refresh_token, options),
+      ),
+
+    clientCredentials: (at) =>
+      grant('client_credentials', at, (as, { additionalParameters, ...options }) =>
+        // prettier-ignore
+        oauth.clientCredentialsGrantRequest(as, clientOf(at), authOf(at), additionalParameters, options),
+      ),
+  }
+}
+
+interface Attempt {
+  url: URL
+  status?: number
+  mediaType?: string | undefined
+}
+
+interface FetchOptions {
+  readonly method: string
+  readonly headers: Record<string, string>
+  readonly body: URLSearchParams | undefined
+}
+
+type GrantOptions = oauth.TokenEndpointRequestOptions & { additionalParameters: URLSearchParams }
+
+function clientOf({ client }: TokenEndpoint): oauth.Client {
+  return { client_id: client.client_id }
+}
+
+function authOf({ client, metadata }: TokenEndpoint): oauth.ClientAuth {
+  const secret = client.client_secret ?? ''
+  switch (chooseAuth(client, metadata.token_endpoint_auth_methods_supported)) {
+    case 'client_secret_basic':
+      return oauth.ClientSecretBasic(secret)
+    case 'client_secret_post':
+      return oauth.ClientSecretPost(secret)
+    case 'none':
+      return oauth.None()
+  }
+}
+
+/** An answer that the library takes for right, but that cannot be used. */
+class InvalidAnswer extends Error {
+  override readonly name = 'InvalidAnswer'
+}
+
+/** Judges a token endpoint's answer. Throws the library's errors and `InvalidAnswer`. */
+async function judge(
+  as: oauth.AuthorizationServer,
+  client: oauth.Client,
+  answer: Response,
+): Promise<TokenResponse> {
+  if (answer.status !== 200) {
+    await oauth.processGenericTokenEndpointResponse(as, client, answer)
+    throw new InvalidAnswer(`status ${answer.status}`)
+  }
+  const document: unknown = await answer
+    .clone()
+    .json()
+    .catch(() => undefined)
+  if (!isObject(document)) {
+    await oauth.processGenericTokenEndpointResponse(as, client, answer)
+    throw new InvalidAnswer('the answer is no JSON object')
+  }
+  // Taken out, because the library refuses what Kong takes: lifetimes that are no positive numbers, members that are
+  // null, and ID tokens of another issuer, which are judged with the other tokens by the rules of the configuration.
+  const { expires_in, refresh_expires_in, id_token, ...rest } = document
+  const body = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== null))
+  const headers = { 'content-type': 'application/json' }
+  const judged = await oauth.processGenericTokenEndpointResponse(
+    as,
+    client,
+    new Response(JSON.stringify(body), { headers }),
+  )
+  const { access_token, refresh_token } = judged
+  for (const token of [access_token, refresh_token, id_token]) {
+    // RFC 6749 appendix A: all else could break out of the header that carries it.
+    if (token !== undefined && token !== null && !/^[\x21-\x7e]+$/.test(String(token)))
+      throw new InvalidAnswer('a token holds characters that no token may have')
+  }
+  return {
+    access_token,
+    ...(refresh_token !== undefined && { refresh_token }),
+    ...(typeof id_token === 'string' && { id_token }),
+    ...secondsIn('expires_in', expires_in),
+    ...secondsIn('refresh_expires_in', refresh_expires_in),
+  }
+}
+
+function secondsIn<N extends string>(name: N, value: unknown): { [K in N]?: number } {
+  const seconds = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
+  if (typeof seconds !== 'number' || !Number.isFinite(seconds)) return {}
+  return { [name]: seconds } as { [K in N]?: number }
+}
+
+/** The members of a discovery document that are read, where they are of the right type. */
+function metadataOf(document: Readonly<Record<string, unknown>> & { issuer: string }): Metadata {
+  const { issuer, token_endpoint, jwks_uri } = document
+  const methods = document.token_endpoint_auth_methods_supported
+  return {
+    issuer,
+    ...(typeof token_endpoint === 'string' && { token_endpoint }),
+    ...(typeof jwks_uri === 'string' && { jwks_uri }),
+    ...(Array.isArray(methods) && { token_endpoint_auth_methods_supported: methods.map(String) }),
+  }
+}
+
+async function issuerOf(answer: { json(): Promise<unknown> }): Promise<URL | null> {
+  const document: unknown = await answer.json().catch(() => undefined)
+  return isObject(document) && typeof document.issuer === 'string'
+    ? URL.parse(document.issuer)
+    : null
+}
+
+/** The OAuth error codes (RFC 6749 §5.2) that have a meaning of their own in the log. */
+const OAUTH_CODES: ReadonlySet<string> = new Set<Code>([
+  'invalid_grant',
+  'invalid_client',
+  'unauthorized_client',
+  'invalid_scope',
+])
+
+/** What the gateway's client says when a connection fails, by what it means here. */
+const CONNECTION_CODES: Readonly<Record<string, Code>> = {
+  name_resolution_failed: 'provider_unreachable',
+  connect_failed: 'provider_unreachable',
+  tls_failed: 'provider_unreachable',
+  closed: 'provider_unreachable',
+  connect_timeout: 'provider_timeout',
+  write_timeout: 'provider_timeout',
+  read_timeout: 'provider_timeout',
+  invalid_response: 'provider_invalid_response',
+}
+
+/** Says what went wrong and what to do, without the library's causes, which hold tokens and secrets. */
+function refusalOf(error: unknown, what: string, isCallers: boolean, last: Attempt): Refusal {
+  const { url, status, mediaType } = last
+  const place = `${url.origin}${url.pathname}`
+  const refuse = (code: Code, sentence: string, fault?: string) => {
+    const failure: Failure = {
+      code,
+      what,
+      url,
+      isCallers,
+      ...(status !== undefined && { status }),
+      ...(mediaType !== undefined && { mediaType }),
+      ...(fault !== undefined && { fault }),
+    }
+    const advice = advise(failure)
+    return new Refusal(code, advice === undefined ? sentence : `${sentence}; ${advice}`)
+  }
+  if (error instanceof oauth.ResponseBodyError) {
+    const code = OAUTH_CODES.has(error.error) ? (error.error as Code) : 'provider_refused'
+    const detail =
+      error.error_description === undefined ? '' : ` (${quotable(error.error_description)})`
+    return refuse(code, `${place} answered ${error.status} ${quotable(error.error)}${detail}`)
+  }
+  if (status !== undefined) {
+    const media = mediaType === undefined ? '' : ` ${quotable(mediaType)}`
+    const sentence = `${place} answered ${status}${media}, not what was asked for`
+    return refuse('provider_invalid_response', `${sentence}: ${explanation(error)}`)
+  }
+  const fault = faultOf(error)
+  const code = fault === undefined ? undefined : CONNECTION_CODES[fault]
+  if (code === undefined && error instanceof oauth.OperationProcessingError)
+    return refuse('provider_invalid_response', explanation(error))
+  const message = error instanceof Error ? quotable(error.message) : 'unknown'
+  return refuse(code ?? 'provider_unreachable', `${place} could not be asked: ${message}`, fault)
+}
+
+function faultOf(error: unknown): string | undefined {
+  return isObject(error) && typeof error.code === 'string' ? error.code : undefined
+}
+
+/** The library's messages name what is wrong, and hold nothing of the answer. */
+function explanation(error: unknown): string {
+  if (error instanceof InvalidAnswer) return error.message
+  return error instanceof oauth.OperationProcessingError ||
+    error instanceof oauth.UnsupportedOperationError ||
+    error instanceof TypeError
+    ? quotable(error.message)
+    : 'the answer cannot be read'
+}
+
+/** The pairs of two lists of one length; a name without a value is sent empty. */
+function pairs(
+  names: readonly string[] | undefined,
+  values: readonly string[] | undefined,
+): [string, string][] {
+  return (names ?? []).map((name, i) => [name, values?.[i] ?? ''])
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

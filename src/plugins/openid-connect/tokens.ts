@@ -1,0 +1,290 @@
+import type { Gateway } from '../../pdk.ts'
+import { boolean, type Config, number, string } from '../../schema/field.ts'
+import { fields as discovery } from './discovery.ts'
+import { hashOf } from './hash.ts'
+import type { Credential } from './methods/method.ts'
+import { Refusal } from './refusal.ts'
+import type { TokenResponse } from './relying_party.ts'
+import { fields as verification, parseJws, timeOf } from './verify.ts'
+
+export const fields = {
+  cache_tokens: boolean('Whether the tokens of the provider are kept for the next request.', {
+    default: true,
+  }),
+  cache_tokens_salt: string(
+    'What tells the kept tokens of this plugin from those of others: the same salt shares them. Without it a random one.',
+  ),
+  token_cache_key_include_scope: boolean(
+    'Whether tokens that were asked for with other scopes are kept apart, where the salt is the same.',
+    { default: false },
+  ),
+  cache_ttl_min: number('The least time that tokens are kept; seconds.'),
+  cache_ttl_max: number('The longest time that tokens are kept; seconds.'),
+  cache_ttl_neg: number(
+    'How long a refused refresh token is not offered to the provider again; seconds. Without it `cache_ttl`.',
+  ),
+  refresh_tokens: boolean(
+    'Whether expired access tokens are renewed with the refresh token that came with them.',
+    { default: true },
+  ),
+}
+
+type Settings = Config<
+  typeof fields & Pick<typeof discovery, 'cache_ttl'> & Pick<typeof verification, 'leeway'>
+>
+
+/** The tokens of one answer of the provider. */
+export interface TokenSet {
+  readonly access_token: string
+  readonly refresh_token: string | undefined
+  readonly id_token: string | undefined
+  /** Whether the ID token came with this answer, not with one before it. */
+  readonly isIdTokenNew: boolean
+  /** Until when it serves further requests; milliseconds since the epoch, 0 for never. */
+  readonly ends: number
+}
+
+/**
+ * A line of token sets, each got with the refresh token of the one before it. Every refresh token of the line leads
+ * to its newest set, so that the provider never sees one a second time: with rotation that would end the line, and
+ * RFC 9700 §4.14.2 has the provider take it for a theft.
+ */
+export interface Line {
+  set: TokenSet
+  /** Whether a client has presented the newest refresh token itself: until then presenting it asks for new tokens. */
+  isPresented: boolean
+  /** Why the provider gives no more tokens. */
+  ended: Refusal | undefined
+  /** The one call that is under way. */
+  pending: Promise<void> | undefined
+  /** Until when the line is worth keeping; milliseconds since the epoch. */
+  lives: number
+}
+
+/** Tokens for a request, and the line that they belong to. */
+export interface Held {
+  readonly set: TokenSet
+  readonly line: Line
+  /** Whether they were there already, not asked for now. */
+  readonly isCached: boolean
+}
+
+/** The grants of the provider. All throw `Refusal`. */
+export interface Grants {
+  password(credential: Credential): Promise<TokenResponse>
+  client_credentials(credential: Credential): Promise<TokenResponse>
+  refresh_token(refresh_token: string): Promise<TokenResponse>
+}
+
+export interface Tokens {
+  /** Gives the tokens for a credential: kept ones, or new ones by one call for all who ask at once. Throws `Refusal`. */
+  redeem(method: keyof Grants, credential: Credential): Promise<Held>
+  /** Lets a kept set serve no more, because it no longer verifies: the next `redeem` asks the provider. */
+  spoil(held: Held): void
+}
+
+/** `identity` names all that the tokens depend on beside the credential: salt, issuer, client, arguments. */
+export function createTokens(
+  config: Settings,
+  grants: Grants,
+  gateway: Pick<Gateway, 'cache' | 'now'>,
+  identity: string,
+): Tokens {
+  const { cache_tokens, cache_ttl, cache_ttl_neg, refresh_tokens, leeway } = config
+  const { now } = gateway
+  const lines = gateway.cache<Line>('oidc:lines')
+  // Apart from the lines, which nobody shall be able to push out by presenting invented tokens.
+  const refused = gateway.cache<Refusal>('oidc:refused')
+  const keyOf = (method: keyof Grants, { name, secret }: Credential) =>
+    hashOf(identity, method, name, secret)
+  const refreshKey = (secret: string) => keyOf('refresh_token', { name: '', secret })
+  const isFresh = ({ ends }: TokenSet) => ends - leeway * 1000 > now()
+
+  function keep(line: Line, key: string): void {
+    if (cache_tokens) lines.set(key, line, (line.lives - now()) / 1000)
+  }
+
+  function newLine(answer: TokenResponse, presented?: string): Line {
+    const set = setOf(answer, config, now(), presented)
+    return {
+      set,
+      isPresented: set.refresh_token === presented,
+      ended: undefined,
+      pending: undefined,
+      lives: livesUntil(answer, set, config, now()),
+    }
+  }
+
+  /** Redeems the newest refresh token of a line; who comes meanwhile gets the same answer. */
+  function advance(line: Line, newest: string, isPresented: boolean): Promise<void> {
+    line.pending ??= grants
+      .refresh_token(newest)
+      .then(
+        (answer) => {
+          line.set = setOf(answer, config, now(), newest, line.set.id_token)
+          line.isPresented = isPresented && line.set.refresh_token === newest
+          line.lives = livesUntil(answer, line.set, config, now())
+          keep(line, refreshKey(newest))
+          keep(line, refreshKey(line.set.refresh_token ?? newest))
+        },
+        (error: unknown) => {
+          if (isRefused(error)) line.ended = error
+          throw error
+        },
+      )
+      .finally(() => (line.pending = undefined))
+    return line.pending
+  }
+
+  async function redeemRefreshToken(credential: Credential): Promise<Held> {
+    const { secret } = credential
+    const key = keyOf('refresh_token', credential)
+    const refusal = refused.get(key)
+    if (refusal) throw refusal
+    const line = cache_tokens ? lines.get(key) : undefined
+    if (!line) {
+      const begun = await lines.once(key, () => beginWith(secret, key))
+      return { set: begun.set, line: begun, isCached: false }
+    }
+    if (line.ended) throw line.ended
+    const { refresh_token } = line.set
+    const asksForNew = secret === refresh_token && !line.isPresented
+    if (isFresh(line.set) && !asksForNew) return { set: line.set, line, isCached: true }
+    await advance(line, refresh_token ?? secret, asksForNew)
+    if (line.set.refresh_token === secret) line.isPresented = true
+    keep(line, key)
+    return { set: line.set, line, isCached: false }
+  }
+
+  async function beginWith(secret: string, key: string): Promise<Line> {
+    const answer = await grants.refresh_token(secret).catch((error: unknown) => {
+      if (isRefused(error) && cache_tokens) refused.set(key, error, cache_ttl_neg ?? cache_ttl)
+      throw error
+    })
+    const line = newLine(answer, secret)
+    keep(line, key)
+    if (line.set.refresh_token !== undefined) keep(line, refreshKey(line.set.refresh_token))
+    return line
+  }
+
+  async function redeemGrant(
+    method: 'password' | 'client_credentials',
+    credential: Credential,
+  ): Promise<Held> {
+    const key = keyOf(method, credential)
+    const line = cache_tokens ? lines.get(key) : undefined
+    if (line && !line.ended) {
+      if (isFresh(line.set)) return { set: line.set, line, isCached: true }
+      const { refresh_token } = line.set
+      if (method === 'password' && refresh_tokens && refresh_token !== undefined) {
+        const isAdvanced = await advance(line, refresh_token, false).then(
+          () => true,
+          (error: unknown) => {
+            if (isTransient(error)) throw error
+            return false
+          },
+        )
+        if (isAdvanced) {
+          keep(line, key)
+          return { set: line.set, line, isCached: false }
+        }
+        // Somebody else may have begun a new line meanwhile.
+        if (lines.get(key) !== line) return redeemGrant(method, credential)
+      }
+    }
+    const begun = await lines.once(key, async () => {
+      const answer = await grants[method](credential)
+      const fresh = newLine(answer)
+      // A set that is not for a second use leaves nothing to keep: the credential can be redeemed again.
+      if (fresh.set.ends === 0) return fresh
+      keep(fresh, key)
+      if (method === 'password' && fresh.set.refresh_token !== undefined)
+        keep(fresh, refreshKey(fresh.set.refresh_token))
+      return fresh
+    })
+    return { set: begun.set, line: begun, isCached: false }
+  }
+
+  return {
+    redeem: (method, credential) =>
+      method === 'refresh_token' ? redeemRefreshToken(credential) : redeemGrant(method, credential),
+    spoil({ line, set }) {
+      if (line.set === set) line.set = { ...set, ends: 0 }
+    },
+  }
+}
+
+/** The salt of a configuration; a random one stays the same over reloads. */
+export function saltOf(
+  { cache_tokens_salt }: Config<Pick<typeof fields, 'cache_tokens_salt'>>,
+  gateway: Pick<Gateway, 'cache' | 'place'>,
+): string {
+  if (cache_tokens_salt !== undefined) return cache_tokens_salt
+  const salts = gateway.cache<string>('oidc:salts')
+  const salt = salts.get(gateway.place()) ?? crypto.randomUUID()
+  salts.set(gateway.place(), salt, Infinity)
+  return salt
+}
+
+type Lifetimes = Config<
+  Pick<typeof fields, 'cache_ttl_min' | 'cache_ttl_max'> & Pick<typeof discovery, 'cache_ttl'>
+>
+
+/** Makes a set of an answer. What a refresh did not renew stays: the refresh token (RFC 6749 §6) and the ID token. */
+function setOf(
+  answer: TokenResponse,
+  config: Lifetimes,
+  now: number,
+  refresh_token?: string,
+  id_token?: string,
+): TokenSet {
+  const seconds = secondsToKeep(answer, config, now)
+  return {
+    access_token: answer.access_token,
+    refresh_token: answer.refresh_token ?? refresh_token,
+    id_token: answer.id_token ?? id_token,
+    isIdTokenNew: answer.id_token !== undefined,
+    ends: seconds > 0 ? now + seconds * 1000 : 0,
+  }
+}
+
+/** How long an access token may be kept. What the provider says is over at once stays so, whatever the bounds. */
+function secondsToKeep(answer: TokenResponse, config: Lifetimes, now: number): number {
+  const { cache_ttl, cache_ttl_min = 0, cache_ttl_max = Infinity } = config
+  const seconds = answer.expires_in ?? secondsLeft(answer.access_token, now) ?? cache_ttl
+  return seconds > 0 ? Math.min(Math.max(seconds, cache_ttl_min), cache_ttl_max) : 0
+}
+
+/** Until when a line is worth keeping: as long as its refresh token lives, or seems to. */
+function livesUntil(
+  answer: TokenResponse,
+  { ends, refresh_token }: TokenSet,
+  { cache_ttl }: Lifetimes,
+  now: number,
+): number {
+  if (refresh_token === undefined) return ends
+  const { refresh_expires_in = 0 } = answer
+  // Keycloak writes 0 for a refresh token without an end.
+  const told = refresh_expires_in > 0 ? refresh_expires_in : secondsLeft(refresh_token, now)
+  return Math.max(ends, now + (told ?? cache_ttl) * 1000)
+}
+
+/** The seconds that a token has left by its own `exp`, if it is a JWT that has one. */
+function secondsLeft(token: string, now: number): number | undefined {
+  try {
+    const exp = timeOf(parseJws(token).claims, 'exp')
+    return exp === undefined ? undefined : exp - now / 1000
+  } catch {
+    return undefined
+  }
+}
+
+function isRefused(error: unknown): error is Refusal {
+  return error instanceof Refusal && error.code === 'invalid_grant'
+}
+
+/** Whether the same may go well another time: only an OAuth error says that it will not. */
+function isTransient(error: unknown): boolean {
+  if (!(error instanceof Refusal)) return true
+  return error.code.startsWith('provider_') && error.code !== 'provider_refused'
+}

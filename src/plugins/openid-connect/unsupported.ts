@@ -1,0 +1,88 @@
+import { check } from '../../schema/check.ts'
+import type { Config, EntityCheck, Field, Fields } from '../../schema/field.ts'
+import { fields as authentication, missingMethods } from './authenticate.ts'
+import { fields as clients } from './client.ts'
+import { fields as guards } from './unsupported/guards.ts'
+import { fields as introspection } from './unsupported/introspection.ts'
+import { fields as login } from './unsupported/login.ts'
+import { fields as logout } from './unsupported/logout.ts'
+import * as others from './unsupported/others.ts'
+import { fields as sessions } from './unsupported/sessions.ts'
+import { fields as verification } from './verify.ts'
+
+/** Fields that are accepted and checked, and that nothing reads yet: what is missing, and the fields. */
+const NOT_HONOURED: readonly (readonly [what: string, fields: Fields])[] = [
+  ['there are no sessions yet', sessions],
+  ['there is no login with a browser yet', login],
+  ['there is no logout yet', logout],
+  ['introspection and user info are not asked for yet', introspection],
+  ['consumers are not looked up by a claim yet', others.consumers],
+  ['tokens are not bound to their holder yet', others.binding],
+  ['one client is used, with a secret or none', others.clientKeys],
+  ['the provider is asked directly, with HTTP/1.1', others.transport],
+  ['nothing of the kind is passed on yet', others.passing],
+  ['keys are not shown to others yet', others.keyHeaders],
+  ['what is kept stays in this process', others.caches],
+  ['there is no such check yet', others.checks],
+]
+
+export const fields = {
+  ...sessions,
+  ...login,
+  ...logout,
+  ...introspection,
+  ...guards,
+  ...others.consumers,
+  ...others.binding,
+  ...others.clientKeys,
+  ...others.transport,
+  ...others.passing,
+  ...others.keyHeaders,
+  ...others.caches,
+  ...others.checks,
+}
+
+/** What guards in company only: refused at load like the fields of `unsupported/guards.ts`. */
+export const checks: readonly EntityCheck[] = [
+  ({ consumer_claims, consumer_optional }) =>
+    consumer_claims !== undefined && consumer_optional !== true
+      ? 'consumer_claims: is not supported yet without consumer_optional, for it would let in callers who are no consumers'
+      : undefined,
+]
+
+type Settings = Config<typeof fields & typeof authentication & typeof clients & typeof verification>
+
+/** What the operator should know of a configuration: what it asks for in vain, and what it leaves open. */
+export function warningsOf(config: Settings): string[] {
+  const warnings: string[] = []
+  const missing = missingMethods(config)
+  if (missing.length > 0) {
+    const names = missing.join(', ')
+    warnings.push(`auth_methods: ${names}: not built yet, such credentials are refused`)
+  }
+  for (const [what, group] of NOT_HONOURED) {
+    const names = Object.keys(group).filter((name) =>
+      isSet(group[name]!, config[name as keyof Settings]),
+    )
+    if (names.length > 0) warnings.push(`${names.join(', ')}: accepted, not honoured (${what})`)
+  }
+  const clientCount = config.client_id?.length ?? 0
+  if (clientCount > 1)
+    warnings.push(`client_id: the first of the ${clientCount} clients serves all requests`)
+  if (config.ignore_signature.length > 0)
+    warnings.push(
+      `ignore_signature: the tokens of ${config.ignore_signature.join(', ')} are not verified`,
+    )
+  if (!config.verify_signature)
+    warnings.push('verify_signature: is off, so that anybody can write a token that is taken')
+  return warnings
+}
+
+/** Whether the value is another than the one that stands without it. */
+function isSet(field: Field, value: unknown): boolean {
+  if (value === undefined) return false
+  const { rules } = field
+  const empty = field.type === 'record' ? check(field, {}) : undefined
+  const usual = rules.default ?? (empty && !empty.faults ? empty.value : undefined)
+  return !Bun.deepEquals(value, usual)
+}

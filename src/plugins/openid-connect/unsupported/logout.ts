@@ -1,0 +1,42 @@
+import { array, boolean, string } from '../../../schema/field.ts'
+import { CLIENT_AUTH_METHODS } from '../client.ts'
+
+// A request that should end a session must not reach the service as if it were one of its own.
+const refused = {
+  custom: () => 'logout is not supported yet: there are no sessions to end',
+} as const
+
+/** Ending a session, and the revocation of its tokens. */
+export const fields = {
+  logout_uri_suffix: string('The end of the path that ends the session.', refused),
+  logout_query_arg: string('The argument of the query that ends the session.', refused),
+  logout_post_arg: string('The argument of the body that ends the session.', refused),
+  logout_methods: array(
+    'The methods with which a session can be ended.',
+    string('A method.', { one_of: ['DELETE', 'GET', 'POST'] }),
+    { default: ['DELETE', 'POST'] },
+  ),
+  logout_redirect_uri: array(
+    'Where the browser goes after a logout, for each client.',
+    string('A URL.', { referenceable: true }),
+  ),
+  logout_revoke: boolean('Whether a logout revokes the tokens at the provider.', {
+    default: false,
+  }),
+  logout_revoke_access_token: boolean('Whether the access token is among them.', {
+    default: true,
+  }),
+  logout_revoke_refresh_token: boolean('Whether the refresh token is among them.', {
+    default: true,
+  }),
+  end_session_endpoint: string('The end session endpoint, instead of the discovered one.'),
+  revocation_endpoint: string('The revocation endpoint, instead of the discovered one.'),
+  revocation_endpoint_auth_method: string(
+    'How the client authenticates there, instead of `client_auth`.',
+    { one_of: CLIENT_AUTH_METHODS },
+  ),
+  revocation_token_param_name: string('The name of the argument with the token to revoke.', {
+    default: 'token',
+  }),
+  mtls_revocation_endpoint: string('The revocation endpoint for clients with a certificate.'),
+}

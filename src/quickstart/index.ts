@@ -32,7 +32,8 @@ export async function quickstart(
   out: { write(text: string): unknown },
 ): Promise<number> {
   const stopped = firstSignal('SIGINT', 'SIGTERM')
-  const log = createLog('notice', (line) => process.stderr.write(line))
+  // What --verify provokes on purpose is no news.
+  const log = createLog(verifies ? 'warn' : 'notice', (line) => process.stderr.write(line))
   await using running = new AsyncDisposableStack()
   const echo = running.adopt(await startEcho(), (echo) => echo.stop())
   const provider = running.adopt(

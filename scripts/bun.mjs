@@ -6,6 +6,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import { isatty } from 'node:tty'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -60,9 +61,18 @@ function quietly(command, args, cwd) {
 function run(args) {
   const child = spawn(executable, args, { stdio: 'inherit' })
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2']
-  for (const signal of signals) process.on(signal, () => child.kill(signal))
+  // A terminal's Ctrl-C reaches the program by itself; passed on too, it would look like a second one.
+  const ofTerminal = isatty(0) ? ['SIGINT', 'SIGQUIT'] : []
+  for (const signal of signals) {
+    process.on(signal, () => ofTerminal.includes(signal) || child.kill(signal))
+  }
+  // npm passes TERM on only to the shell between, which dies of it alone.
+  const { ppid } = process
+  const orphaned = () => process.ppid !== ppid && child.kill('SIGTERM')
+  const watch = process.env.npm_lifecycle_event ? setInterval(orphaned, 100) : undefined
   child.on('error', (error) => fail(`Bun ${pinned} could not be started: ${error.message}`))
   child.on('exit', (code, signal) => {
+    clearInterval(watch)
     for (const signal of signals) process.removeAllListeners(signal)
     if (signal) process.kill(process.pid, signal)
     else process.exitCode = code

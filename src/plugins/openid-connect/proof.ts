@@ -7,7 +7,7 @@ import { credentialOf, fields as consumers, groupsOf } from './consumer.ts'
 import { type Discovery, fields as discoveries, type Provider } from './discovery.ts'
 import type { Fields, IdentityHeaders } from './headers.ts'
 import type { Credential, MethodName } from './methods/method.ts'
-import { Refusal } from './refusal.ts'
+import { isTransient, type Refusal } from './refusal.ts'
 import type { Held, Line, Tokens, TokenSet } from './tokens.ts'
 import {
   type Expectations,
@@ -114,16 +114,20 @@ export function createProve(config: Settings, parts: Parts): Prove {
     method: Exclude<MethodName, 'bearer'>,
     credential: Credential,
   ): Promise<Proof> {
-    let held = await tokens.redeem(method, credential)
+    const held = await tokens.redeem(method, credential)
     try {
       return await proveTokens(method, credential, held)
     } catch (error) {
-      // The provider may have changed its keys, or have taken the token back, since the tokens were kept.
-      if (!held.isCached || !isStale(error)) throw error
+      if (isTransient(error)) throw error
+      // What does not verify now never will. If it was kept, the provider may have changed its keys since then.
       tokens.spoil(held)
-      held = await tokens.redeem(method, credential)
-      return proveTokens(method, credential, held)
+      if (!held.isCached) throw error
     }
+    const fresh = await tokens.redeem(method, credential)
+    return proveTokens(method, credential, fresh).catch((error: unknown) => {
+      if (!isTransient(error)) tokens.spoil(fresh)
+      throw error
+    })
   }
 
   async function proveTokens(
@@ -201,9 +205,4 @@ function judgeIssuer(
 ) {
   const { iss } = claims
   judgeClaims({ iss }, { kind, issuers, leeway: 0, now: 0, strict: iss === undefined })
-}
-
-function isStale(error: unknown): boolean {
-  if (!(error instanceof Refusal)) return false
-  return error.code === 'invalid_signature' || error.code === 'token_expired'
 }

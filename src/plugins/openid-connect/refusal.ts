@@ -49,6 +49,12 @@ export class Refusal extends Error {
   }
 }
 
+/** Whether the same may go well another time: a provider that says no in the words of OAuth means it. */
+export function isTransient(error: unknown): boolean {
+  if (!(error instanceof Refusal)) return true
+  return error.code.startsWith('provider_') && error.code !== 'provider_refused'
+}
+
 /** Makes text of others fit for the log: short, one line, and without anything that looks like a token. */
 export function quotable(text: unknown): string {
   return String(text)

@@ -3,7 +3,7 @@ import { boolean, type Config, number, string } from '../../schema/field.ts'
 import { fields as discovery } from './discovery.ts'
 import { hashOf } from './hash.ts'
 import type { Credential } from './methods/method.ts'
-import { Refusal } from './refusal.ts'
+import { isTransient, Refusal } from './refusal.ts'
 import type { TokenResponse } from './relying_party.ts'
 import { fields as verification, parseJws, timeOf } from './verify.ts'
 
@@ -281,10 +281,4 @@ function secondsLeft(token: string, now: number): number | undefined {
 
 function isRefused(error: unknown): error is Refusal {
   return error instanceof Refusal && error.code === 'invalid_grant'
-}
-
-/** Whether the same may go well another time: only an OAuth error says that it will not. */
-function isTransient(error: unknown): boolean {
-  if (!(error instanceof Refusal)) return true
-  return error.code.startsWith('provider_') && error.code !== 'provider_refused'
 }

@@ -1,6 +1,12 @@
 import type { Socket } from 'bun'
 import type { Deadlines, Waiter } from '../http1/deadlines.ts'
-import { BadMessage, MAX_HEAD, parseRequestHead } from '../http1/head.ts'
+import {
+  BadMessage,
+  checkRequestBeginning,
+  MAX_HEAD,
+  parseRequestHead,
+  tooLarge,
+} from '../http1/head.ts'
 import { Outbox } from '../http1/outbox.ts'
 import { Exchange, type ExchangeConnection } from './exchange.ts'
 
@@ -51,7 +57,7 @@ export class ClientConnection implements ExchangeConnection, Waiter {
 
   /** Whether a request is being answered. */
   get isBusy(): boolean {
-    return this.#exchange !== undefined || this.#ahead !== undefined
+    return this.#exchange !== undefined || this.#ahead !== undefined || !this.#outbox.isEmpty
   }
 
   // ---- what the socket tells
@@ -60,14 +66,12 @@ export class ClientConnection implements ExchangeConnection, Waiter {
     if (this.#isClosing) return
     const exchange = this.#exchange
     try {
-      if (!exchange) this.#read(this.#ahead ? Buffer.concat([this.#ahead, bytes]) : bytes)
-      else if (exchange.bodyDone) this.#keep(bytes, 0)
-      else {
+      if (exchange && !exchange.bodyDone) {
         const rest = exchange.receive(bytes, 0)
-        this.deadline =
-          exchange.bodyDone || exchange.isTunnel ? Infinity : performance.now() + BODY_TIMEOUT
+        this.#watchClient()
         this.#keep(bytes, rest)
-      }
+      } else if (exchange || !this.#outbox.isEmpty) this.#keep(bytes, 0)
+      else this.#read(this.#ahead ? Buffer.concat([this.#ahead, bytes]) : bytes)
     } catch (error) {
       this.#fault(error)
     }
@@ -76,8 +80,9 @@ export class ClientConnection implements ExchangeConnection, Waiter {
   drain(): void {
     if (!this.#outbox.flush()) return void (this.deadline = performance.now() + SEND_TIMEOUT)
     if (this.#isClosing) return void this.#linger()
-    this.deadline = this.#exchange ? Infinity : performance.now() + IDLE_TIMEOUT
-    this.#exchange?.onDrain?.()
+    if (!this.#exchange) return this.#next()
+    this.#watchClient()
+    this.#exchange.onDrain?.()
   }
 
   closed(): void {
@@ -88,10 +93,10 @@ export class ClientConnection implements ExchangeConnection, Waiter {
 
   expire(): void {
     const exchange = this.#exchange
-    const waitsForBody = exchange && exchange.status === 0 && !exchange.bodyDone
-    if (waitsForBody || (!exchange && this.#ahead))
-      this.#fault(new BadMessage('the request took too long', 408))
-    else if (exchange || this.#isClosing) this.abort()
+    const waitsForRequest = exchange ? exchange.status === 0 : this.#ahead !== undefined
+    if (this.#isClosing || !this.#outbox.isEmpty) this.abort()
+    else if (waitsForRequest) this.#fault(new BadMessage('the request took too long', 408))
+    else if (exchange) this.abort()
     else this.#socket.end()
   }
 
@@ -102,40 +107,44 @@ export class ClientConnection implements ExchangeConnection, Waiter {
 
   // ---- what an exchange asks for
 
+  get isDraining(): boolean {
+    return this.#owner.isDraining
+  }
+
   send(text: string, bytes?: Uint8Array, tail?: string): boolean {
+    const waited = !this.#outbox.isEmpty
     const ready = this.#outbox.writeText(text, bytes, tail)
-    if (!ready) this.deadline = performance.now() + SEND_TIMEOUT
+    // Only `drain` shows that the client takes something: one that takes nothing must not gain time by asking more.
+    if (!ready && !waited) this.deadline = performance.now() + SEND_TIMEOUT
     return ready
   }
 
   pauseReading(): void {
     if (this.#isPaused) return
     this.#isPaused = true
-    this.deadline = Infinity
+    this.#watchClient()
     this.#socket.pause()
   }
 
   resumeReading(): void {
-    const exchange = this.#exchange
-    if (exchange && !exchange.bodyDone) this.deadline = performance.now() + BODY_TIMEOUT
-    if (!this.#isPaused) return
+    const wasPaused = this.#isPaused
     this.#isPaused = false
-    this.#socket.resume()
+    this.#watchClient()
+    if (wasPaused) this.#socket.resume()
+  }
+
+  takeAhead(): Uint8Array | undefined {
+    const ahead = this.#ahead
+    this.#ahead = undefined
+    this.resumeReading()
+    return ahead
   }
 
   finished(close: boolean): void {
     this.#exchange = undefined
-    if (close || this.#owner.isDraining) return this.#close()
-    this.resumeReading()
-    if (this.#outbox.isEmpty) this.deadline = performance.now() + IDLE_TIMEOUT
-    // A client may have sent its next request already; if we are inside `#read`, that loop goes on with it.
-    if (this.#ahead && !this.#isReading) {
-      try {
-        this.#read(this.#ahead)
-      } catch (error) {
-        this.#fault(error)
-      }
-    }
+    if (close) return this.#close()
+    // If we are inside `#read`, that loop goes on with the next request; if the answer still waits, `drain` does.
+    if (this.#outbox.isEmpty && !this.#isReading) this.#next()
   }
 
   abort(): void {
@@ -145,15 +154,39 @@ export class ClientConnection implements ExchangeConnection, Waiter {
 
   // ----
 
+  /** Goes on with what the client sent ahead, or waits for its next request. */
+  #next(): void {
+    if (this.#owner.isDraining) return this.#close()
+    this.resumeReading()
+    this.deadline = performance.now() + IDLE_TIMEOUT
+    if (!this.#ahead) return
+    try {
+      this.#read(this.#ahead)
+    } catch (error) {
+      this.#fault(error)
+    }
+  }
+
+  /** Sets how long a request in progress may wait for its client. */
+  #watchClient(): void {
+    // As long as an answer waits to be taken, its deadline is the one.
+    if (!this.#outbox.isEmpty) return
+    const exchange = this.#exchange
+    const waitsForBody = exchange && !exchange.bodyDone && !exchange.isTunnel && !this.#isPaused
+    this.deadline = waitsForBody ? performance.now() + BODY_TIMEOUT : Infinity
+  }
+
   #read(bytes: Buffer): void {
     this.#isReading = true
     let at = 0
-    while (!this.#exchange && !this.#isClosing) {
+    // An answer that its client does not take holds up the next: else the answers of a thousand requests would wait here.
+    while (!this.#exchange && !this.#isClosing && this.#outbox.isEmpty) {
       // RFC 9112 §2.2: empty lines before a request are passed over.
       while (bytes[at] === 0x0d && bytes[at + 1] === 0x0a) at += 2
       const end = bytes.indexOf('\r\n\r\n', Math.max(at, this.#searched - 3), 'latin1')
       if (end < 0 || end - at > MAX_HEAD) {
-        if (bytes.length - at > MAX_HEAD) throw new BadMessage('Request header or cookie too large')
+        checkRequestBeginning(bytes, at, Math.max(at, this.#searched))
+        if (bytes.length - at > MAX_HEAD) throw tooLarge()
         break
       }
       this.#searched = 0
@@ -162,15 +195,16 @@ export class ClientConnection implements ExchangeConnection, Waiter {
       this.deadline = Infinity
       at = end + 4
       if (exchange.hasBody) {
-        this.deadline = performance.now() + BODY_TIMEOUT
         if (at < bytes.length) at = exchange.receive(bytes, at)
+        this.#watchClient()
       }
       this.#owner.handle(exchange)
     }
     this.#isReading = false
     this.#ahead = undefined
-    if (this.#isClosing || at >= bytes.length) return
-    if (!this.#exchange) {
+    if (this.#isClosing) return
+    if (!this.#exchange && this.#outbox.isEmpty) {
+      if (at >= bytes.length) return void (this.deadline = performance.now() + IDLE_TIMEOUT)
       if (this.#searched === 0) this.deadline = performance.now() + HEAD_TIMEOUT
       this.#searched = bytes.length - at
     }
@@ -181,7 +215,7 @@ export class ClientConnection implements ExchangeConnection, Waiter {
     if (at >= bytes.length) return
     const rest = Buffer.from(bytes.subarray(at))
     this.#ahead = this.#ahead ? Buffer.concat([this.#ahead, rest]) : rest
-    if (this.#exchange && this.#ahead.length > AHEAD_BYTES) this.pauseReading()
+    if (this.#ahead.length > AHEAD_BYTES) this.pauseReading()
   }
 
   #fault(error: unknown): void {

@@ -15,10 +15,14 @@ export interface BodySink {
 export interface ExchangeConnection {
   readonly remoteAddress: string
   readonly localPort: number
+  /** Set while the gateway drains: this answer is the connection's last. */
+  readonly isDraining: boolean
   /** Sends text (a byte a character), bytes and text, in one piece if it can. False: wait for `onDrain`. */
   send(text: string, bytes?: Uint8Array, tail?: string): boolean
   pauseReading(): void
   resumeReading(): void
+  /** Gives what the client sent after its request, and forgets it. */
+  takeAhead(): Uint8Array | undefined
   /** The answer is whole: the next request may come, unless `close`. */
   finished(close: boolean): void
   /** Breaks the connection, so that a cut answer cannot look whole. */
@@ -56,6 +60,8 @@ export class Exchange {
   #sink: BodySink | undefined
   #early: Uint8Array[] | undefined
   #earlyBytes = 0
+  #bodyBytes = 0
+  #bodyLimit = Infinity
   #whole: Promise<Uint8Array> | undefined
   #continueOwed: boolean
   #chunked = false
@@ -82,6 +88,12 @@ export class Exchange {
     return this.#decoder.done
   }
 
+  /** Sets how large the body may be, in bytes. False if it is larger already, or announced to be; a chunked one is refused when it gets there. */
+  limitBody(limit: number): boolean {
+    this.#bodyLimit = limit
+    return this.head.length <= limit && this.#bodyBytes <= limit
+  }
+
   /** Takes bytes off the connection; gives where this request's body ends in them. Throws `BadMessage`. */
   receive(bytes: Uint8Array, at: number): number {
     this.#continueOwed = false
@@ -95,6 +107,9 @@ export class Exchange {
   }
 
   #take(part: Uint8Array, last: boolean): void {
+    this.#bodyBytes += part.length
+    if (this.#bodyBytes > this.#bodyLimit && !this.isTunnel)
+      throw new BadMessage('the body is too large', 413)
     if (this.#sink) {
       if (!this.#sink.part(part, last)) this.connection.pauseReading()
       return
@@ -165,14 +180,13 @@ export class Exchange {
 
   /** Answers with a whole body. `fields` are header lines, each with its CRLF. */
   respond(status: number, fields: string, body: Uint8Array): void {
-    const bodiless = status < 200 || status === 204 || status === 304
-    const length = bodiless ? '' : `Content-Length: ${body.length}\r\n`
+    const length = status === 204 || status === 304 ? '' : `Content-Length: ${body.length}\r\n`
     this.#begin(status, 0)
     this.connection.send(
       `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${fields}${length}${this.#connectionField()}\r\n`,
-      this.method === 'HEAD' || bodiless ? undefined : body,
+      this.#bodiless ? undefined : body,
     )
-    this.bytesSent = body.length
+    this.bytesSent = this.#bodiless ? 0 : body.length
     this.#end()
   }
 
@@ -207,6 +221,8 @@ export class Exchange {
     this.#decoder = new BodyDecoder(UNTIL_CLOSE)
     this.#sink = sink
     this.connection.send(`HTTP/1.1 101 Switching Protocols\r\n${fields}\r\n`)
+    const ahead = this.connection.takeAhead()
+    if (ahead) this.receive(ahead, 0)
   }
 
   /** The service has left the tunnel. */
@@ -234,7 +250,7 @@ export class Exchange {
     this.status = status
     this.#bodiless = this.method === 'HEAD' || status === 204 || status === 304
     // What is left of a body that nobody read would be taken for the next request.
-    if (!this.#decoder.done) this.#closes = true
+    if (!this.#decoder.done || this.connection.isDraining) this.#closes = true
     if (length < 0 && this.head.minor === 0) this.#closes = true
   }
 

@@ -16,6 +16,11 @@ const STATES = {
   endLf: 9,
 } as const
 
+/** RFC 9112 §7.1.1. What is no extension may be a size to another parser. */
+const EXTENSIONS =
+  /^(?:[ \t]*;[ \t]*[\w!#$%&'*+.^`|~-]+(?:[ \t]*=[ \t]*(?:[\w!#$%&'*+.^`|~-]+|"(?:[^"\\]|\\.)*"))?)+$/
+const FIELD = /^[\w!#$%&'*+.^`|~-]+:/
+
 /** Takes the body of one message apart (RFC 9112 §6, §7.1), in whatever pieces it arrives. Trailers are dropped, as nginx does. */
 export class BodyDecoder {
   /** Whether the body is whole. A body that ends with the connection is never known to be. */
@@ -24,6 +29,8 @@ export class BodyDecoder {
   #left: number
   #state: number = STATES.size
   #digits = 0
+  /** The extension or the trailer line that is being read, and how long the trailers before it were. */
+  #text = ''
   #aside = 0
 
   constructor(length: number) {
@@ -70,18 +77,22 @@ export class BodyDecoder {
           this.#left = this.#left * 16 + digit
         } else if (this.#digits === 0) throw new BadMessage('malformed chunk size')
         else if (c === 0x0d) this.#state = STATES.sizeLf
-        else if (c === 0x3b || c === 0x20 || c === 0x09) this.#state = STATES.extension
-        else throw new BadMessage('malformed chunk size')
+        else if (c === 0x3b || c === 0x20 || c === 0x09) {
+          this.#state = STATES.extension
+          this.#read(c)
+        } else throw new BadMessage('malformed chunk size')
         return
       }
       case STATES.extension:
-        if (c === 0x0d) this.#state = STATES.sizeLf
-        else this.#skip(c)
+        if (c === 0x0d) {
+          if (!EXTENSIONS.test(this.#text)) throw new BadMessage('malformed chunk extension')
+          this.#state = STATES.sizeLf
+        } else this.#read(c)
         return
       case STATES.sizeLf:
         this.#lineFeed(c)
         this.#digits = 0
-        this.#aside = 0
+        this.#text = ''
         this.#state = this.#left === 0 ? STATES.trailer : STATES.data
         return
       case STATES.dataCr:
@@ -95,13 +106,17 @@ export class BodyDecoder {
       case STATES.trailer:
         if (c === 0x0d) this.#state = STATES.endLf
         else {
-          this.#skip(c)
+          this.#read(c)
           this.#state = STATES.trailerLine
         }
         return
       case STATES.trailerLine:
-        if (c === 0x0d) this.#state = STATES.trailerLf
-        else this.#skip(c)
+        if (c === 0x0d) {
+          if (!FIELD.test(this.#text)) throw new BadMessage('malformed trailer field')
+          this.#aside += this.#text.length
+          this.#text = ''
+          this.#state = STATES.trailerLf
+        } else this.#read(c)
         return
       case STATES.trailerLf:
         this.#lineFeed(c)
@@ -113,10 +128,12 @@ export class BodyDecoder {
     }
   }
 
-  #skip(c: number): void {
+  #read(c: number): void {
     if ((c < 0x20 && c !== 0x09) || c === 0x7f)
       throw new BadMessage('control character in a chunked body')
-    if (++this.#aside > MAX_ASIDE) throw new BadMessage('chunk extensions or trailers too long')
+    if (this.#aside + this.#text.length === MAX_ASIDE)
+      throw new BadMessage('chunk extensions or trailers too long')
+    this.#text += String.fromCharCode(c)
   }
 
   #lineFeed(c: number): void {

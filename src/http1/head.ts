@@ -25,8 +25,8 @@ export interface RequestHead {
   readonly length: number
   readonly keepAlive: boolean
   readonly expectsContinue: boolean
-  /** The protocol of `Upgrade`, if the client asks to leave HTTP. */
-  readonly upgrade: string | undefined
+  /** The client asks for a WebSocket: the one protocol that HTTP is left for, as in Kong. */
+  readonly upgradesToWebSocket: boolean
 }
 
 export interface ResponseHead {
@@ -41,6 +41,13 @@ export interface ResponseHead {
 /** nginx's `large_client_header_buffers 4 8k`, which Kong keeps. */
 export const MAX_HEAD = 32 * 1024
 const MAX_LINE = 8 * 1024
+/** More fields than anybody sends; thousands of tiny ones would cost more than their bytes. */
+const MAX_FIELDS = 1000
+
+/** Too large a head, by nginx's number for it; the client is told 400. */
+export function tooLarge(): BadMessage {
+  return new BadMessage('Request header or cookie too large', 494)
+}
 
 const TOKEN = new Uint8Array(65_536)
 for (const char of "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") {
@@ -50,16 +57,9 @@ for (const char of "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHI
 /** Reads a request's head: `text` is all before the empty line, one character a byte. Throws `BadMessage`. */
 export function parseRequestHead(text: string): RequestHead {
   const lineEnd = endOfLine(text, 0)
-  if (lineEnd > MAX_LINE) throw new BadMessage('the request line is too long', 414)
-  const methodEnd = endOfToken(text, 0)
-  if (methodEnd === 0 || text.charCodeAt(methodEnd) !== 0x20)
-    throw new BadMessage('malformed request line')
-  const method = text.substring(0, methodEnd)
-  const targetEnd = text.indexOf(' ', methodEnd + 1)
-  if (targetEnd < 0 || targetEnd > lineEnd) throw new BadMessage('malformed request line')
-  let target = text.substring(methodEnd + 1, targetEnd)
-  checkTarget(target)
-  const minor = parseVersion(text.substring(targetEnd + 1, lineEnd))
+  const line = parseRequestLine(text, lineEnd)
+  const { method, minor } = line
+  let { target } = line
   const headers = parseFields(text, lineEnd + 2)
 
   let host = onlyValue(headers, 'host')
@@ -68,21 +68,73 @@ export function parseRequestHead(text: string): RequestHead {
   if (target.charCodeAt(0) !== 0x2f && !(target === '*' && method === 'OPTIONS')) {
     ;[host, target] = splitAbsolute(target, method)
   }
-  const connection = headers.get('connection')
+  const connection = listValue(headers, 'connection')
   const expect = headers.get('expect')
+  const length = requestLength(headers, minor)
   return {
     method,
     target,
     minor,
     host: host ?? '',
     headers,
-    length: requestLength(headers, minor),
+    length,
     keepAlive: staysOpen(connection, minor),
     expectsContinue: minor === 1 && expect !== undefined && expect.toLowerCase() === '100-continue',
-    upgrade:
-      connection !== undefined && hasWord(connection, 'upgrade')
-        ? headers.get('upgrade')
-        : undefined,
+    // RFC 6455 §4.1. Any other protocol, `h2c` above all, would be a tunnel past the routes and the plugins.
+    upgradesToWebSocket:
+      connection !== undefined &&
+      hasWord(connection, 'upgrade') &&
+      headers.get('upgrade')?.toLowerCase() === 'websocket' &&
+      method === 'GET' &&
+      minor === 1 &&
+      length === 0,
+  }
+}
+
+function parseRequestLine(
+  text: string,
+  lineEnd: number,
+): { method: string; target: string; minor: number } {
+  if (lineEnd > MAX_LINE) throw new BadMessage('the request line is too long', 414)
+  const methodEnd = endOfToken(text, 0)
+  if (methodEnd === 0 || text.charCodeAt(methodEnd) !== 0x20)
+    throw new BadMessage('malformed request line')
+  const targetEnd = text.indexOf(' ', methodEnd + 1)
+  if (targetEnd < 0 || targetEnd > lineEnd) throw new BadMessage('malformed request line')
+  const target = text.substring(methodEnd + 1, targetEnd)
+  checkTarget(target)
+  const minor = parseVersion(text.substring(targetEnd + 1, lineEnd))
+  return { method: text.substring(0, methodEnd), target, minor }
+}
+
+/**
+ * Refuses the beginning of a head that can no longer become one, because a client that has said all it has to say
+ * would wait for its answer until the deadline. The head begins at `start`; what is before `from` was checked already.
+ */
+export function checkRequestBeginning(bytes: Buffer, start: number, from: number): void {
+  const first = bytes[start]
+  if (first === undefined || (first === 0x0d && start + 1 === bytes.length)) return
+  if (TOKEN[first] !== 1) throw new BadMessage('malformed request line')
+  checkLineFeeds(bytes, from)
+  const lineFeed = bytes.indexOf(0x0a, start)
+  if (lineFeed >= from)
+    parseRequestLine(bytes.toString('latin1', start, lineFeed - 1), lineFeed - 1 - start)
+  else if (lineFeed < 0 && bytes.length - start > MAX_LINE)
+    throw new BadMessage('the request line is too long', 414)
+}
+
+/** The same for an answer's head. */
+export function checkResponseBeginning(bytes: Buffer, start: number): void {
+  const line = bytes.toString('latin1', start, Math.min(bytes.length, start + MAX_LINE))
+  if (!line.startsWith('HTTP/1.'.slice(0, line.length)))
+    throw new BadMessage('malformed status line')
+  checkLineFeeds(bytes, start)
+}
+
+/** A line ends with CR and LF: parsers that disagree on less are how requests are smuggled (RFC 9112 §2.2). */
+function checkLineFeeds(bytes: Buffer, from: number): void {
+  for (let at = bytes.indexOf(0x0a, from); at >= 0; at = bytes.indexOf(0x0a, at + 1)) {
+    if (bytes[at - 1] !== 0x0d) throw new BadMessage('a line without its carriage return')
   }
 }
 
@@ -100,7 +152,7 @@ export function parseResponseHead(text: string, method: string): ResponseHead {
     minor,
     headers,
     length: responseLength(headers, minor, status, method),
-    keepAlive: staysOpen(headers.get('connection'), minor),
+    keepAlive: staysOpen(listValue(headers, 'connection'), minor),
   }
 }
 
@@ -116,7 +168,7 @@ function parseFields(text: string, start: number): HeaderList {
     if (nameEnd === at || text.charCodeAt(nameEnd) !== 0x3a)
       throw new BadMessage('malformed header field')
     const lineEnd = endOfLine(text, nameEnd)
-    if (lineEnd - at > MAX_LINE) throw new BadMessage('Request header or cookie too large')
+    if (lineEnd - at > MAX_LINE || names.length === MAX_FIELDS) throw tooLarge()
     let from = nameEnd + 1
     let to = lineEnd
     while (from < to && isBlank(text.charCodeAt(from))) from++
@@ -154,10 +206,16 @@ function checkTarget(target: string): void {
   if (target === '') throw new BadMessage('malformed request line')
   for (let i = 0; i < target.length; i++) {
     const c = target.charCodeAt(i)
+    // RFC 3986 §2: ASCII alone; a raw byte above would have as many readings as there are encodings.
     // A fragment is never sent; one in the path has fooled path-based rules of other gateways.
-    if (c <= 0x20 || c === 0x7f || c === 0x23) throw new BadMessage('malformed request target')
+    if (c <= 0x20 || c >= 0x7f || c === 0x23) throw new BadMessage('malformed request target')
   }
+  // As in nginx: a service written in C would end the path there.
+  if (target.includes('%00') && NUL_IN_PATH.test(target))
+    throw new BadMessage('NUL in the request target')
 }
+
+const NUL_IN_PATH = /^[^?]*%00/
 
 /** RFC 9112 §3.2.2: the authority of an absolute target replaces the Host field. */
 function splitAbsolute(target: string, method: string): [host: string, target: string] {
@@ -175,6 +233,8 @@ function splitAbsolute(target: string, method: string): [host: string, target: s
 function parseVersion(version: string): number {
   if (version === 'HTTP/1.1') return 1
   if (version === 'HTTP/1.0') return 0
+  // RFC 9110 §2.5: a higher minor version is read as the highest that we know.
+  if (/^HTTP\/1\.\d$/.test(version)) return 1
   throw /^HTTP\/\d\.\d$/.test(version)
     ? new BadMessage('HTTP version not supported', 505)
     : new BadMessage('malformed request line')
@@ -199,7 +259,10 @@ function declaredLength(headers: HeaderList): number | undefined {
 function isChunked(headers: HeaderList, minor: number): boolean {
   const coding = onlyValue(headers, 'transfer-encoding')
   if (coding === undefined) return false
-  if (coding.toLowerCase() !== 'chunked') throw new BadMessage('unknown transfer coding', 501)
+  if (coding.toLowerCase() !== 'chunked') {
+    const endsChunked = /,[ \t]*chunked$/i.test(coding)
+    throw new BadMessage('unknown transfer coding', endsChunked ? 501 : 400)
+  }
   if (minor === 0) throw new BadMessage('Transfer-Encoding in HTTP/1.0')
   if (headers.has('content-length'))
     throw new BadMessage('both Transfer-Encoding and Content-Length')
@@ -220,6 +283,14 @@ function responseLength(
   const declared = declaredLength(headers)
   if (method === 'HEAD' || status < 200 || status === 204 || status === 304) return 0
   return chunked ? CHUNKED : (declared ?? UNTIL_CLOSE)
+}
+
+/** A field that may be given in several lines, as one list. */
+function listValue(headers: HeaderList, name: string): string | undefined {
+  const first = headers.names.indexOf(name)
+  if (first < 0) return undefined
+  if (headers.names.indexOf(name, first + 1) < 0) return headers.raw[2 * first + 1]
+  return headers.all(name).join(',')
 }
 
 function staysOpen(connection: string | undefined, minor: number): boolean {

@@ -3,6 +3,7 @@ import type { Exchange } from '../front/exchange.ts'
 import { type HeaderList, spelling } from '../headers.ts'
 import type { AccessContext, ClientRequest, Credential, UpstreamRequest } from '../pdk.ts'
 import { normalizePath } from '../router/path.ts'
+import { listedInConnection } from './fields.ts'
 import type { Instance } from './plan.ts'
 import type { PreparedRoute } from './snapshot.ts'
 
@@ -55,6 +56,8 @@ export class OutgoingRequest implements UpstreamRequest {
   constructor(request: ProxiedRequest) {
     this.headers = request.headers.copy()
     this.query = request.query
+    // Before the plugins, not after: or a client could name `X-Consumer-ID` there, and be rid of what is said of it.
+    for (const name of listedInConnection(this.headers) ?? []) this.headers.delete(name)
   }
 
   setBody(body: Uint8Array): void {

@@ -1,3 +1,4 @@
+import { STATUS_CODES } from 'node:http'
 import { PRODUCT } from '../version.ts'
 
 /** Kong's sentences for what nginx would say of a status (`kong/error_handlers.lua`). */
@@ -87,11 +88,18 @@ function preferredType(accept: string): string {
 }
 
 /** The answer to bytes that are no request at all: there is no route, no plugin and no `Accept` to ask. */
-export function brokenRequest(status: number, requestId: string): string {
-  const message = MESSAGES[status] ?? 'Bad request'
+export function brokenRequest(fault: number, requestId: string): string {
+  // nginx's own number for too large a head, which Kong turns back into the one that clients know.
+  const status = fault === 494 ? 400 : fault
+  const message = MESSAGES[fault] ?? 'Bad request'
   const body = PLAIN.write(message, requestId)
+  const allow = status === 405 ? `Allow: ${ALLOWED}\r\n` : ''
   return (
-    `HTTP/1.1 ${status} ${message}\r\nContent-Type: ${PLAIN.contentType}\r\nContent-Length: ${body.length}\r\n` +
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nDate: ${new Date().toUTCString()}\r\n` +
+    `Content-Type: ${PLAIN.contentType}\r\nContent-Length: ${body.length}\r\n${allow}` +
     `Server: ${PRODUCT}\r\nX-Kong-Request-Id: ${requestId}\r\nConnection: close\r\n\r\n${body}`
   )
 }
+
+/** What a 405 must name (RFC 9110 §15.5.6). Methods that nobody has heard of pass as well. */
+export const ALLOWED = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'

@@ -1,4 +1,4 @@
-import type { HeaderList } from '../headers.ts'
+import { type HeaderList, spelling } from '../headers.ts'
 import { hasWord, type ResponseHead } from '../http1/head.ts'
 import { PRODUCT } from '../version.ts'
 import type { RequestContext } from './context.ts'
@@ -44,7 +44,15 @@ const NOT_SENT_UPSTREAM = new Set([
   'x-real-ip',
 ])
 
-const NOT_SENT_DOWNSTREAM = new Set([...HOP_BY_HOP, 'content-length', 'via', 'x-kong-request-id'])
+const NOT_SENT_DOWNSTREAM = new Set([
+  ...HOP_BY_HOP,
+  'content-length',
+  'via',
+  'x-kong-proxy-latency',
+  'x-kong-request-id',
+  'x-kong-upstream-latency',
+  'x-kong-upstream-status',
+])
 
 export interface Forwarded {
   readonly host: string
@@ -63,17 +71,16 @@ export function requestFields(
   const { request, upstream } = ctx
   const { exchange } = request
   const { headers } = upstream
-  const listed = listedInConnection(headers)
   let text = `Host: ${forwarded.host}\r\n`
   for (let i = 0; i < headers.names.length; i++) {
     const name = headers.names[i]!
-    if (NOT_SENT_UPSTREAM.has(name) || listed?.includes(name)) continue
+    if (NOT_SENT_UPSTREAM.has(name) || isDisguised(name)) continue
     text += `${headers.raw[2 * i]}: ${headers.raw[2 * i + 1]}\r\n`
   }
   const te = request.headers.get('te')
   if (te !== undefined && hasWord(te, 'trailers')) text += 'TE: trailers\r\n'
-  text += exchange.head.upgrade
-    ? `Connection: Upgrade\r\nUpgrade: ${exchange.head.upgrade}\r\n`
+  text += exchange.head.upgradesToWebSocket
+    ? 'Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n'
     : 'Connection: keep-alive\r\n'
 
   const from = forwarded.trusted ? request.headers : undefined
@@ -116,12 +123,14 @@ export function responseFields(
     if (NOT_SENT_DOWNSTREAM.has(name) || listed?.includes(name)) continue
     text += `${headers.raw[2 * i]}: ${headers.raw[2 * i + 1]}\r\n`
   }
-  // The length of a body that a HEAD or a 304 leaves out is passed on as well.
-  const length = head.length >= 0 || method === 'HEAD' ? headers.get('content-length') : undefined
+  // The length of a body that a HEAD or a 304 leaves out is passed on as well; a 204 must have none (RFC 9110 §8.6).
+  const hasLength = (head.length >= 0 || method === 'HEAD') && head.status !== 204
+  const length = hasLength ? headers.get('content-length') : undefined
   if (length !== undefined) text += `Content-Length: ${length}\r\n`
   if (!headers.has('date')) text += `Date: ${date}\r\n`
   if (settings.server && !headers.has('server')) text += `Server: ${PRODUCT}\r\n`
   if (settings.via) text += `Via: ${via(headers, head.minor)}\r\n`
+  else for (const each of headers.all('via')) text += `Via: ${each}\r\n`
   if (settings.upstreamStatus) text += `X-Kong-Upstream-Status: ${head.status}\r\n`
   if (settings.upstreamLatency) text += `X-Kong-Upstream-Latency: ${latencies.upstream}\r\n`
   if (settings.proxyLatency) text += `X-Kong-Proxy-Latency: ${latencies.proxy}\r\n`
@@ -145,8 +154,13 @@ export function ownFields(
   return text
 }
 
+/** A name such as `X_Forwarded_For`, which a backend may read as the gateway's own word. */
+function isDisguised(name: string): boolean {
+  return (name.includes('_') || name.includes('.')) && NOT_SENT_UPSTREAM.has(spelling(name))
+}
+
 /** `Connection` may name further fields that end here; `close` and `keep-alive`, as nearly always, name none. */
-function listedInConnection(headers: HeaderList): string[] | undefined {
+export function listedInConnection(headers: HeaderList): string[] | undefined {
   const value = headers.get('connection')
   if (value === undefined || value === 'close' || value === 'keep-alive') return undefined
   return headers.all('connection').flatMap((each) =>
@@ -163,7 +177,8 @@ function via(headers: HeaderList, minor: number): string {
   return before.length > 0 ? `${before.join(', ')}, ${own}` : own
 }
 
-function nameOf(host: string): string {
+/** A host without its port. */
+export function nameOf(host: string): string {
   const colon = host.lastIndexOf(':')
   return colon > 0 && !host.endsWith(']') ? host.slice(0, colon) : host
 }

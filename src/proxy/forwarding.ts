@@ -86,7 +86,9 @@ export class Forwarding implements Receiver, BodySink {
     this.#connection = connection
     this.sentAt = performance.now()
     if (this.#body || !exchange.hasBody) {
-      const framing = this.#body ? `Content-Length: ${this.#body.length}\r\n` : ''
+      const isEmpty = exchange.head.headers.has('content-length')
+      const length = this.#body?.length ?? (isEmpty ? 0 : undefined)
+      const framing = length === undefined ? '' : `Content-Length: ${length}\r\n`
       connection.begin(
         method,
         this.#owner.requestHead(this.#ctx, framing),
@@ -118,8 +120,9 @@ export class Forwarding implements Receiver, BodySink {
   part(bytes: Uint8Array, last: boolean): boolean {
     const connection = this.#connection
     if (!connection) return true
-    if (!this.#isChunked || this.#ctx.request.exchange.isTunnel)
-      return connection.send('', bytes, '', last)
+    // What goes through a tunnel is always the last to be said for now: the other side may answer, or has `read_timeout`.
+    if (this.#ctx.request.exchange.isTunnel) return connection.send('', bytes, '', true)
+    if (!this.#isChunked) return connection.send('', bytes, '', last)
     if (bytes.length === 0) return last ? connection.send('0\r\n\r\n', undefined, '', true) : true
     return connection.send(
       `${bytes.length.toString(16)}\r\n`,
@@ -138,7 +141,7 @@ export class Forwarding implements Receiver, BodySink {
   head(head: ResponseHead, more: boolean): void {
     const { exchange } = this.#ctx.request
     if (head.status === 101) {
-      if (!exchange.head.upgrade)
+      if (!exchange.head.upgradesToWebSocket)
         return this.#refuse(new UpstreamError('invalid_response', 'an unasked change of protocol'))
       const { fields } = this.#owner.answered(this.#ctx, head)
       exchange.switchProtocols(
@@ -214,7 +217,8 @@ export class Forwarding implements Receiver, BodySink {
   #gone(): void {
     if (this.#isGone) return
     this.#isGone = true
-    this.#connection?.abort()
+    if (this.#ctx.request.exchange.isTunnel) this.#connection?.leave()
+    else this.#connection?.abort()
     this.#connection = undefined
     this.#owner.finished(
       this.#ctx,

@@ -9,11 +9,11 @@ import type { UpstreamError } from '../upstream/errors.ts'
 import type { AccessLog } from './access_log.ts'
 import type { ClientAddress } from './client_address.ts'
 import { ProxiedRequest, RequestContext } from './context.ts'
-import { errorBody, MESSAGES } from './errors.ts'
-import { type FieldSettings, ownFields, requestFields, responseFields } from './fields.ts'
+import { ALLOWED, errorBody, MESSAGES } from './errors.ts'
+import { type FieldSettings, nameOf, ownFields, requestFields, responseFields } from './fields.ts'
 import { Forwarding, type ForwardingOwner } from './forwarding.ts'
 import { runAccess } from './pipeline.ts'
-import type { PreparedRoute, Snapshot } from './snapshot.ts'
+import type { Snapshot } from './snapshot.ts'
 
 export interface ProxyOptions {
   readonly client: UpstreamClient
@@ -43,13 +43,14 @@ export class Proxy implements ForwardingOwner {
     const { nextRequestId, clientAddress, maxBodySize } = this.#options
     const ip = clientAddress.of(exchange.head, exchange.connection.remoteAddress)
     const request = new ProxiedRequest(exchange, nextRequestId(), ip)
-    if (NOT_ALLOWED.has(request.method)) return this.#error(request, 405)
+    if (NOT_ALLOWED.has(request.method)) return this.#error(request, 405, undefined, ALLOW)
+    // RFC 9110 §9.3.7: `OPTIONS *` asks the gateway itself, and says no more than that it is there.
+    if (request.rawPath === '*') return this.#respond(request, 200, new HeaderList(), EMPTY)
     const match = this.snapshot.router.match(request)
     if (!match) return this.#error(request, 404, 'no Route matched with those values')
     const ctx = new RequestContext(request, match.value, match.matchedPath)
-    if (maxBodySize > 0 && exchange.head.length > maxBodySize) return this.#error(ctx, 413)
-    const refusal = refusedProtocol(match.value, request)
-    if (refusal) return this.#exit(ctx, refusal)
+    if (maxBodySize > 0 && !exchange.limitBody(maxBodySize)) return this.#error(ctx, 413)
+    if (this.#wantsHttps(ctx)) return this.#refuseHttp(ctx)
     try {
       const exit = runAccess(match.value.plan, ctx)
       if (!(exit instanceof Promise)) return this.#afterAccess(ctx, exit)
@@ -85,7 +86,31 @@ export class Proxy implements ForwardingOwner {
       code: 'plugin_error',
       cause: error,
     })
-    this.#error(ctx, 500)
+    this.#error(ctx, 500, MESSAGES[500])
+  }
+
+  /** Whether the route is for HTTPS alone, and neither we nor a trusted proxy before us took the request by it. */
+  #wantsHttps(ctx: RequestContext): boolean {
+    const { protocols } = ctx.route
+    return !protocols.includes('http') && this.#trusted(ctx, 'x-forwarded-proto') !== 'https'
+  }
+
+  /** 426, or a redirect with the status that the route asks for. */
+  #refuseHttp(ctx: RequestContext): void {
+    const status = ctx.route.https_redirect_status_code
+    if (status === 426) return this.#error(ctx, 426, 'Please use HTTPS protocol', UPGRADE)
+    const { host, exchange } = ctx.request
+    const name = this.#trusted(ctx, 'x-forwarded-host') ?? nameOf(host)
+    const location = HeaderList.of([['Location', `https://${name}${exchange.head.target}`]])
+    this.#respond(ctx, this.#filter(ctx, status, location), location, EMPTY)
+  }
+
+  /** What the peer says of its own client, if the peer is trusted. */
+  #trusted({ request }: RequestContext, name: string): string | undefined {
+    const { remoteAddress } = request.exchange.connection
+    return this.#options.clientAddress.isTrusted(remoteAddress)
+      ? request.headers.get(name)
+      : undefined
   }
 
   /** Answers for a plugin. A refusal says why in the log, and only there. */
@@ -99,17 +124,24 @@ export class Proxy implements ForwardingOwner {
     this.#respond(ctx, this.#filter(ctx, status, list), list, bytes)
   }
 
-  /** Answers as Kong's core does: one sentence and the request's id. */
+  /**
+   * Answers as Kong does: one sentence and the request's id. Without a `message` it is an error that nginx raises in
+   * Kong; then the form is text unless `Accept` or the request's own `Content-Type` asks for another.
+   */
   #error(
     at: RequestContext | ProxiedRequest,
     status: number,
-    message = MESSAGES[status] ?? 'An unexpected error occurred',
+    message?: string,
+    fields: readonly (readonly [string, string])[] = [],
   ): void {
     const request = at instanceof RequestContext ? at.request : at
-    const { contentType, body } = errorBody(message, request.id, request.headers.get('accept'))
-    const list = HeaderList.of(
-      contentType ? [['Content-Type', contentType]] : [['Content-Type', 'application/grpc']],
-    )
+    const accept = request.headers.get('accept')
+    const wanted = message
+      ? accept
+      : (accept ?? request.headers.get('content-type') ?? 'text/plain')
+    const sentence = message ?? MESSAGES[status] ?? 'An unexpected error occurred'
+    const { contentType, body } = errorBody(sentence, request.id, wanted)
+    const list = HeaderList.of([['Content-Type', contentType || 'application/grpc'], ...fields])
     this.#respond(at, this.#filter(at, status, list), list, Buffer.from(body))
   }
 
@@ -121,7 +153,7 @@ export class Proxy implements ForwardingOwner {
   ): void {
     const request = at instanceof RequestContext ? at.request : at
     const { exchange } = request
-    if (exchange.isOver) return
+    if (exchange.isOver) return this.finished(at)
     const latency = Math.round(performance.now() - exchange.startedAt)
     exchange.respond(
       status,
@@ -140,11 +172,7 @@ export class Proxy implements ForwardingOwner {
       try {
         handler.header_filter?.(response)
       } catch (error) {
-        this.#options.log.error('a plugin failed', {
-          request_id: response.request.id,
-          code: 'plugin_error',
-          cause: error,
-        })
+        this.#pluginFailed(at instanceof RequestContext ? at.request : at, error)
       }
     }
     return response.status
@@ -236,8 +264,17 @@ export class Proxy implements ForwardingOwner {
     const status = exchange.status === 0 ? 499 : exchange.status
     this.#options.accessLog.add(request, status, exchange.bytesSent)
     if (at instanceof RequestContext && at.ran.length === 0) return
-    for (const { handler } of this.#watchers(at))
-      handler.log?.(this.#responseContext(at, status, new HeaderList()))
+    for (const { handler } of this.#watchers(at)) {
+      try {
+        handler.log?.(this.#responseContext(at, status, new HeaderList()))
+      } catch (error) {
+        this.#pluginFailed(request, error)
+      }
+    }
+  }
+
+  #pluginFailed({ id }: ProxiedRequest, cause: unknown): void {
+    this.#options.log.error('a plugin failed', { request_id: id, code: 'plugin_error', cause })
   }
 
   #facts(ctx: RequestContext) {
@@ -272,18 +309,9 @@ const STATUS_OF: Readonly<Record<string, number>> = {
   read_timeout: 504,
 }
 
-/** A route that wants HTTPS: 426, or a redirect with the status that the route asks for. */
-function refusedProtocol({ route }: PreparedRoute, request: ProxiedRequest): Exit | undefined {
-  if (route.protocols.includes(request.scheme)) return undefined
-  const status = route.https_redirect_status_code
-  if (status !== 426) {
-    const location = `https://${request.host}${request.exchange.head.target}`
-    return { status, headers: [['Location', location]], body: '' }
-  }
-  const headers = [
-    ['Content-Type', 'application/json; charset=utf-8'],
-    ['Connection', 'Upgrade'],
-    ['Upgrade', 'TLS/1.2, HTTP/1.1'],
-  ] as const
-  return { status, headers, body: '{"message":"Please use HTTPS protocol"}' }
-}
+const ALLOW = [['Allow', ALLOWED]] as const
+const UPGRADE = [
+  ['Connection', 'Upgrade'],
+  ['Upgrade', 'TLS/1.2, HTTP/1.1'],
+] as const
+const EMPTY = new Uint8Array(0)

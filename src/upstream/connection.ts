@@ -4,6 +4,7 @@ import { BodyDecoder } from '../http1/body.ts'
 import type { Deadlines, Waiter } from '../http1/deadlines.ts'
 import {
   BadMessage,
+  checkResponseBeginning,
   MAX_HEAD,
   parseResponseHead,
   type ResponseHead,
@@ -73,6 +74,7 @@ export class UpstreamConnection implements Waiter {
   #sentAll = false
   #heardAny = false
   #isPaused = false
+  #isLeaving = false
   #waitsFor: UpstreamFault = 'connect_timeout'
 
   constructor(target: Target, owner: ConnectionOwner) {
@@ -126,10 +128,8 @@ export class UpstreamConnection implements Waiter {
         drain: () => this.#drain(),
         close: (_socket, error) => this.#closed(error),
         connectError: (_socket, error) => this.#fail(connectError(host, port, error)),
-        error: (socket, error) => {
-          socket.terminate()
-          throw error
-        },
+        error: (_socket, cause) =>
+          this.#fail(new UpstreamError('invalid_response', 'the answer failed here', { cause })),
       },
     }).catch((error) => this.#fail(connectError(host, port, error)))
     return promise
@@ -166,7 +166,7 @@ export class UpstreamConnection implements Waiter {
     const ready = this.#outbox!.writeText(before, part, after)
     // While the client is slow with its body, nobody waits for the server.
     if (!ready) this.#wait('write_timeout', this.#timeouts.write)
-    else if (last) this.#wait('read_timeout', this.#timeouts.read)
+    else if (last && !this.#isPaused) this.#wait('read_timeout', this.#timeouts.read)
     else this.deadline = Infinity
     return ready
   }
@@ -194,6 +194,13 @@ export class UpstreamConnection implements Waiter {
   abort(): void {
     this.#receiver = undefined
     this.#drop()
+  }
+
+  /** Leaves a tunnel: the server still gets all that was sent. */
+  leave(): void {
+    this.#receiver = undefined
+    if (this.#outbox?.isEmpty === false) this.#isLeaving = true
+    else this.#end()
   }
 
   expire(): void {
@@ -251,7 +258,10 @@ export class UpstreamConnection implements Waiter {
       const end = bytes.indexOf('\r\n\r\n', from, 'latin1')
       if (end - from > MAX_HEAD || (end < 0 && bytes.length > MAX_HEAD))
         throw new BadMessage('the header is too large')
-      if (end < 0) return -1
+      if (end < 0) {
+        checkResponseBeginning(bytes, from)
+        return -1
+      }
       const head = parseResponseHead(bytes.toString('latin1', from, end), this.#method)
       from = end + 4
       if (head.status < 200 && head.status !== 101) continue
@@ -285,7 +295,9 @@ export class UpstreamConnection implements Waiter {
     if (!receiver) return
     this.#receiver = undefined
     this.deadline = Infinity
-    if (this.#keepAlive && this.#sentAll && !surplus && this.#socket) {
+    // A server that answers before it has read the whole request may never read the rest.
+    const isClean = this.#sentAll && this.#outbox?.isEmpty && !surplus
+    if (this.#keepAlive && isClean && this.#socket) {
       if (this.#isPaused) this.#socket.resume()
       this.#isPaused = false
       this.#owner.release(this)
@@ -295,11 +307,10 @@ export class UpstreamConnection implements Waiter {
 
   #drain(): void {
     if (!this.#outbox?.flush()) return void this.#wait('write_timeout', this.#timeouts.write)
-    if (this.#sentAll) this.#wait('read_timeout', this.#timeouts.read)
-    else {
-      this.deadline = Infinity
-      this.#receiver?.drain()
-    }
+    if (this.#isLeaving) return this.#end()
+    this.deadline = Infinity
+    if (this.#sentAll && !this.#isPaused) this.#wait('read_timeout', this.#timeouts.read)
+    this.#receiver?.drain()
   }
 
   #closed(error: Error | undefined): void {
@@ -329,11 +340,20 @@ export class UpstreamConnection implements Waiter {
   }
 
   #drop(): void {
+    this.#forgotten()?.terminate()
+  }
+
+  #end(): void {
+    this.#forgotten()?.end()
+  }
+
+  #forgotten(): Socket<UpstreamConnection> | undefined {
+    const socket = this.#socket
+    this.#socket = undefined
     this.deadline = Infinity
     this.#owner.deadlines.delete(this)
     this.#owner.forget(this)
-    this.#socket?.terminate()
-    this.#socket = undefined
+    return socket
   }
 }
 

@@ -10,7 +10,8 @@ export interface Fault {
 
 /** Either the value with its defaults filled in, or every fault of the input at once. */
 export type Checked<T> =
-  { readonly value: T; readonly faults?: never } | { readonly faults: readonly Fault[] }
+  | { readonly value: T; readonly faults?: never }
+  | { readonly value?: never; readonly faults: readonly Fault[] }
 
 /** Checks `input` against `field` as Kong does: a missing field gets its default, an explicit null stays unset. */
 export function check<F extends Field>(field: F, input: unknown): Checked<Infer<F>> {
@@ -88,7 +89,7 @@ function readRecord(field: Field, input: Record<string, unknown>, path: Path, fa
       faults.push({
         path: [...path, key],
         message: 'unknown field',
-        ...guess(key, Object.keys(fields)),
+        ...guess(key, Object.keys({ ...fields, ...shorthands })),
       })
   }
   merge(given, expanded)

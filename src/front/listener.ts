@@ -3,6 +3,9 @@ import type { BadMessage } from '../http1/head.ts'
 import { ClientConnection, type ConnectionOwner } from './connection.ts'
 import type { Exchange } from './exchange.ts'
 
+/** How long an idle connection is kept after the listener has stopped; milliseconds. */
+const FAREWELL = 250
+
 export interface ListenerOptions {
   readonly host: string
   /** 0 takes a free port. */
@@ -88,9 +91,16 @@ export class Listener implements ConnectionOwner {
   async stop(timeout: number): Promise<void> {
     this.isDraining = true
     this.#server.stop()
+    const start = performance.now()
+    // A request may be under way on a connection that looks idle: for a moment its client is answered, and told to go.
+    await this.#emptied(start + Math.min(timeout, FAREWELL))
     for (const connection of this.#connections) connection.closeWhenIdle()
-    const until = performance.now() + timeout
-    while (this.#connections.size > 0 && performance.now() < until) await Bun.sleep(5)
+    await this.#emptied(start + timeout)
     for (const connection of this.#connections) connection.abort()
+  }
+
+  /** Waits until every connection is closed, or a time has come. */
+  async #emptied(until: number): Promise<void> {
+    while (this.#connections.size > 0 && performance.now() < until) await Bun.sleep(5)
   }
 }

@@ -28,22 +28,17 @@ export class Connection implements Disposable {
   }
 
   static async open(port: number, hostname = '127.0.0.1'): Promise<Connection> {
-    const { promise, resolve, reject } = Promise.withResolvers<Connection>()
-    let connection: Connection | undefined
+    let connection!: Connection
     await Bun.connect({
       hostname,
       port,
       socket: {
-        open(socket) {
-          connection = new Connection(socket)
-          resolve(connection)
-        },
-        data: (_, bytes) => connection?.take(bytes),
-        close: () => connection?.end(),
-        connectError: (_, error) => reject(error),
+        open: (socket) => void (connection = new Connection(socket)),
+        data: (_, bytes) => connection.take(bytes),
+        close: () => connection.end(),
       },
     })
-    return promise
+    return connection
   }
 
   private take(bytes: Uint8Array): void {

@@ -48,8 +48,8 @@ function spawn(
 export interface GatehouseOptions extends Omit<Surroundings, 'stdin'> {
   /** The configuration, as text or as entities, or several files by name. */
   readonly config: string | object
-  /** Lines of the kong.conf, after those that take free ports. */
-  readonly settings?: readonly string[]
+  /** Lines of the kong.conf, after those that take free ports; `null` for no kong.conf at all. */
+  readonly settings?: readonly string[] | null
   /** Words after `start -c kong.conf -c kong.yaml`. */
   readonly words?: readonly string[]
   /** Texts that no log may hold, beside those that none may ever. */
@@ -90,12 +90,16 @@ export class Gatehouse implements AsyncDisposable {
     secrets = [],
     ...around
   }: GatehouseOptions): Promise<Gatehouse> {
+    const free = ['proxy_listen = 127.0.0.1:0', 'status_listen = off']
     const folder = new Folder({
-      'kong.conf': `${['proxy_listen = 127.0.0.1:0', 'status_listen = off', ...settings].join('\n')}\n`,
-      'kong.yaml': typeof config === 'string' ? config : JSON.stringify(config, null, 2),
+      ...(settings && { 'kong.conf': `${[...free, ...settings].join('\n')}\n` }),
+      'kong.yaml': textOf(config),
     })
-    const files = ['kong.conf', 'kong.yaml'].flatMap((name) => ['-c', name])
-    const child = spawn(['start', ...files, ...words], { cwd: folder.path, ...around })
+    const conf = settings ? ['-c', 'kong.conf'] : []
+    const child = spawn(['start', ...conf, '-c', 'kong.yaml', ...words], {
+      cwd: folder.path,
+      ...around,
+    })
     const output = new Output(child)
     try {
       const ready = await until('the line "is ready"', () => {
@@ -149,10 +153,7 @@ export class Gatehouse implements AsyncDisposable {
 
   /** Overwrites its kong.yaml. */
   write(config: string | object): void {
-    this.folder.write(
-      'kong.yaml',
-      typeof config === 'string' ? config : JSON.stringify(config, null, 2),
-    )
+    this.folder.write('kong.yaml', textOf(config))
   }
 
   signal(name: NodeJS.Signals): void {
@@ -202,6 +203,10 @@ export class Gatehouse implements AsyncDisposable {
       this.folder[Symbol.dispose]()
     }
   }
+}
+
+function textOf(config: string | object): string {
+  return typeof config === 'string' ? config : JSON.stringify(config, null, 2)
 }
 
 /** What a process has written so far. */

@@ -1,0 +1,128 @@
+import { describe, expect, test } from 'bun:test'
+import { Folder } from './folder.ts'
+import { Gatehouse, run, type Ended } from './gatehouse.ts'
+import { hasNetworks, networkOf, ownNetwork } from './network.ts'
+
+/** A gateway that needs no service: it answers 418 by itself. */
+const CONFIG = JSON.stringify({
+  _format_version: '3.0',
+  routes: [{ name: 'example-route', paths: ['/anything'] }],
+  plugins: [{ name: 'request-termination', route: 'example-route', config: { status_code: 418 } }],
+})
+
+describe.skipIf(!hasNetworks)('with an empty environment', () => {
+  test('it listens on port 8000, where localhost may lead, and nowhere else but 8007', async () => {
+    await using gatehouse = await Gatehouse.start({
+      config: CONFIG,
+      settings: null,
+      through: ownNetwork(),
+    })
+    for (const host of ['127.0.0.1', '[::1]', 'localhost'])
+      expect(await curl(gatehouse, `http://${host}:8000/anything`)).toBe('418')
+    expect(await curl(gatehouse, 'http://127.0.0.1:8007/status/ready')).toBe('200')
+    expect(await listeners(gatehouse)).toEqual(['0.0.0.0:8000', '127.0.0.1:8007', '[::]:8000'])
+    const health = await run(['health'], { through: networkOf(gatehouse.pid) })
+    expect(health).toEqual({ code: 0, stdout: 'Gatehouse is healthy\n', stderr: '' })
+  })
+
+  test('a second one is told that port 8000 is in use, and the first one goes on', async () => {
+    await using gatehouse = await Gatehouse.start({
+      config: CONFIG,
+      settings: null,
+      through: ownNetwork(),
+    })
+    const before = await listeners(gatehouse)
+    expect(await startBeside(gatehouse)).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: 'gatehouse: port 8000 is in use; set KONG_PROXY_LISTEN\n',
+    })
+    expect(await startBeside(gatehouse, { KONG_PROXY_LISTEN: '127.0.0.1:8001' })).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: 'gatehouse: port 8007 is in use; set KONG_STATUS_LISTEN\n',
+    })
+    expect(await listeners(gatehouse)).toEqual(before)
+    expect(await curl(gatehouse, 'http://127.0.0.1:8000/anything')).toBe('418')
+  })
+
+  test('half a port is no port: where ::1 is taken, it does not start', async () => {
+    await using gatehouse = await Gatehouse.start({
+      config: CONFIG,
+      settings: ['proxy_listen = [::1]:8000'],
+      through: ownNetwork(),
+    })
+    expect(await startBeside(gatehouse)).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: 'gatehouse: port 8000 is in use; set KONG_PROXY_LISTEN\n',
+    })
+    expect(await listeners(gatehouse)).toEqual(['[::1]:8000'])
+  })
+
+  test('a machine without IPv6 is no reason not to start', async () => {
+    const off = 'sysctl -q -w net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.lo.disable_ipv6=1'
+    await using gatehouse = await Gatehouse.start({
+      config: CONFIG,
+      settings: null,
+      through: ownNetwork(off),
+    })
+    expect(await curl(gatehouse, 'http://localhost:8000/anything')).toBe('418')
+  })
+
+  test('a port that needs more rights is named', async () => {
+    using folder = new Folder({ 'kong.yaml': CONFIG })
+    const ended = await run(['start', '-c', 'kong.yaml'], {
+      cwd: folder.path,
+      env: { KONG_PROXY_LISTEN: '127.0.0.1:80' },
+      through: [...ownNetwork(), 'setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'],
+    })
+    expect(ended).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: 'gatehouse: port 80 needs more rights than this user has; set KONG_PROXY_LISTEN\n',
+    })
+  })
+})
+
+test('an address of another machine is named', async () => {
+  using folder = new Folder({ 'kong.yaml': CONFIG })
+  const env = { KONG_PROXY_LISTEN: '192.0.2.1:8000', KONG_STATUS_LISTEN: 'off' }
+  expect(await run(['start', '-c', 'kong.yaml'], { cwd: folder.path, env })).toEqual({
+    code: 1,
+    stdout: '',
+    stderr:
+      'gatehouse: cannot listen on 192.0.2.1 port 8000 (EADDRNOTAVAIL); set KONG_PROXY_LISTEN\n',
+  })
+})
+
+test('every address of proxy_listen is served', async () => {
+  await using gatehouse = await Gatehouse.start({
+    config: CONFIG,
+    settings: ['proxy_listen = 127.0.0.1:0, [::1]:0 reuseport backlog=16384, 127.0.0.2:0'],
+  })
+  const [first, second, third] = gatehouse.ports
+  for (const address of [`127.0.0.1:${first}`, `[::1]:${second}`, `127.0.0.2:${third}`])
+    expect((await fetch(`http://${address}/anything`)).status).toBe(418)
+})
+
+function startBeside({ pid, folder }: Gatehouse, env = {}): Promise<Ended> {
+  const around = { cwd: folder.path, env, through: networkOf(pid) }
+  return run(['start', '-c', 'kong.yaml'], around)
+}
+
+/** The status of an answer, asked for in the network of a gateway. */
+async function curl({ pid }: Gatehouse, url: string): Promise<string> {
+  const words = ['curl', '-s', '-m', '5', '-o', '/dev/null', '-w', '%{http_code}', url]
+  return Bun.spawn([...networkOf(pid), ...words]).stdout.text()
+}
+
+/** The addresses on which anybody listens in the network of a gateway. */
+async function listeners({ pid }: Gatehouse): Promise<string[]> {
+  const table = await Bun.spawn([...networkOf(pid), 'ss', '-Hltn']).stdout.text()
+  return table
+    .trimEnd()
+    .split('\n')
+    .map((line) => line.split(/\s+/)[3]!)
+    .sort()
+}

@@ -126,7 +126,8 @@ export function loadConf({
   }
   if (idle.length > 0) warnings.push(`settings without effect here: ${idle.sort().join(', ')}`)
   const conf = readSettings(values, faults)
-  return faults.length > 0 ? { faults } : { conf, warnings }
+  if (faults.length === 0) return { conf, warnings }
+  return { faults: faults.toSorted((a, b) => (a.line ?? Infinity) - (b.line ?? Infinity) || 0) }
 }
 
 /** Tells a `kong.conf` from a declarative configuration by what stands in it. */
@@ -163,7 +164,7 @@ function* readFile(
   file: SourceFile | undefined,
   faults: LocatedFault[],
 ): Iterable<[string, Given]> {
-  for (const [i, line] of (file?.text ?? '').split('\n').entries()) {
+  for (const [i, line] of (file?.text ?? '').split(/\r?\n/).entries()) {
     const fault = (message: string, hint?: string): LocatedFault => {
       const column = line.search(/\S/) + 1
       return { file: file!.name, line: i + 1, column, path: '', message, hint }

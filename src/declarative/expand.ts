@@ -94,7 +94,8 @@ class Expansion {
         this.#refuse(file, [...path, name], value, 'not supported yet; remove them')
       else if (name === '_comment' || name === '_ignore')
         this.#readRemark(file, [...path, name], value)
-      else fields.set(name, value)
+      // null stands for what is left out, as for decK: Kong takes its default when the request comes.
+      else if (value !== null) fields.set(name, value)
     }
     if (kind === 'plugins') this.#shareConfig(file, path, fields)
     this.#fillIn(kind, fields)

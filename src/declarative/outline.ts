@@ -28,15 +28,27 @@ export function readOutline(text: string): Outline {
   return { nodes, duplicates, booleans, secondDocument, broken }
 }
 
-/** The node that stands at `path`, or its nearest ancestor that is there. */
-export function findNode(outline: Outline, path: readonly (string | number)[]) {
-  let found: OutlineNode | undefined
-  for (const [depth, key] of path.entries()) {
-    const next = outline.nodes.find((node) => node.parent === found && node.key === key)
-    if (!next) return { node: found, exact: false, depth }
-    found = next
+/** Finds the node at a path, or its nearest ancestor; `exact` tells which. */
+export class OutlineIndex {
+  readonly #children = new Map<OutlineNode | undefined, Map<string | number, OutlineNode>>()
+
+  constructor({ nodes }: Outline) {
+    for (const node of nodes) {
+      const siblings = this.#children.get(node.parent)
+      if (siblings) siblings.set(node.key, node)
+      else this.#children.set(node.parent, new Map([[node.key, node]]))
+    }
   }
-  return { node: found, exact: true, depth: path.length }
+
+  find(path: readonly (string | number)[]): { node: OutlineNode | undefined; exact: boolean } {
+    let node: OutlineNode | undefined
+    for (const key of path) {
+      const next = this.#children.get(node)?.get(key)
+      if (!next) return { node, exact: false }
+      node = next
+    }
+    return { node, exact: true }
+  }
 }
 
 /** Deeper than `MAX_DEPTH`, indented between two levels, a quote or a bracket or an alias without its other, or another form. */

@@ -1,3 +1,5 @@
+import { findFloor } from './position.ts'
+
 /** A file after its `${{ … }}` were replaced, as decK does before it reads the YAML. */
 export interface Rendered {
   readonly text: string
@@ -26,24 +28,34 @@ const FUNCTIONS: Readonly<Record<string, Function>> = {
     String(text).replaceAll('\n', `\n${' '.repeat(Math.min(Number(spaces) || 0, 1000))}`),
 }
 
+/** A file with more is not worth reading on. */
+const MAX_FAULTS = 100
+
 const TOKEN =
   /\s*(?:"((?:[^"\\\n]|\\.)*)"|\\"([^"\\\n]*)\\"|`([^`]*)`|(\d+)\b|([A-Za-z_]\w*)|([|()]|-?\}\}))/
 
 /** Replaces every `${{ … }}` of `source`, but for those on comment lines. */
 export function renderTemplate(source: string, env: Env): Rendered {
   const parts: string[] = []
-  const marks: { rendered: number; source: number }[] = []
+  const rendered: number[] = []
+  const sources: number[] = []
   const unset = new Map<string, number>()
   const faults: { message: string; offset: number }[] = []
   let length = 0
   let end = 0
   const copy = (text: string, from: number) => {
-    marks.push({ rendered: length, source: from })
+    rendered.push(length)
+    sources.push(from)
     parts.push(text)
     length += text.length
   }
-  for (let at = source.indexOf('${{'); at >= 0; at = source.indexOf('${{', Math.max(end, at + 3))) {
-    if (isComment(source, at)) continue
+  const comments = commentLines(source)
+  for (
+    let at = source.indexOf('${{');
+    at >= 0 && faults.length < MAX_FAULTS;
+    at = source.indexOf('${{', Math.max(end, at + 3))
+  ) {
+    if (comments(at)) continue
     try {
       const action = readAction(source, at, env)
       const before = source.slice(end, at)
@@ -61,16 +73,32 @@ export function renderTemplate(source: string, env: Env): Rendered {
   return {
     text: parts.join(''),
     sourceOffset(offset) {
-      const mark = marks.findLast((each) => each.rendered <= offset)!
-      return mark.source + offset - mark.rendered
+      const part = findFloor(rendered, offset)
+      return sources[part]! + offset - rendered[part]!
     },
     unset: [...unset].map(([name, offset]) => ({ name, offset })),
     faults,
   }
 }
 
-function isComment(source: string, at: number): boolean {
-  return /^\s*#/.test(source.slice(source.lastIndexOf('\n', at) + 1, at))
+/** Tells of offsets that only grow whether they are on a line that is a comment. */
+function commentLines(source: string): (at: number) => boolean {
+  let isComment = false
+  let end = -1
+  return (at) => {
+    while (end < at) {
+      isComment = startsComment(source, end + 1)
+      const next = source.indexOf('\n', end + 1)
+      end = next < 0 ? source.length : next
+    }
+    return isComment
+  }
+}
+
+function startsComment(source: string, at: number): boolean {
+  const blank = /[^\S\n]*#/y
+  blank.lastIndex = at
+  return blank.test(source)
 }
 
 /** Reads and runs one `${{ … }}`; a dash and a blank inside its braces drop the white space outside of them, as in Go. */

@@ -45,25 +45,28 @@ export function badRoutePath(path: string): string | undefined {
   return path === normal ? undefined : `non-normalized path, consider use '${normal}' instead`
 }
 
-/**
- * Compiles the regular expression of a route: what PCRE and Rust's `regex` have in common, anchored at the start.
- * Throws a SyntaxError for what one of them refuses.
- */
-function compileRegex(source: string): RegExp {
-  const refused = /\(\?(?:<?[=!])/.exec(source) ?? /(?<!\\)(?:\\\\)*\\[1-9kgG]/.exec(source)
-  if (refused)
-    throw new SyntaxError(`look-around and back-references are not supported: ${refused[0]}`)
-  const [, flags = '', rest = source] = /^\(\?([is]+)\)(.*)$/s.exec(source) ?? []
-  return new RegExp(`^(?:${rest.replaceAll('(?P<', '(?<')})`, flags)
-}
+/** What PCRE, Rust's `regex` and JavaScript do not all read, or not all alike. */
+const UNSHARED = [
+  [/\(\?<?[=!]/, 'look-around is not supported'],
+  [/(?<!\\)(?:\\\\)*\\[1-9kg]/, 'a back-reference is not supported'],
+  [/(?<!\\)(?:\\\\)*\\[^\W\dbBdDfnrsStvwWx_]/, 'this escape is not supported'],
+  [/\[\[?[:.=]\w*[:.=]\]/, 'a named class is not supported'],
+] as const
 
-function badRegex(source: string): string | undefined {
+/** Kong's rule for a regular expression of a route, which two engines must have read the same way. */
+export function badRegex(source: string): string | undefined {
+  const wrong = (why: string) => `invalid regex: '${source}' (${why})`
+  for (const [pattern, why] of UNSHARED) {
+    const found = pattern.exec(source)
+    if (found) return wrong(`${why}: ${found[0]}`)
+  }
+  const [, flags = '', rest = source] = /^\(\?([is]+)\)(.*)$/s.exec(source) ?? []
   try {
-    compileRegex(source)
+    // The router matches bytes, one character each.
+    new RegExp(Buffer.from(rest, 'utf8').toString('latin1').replaceAll('(?P<', '(?<'), flags)
     return undefined
   } catch (error) {
-    const cause = (error as Error).message.replace(/^Invalid regular expression: /, '')
-    return `invalid regex: '${source}' (${cause})`
+    return wrong((error as Error).message.replace(/^Invalid regular expression: /, ''))
   }
 }
 

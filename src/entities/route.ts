@@ -1,6 +1,6 @@
 import { array, boolean, type Infer, integer, map, record, set, string } from '../schema/field.ts'
 import { readHost } from './host.ts'
-import { badRoutePath } from './path.ts'
+import { badRegex, badRoutePath } from './path.ts'
 import { created_at, id, name, PROTOCOLS, reference, tags, updated_at } from './typedefs.ts'
 
 /** Which requests go to a service, and how. */
@@ -105,12 +105,16 @@ function badHost(value: string): string | undefined {
   return typeof host === 'string' ? host.replace('wildcard', '*') : undefined
 }
 
-function badHeaders(headers: Readonly<Record<string, unknown>>): string | undefined {
-  for (const name of Object.keys(headers)) {
+function badHeaders(headers: Readonly<Record<string, readonly string[]>>): string | undefined {
+  for (const [name, values] of Object.entries(headers)) {
     if (/^host$/i.test(name))
       return "cannot contain 'host' header, which must be specified in the 'hosts' attribute"
     if (!/^[\w-]+$/.test(name))
       return `bad header name '${name}', allowed characters are A-Z, a-z, 0-9, '_', and '-'`
+    const [value, ...more] = values
+    const broken =
+      value?.startsWith('~*') && more.length === 0 ? badRegex(value.slice(2)) : undefined
+    if (broken) return broken
   }
   return undefined
 }

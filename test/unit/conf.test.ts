@@ -1,0 +1,175 @@
+import { expect, test } from 'bun:test'
+import { isKongConf, loadConf } from '../../src/conf.ts'
+import { printFaults } from '../../src/declarative/faults.ts'
+
+function conf(env: Record<string, string>, text?: string) {
+  const loaded = loadConf({ env, ...(text !== undefined && { file: { name: 'kong.conf', text } }) })
+  if (loaded.faults) throw new Error(printFaults(loaded.faults))
+  return loaded
+}
+
+function faults(env: Record<string, string>, text = '') {
+  return printFaults(loadConf({ env, file: { name: 'kong.conf', text } }).faults ?? [])
+}
+
+const address = (host: string, port: number, ...flags: string[]) => ({ host, port, flags })
+
+test('without settings it listens on all addresses, and tells its health to this machine alone', () => {
+  expect(conf({}).conf).toMatchObject({
+    proxy_listen: [address('0.0.0.0', 8000), address('::', 8000)],
+    status_listen: [address('127.0.0.1', 8007)],
+    log_level: 'notice',
+    proxy_access_log: '/dev/stdout',
+    proxy_error_log: '/dev/stderr',
+    declarative_config: undefined,
+    declarative_config_string: undefined,
+    plugins: ['bundled'],
+    trusted_ips: [],
+    client_max_body_size: 0,
+  })
+  expect(conf({}).warnings).toEqual([])
+})
+
+// prettier-ignore
+test.each([
+  ['proxy_listen',              '127.0.0.1:9000 reuseport backlog=16384',  [address('127.0.0.1', 9000, 'reuseport', 'backlog=16384')]],
+  ['proxy_listen',              '[::1]:9000, localhost:9001, *:0',         [address('::1', 9000), address('localhost', 9001), address('0.0.0.0', 0)]],
+  ['status_listen',             'off',                                     []],
+  ['log_level',                 'debug',                                   'debug'],
+  ['log_level',                 'emerg',                                   'error'],
+  ['proxy_access_log',          'off',                                     'off'],
+  ['proxy_access_log',          '/var/log/access.log custom',              '/var/log/access.log'],
+  ['declarative_config',        '/etc/kong.yaml',                          '/etc/kong.yaml'],
+  ['declarative_config_string', '{"_format_version":"3.0"}',               '{"_format_version":"3.0"}'],
+  ['plugins',                   'bundled, mine',                           ['bundled', 'mine']],
+  ['headers',                   'off',                                     new Set()],
+  ['headers',                   'Via, X-Kong-Upstream-Status',             new Set(['via', 'x-kong-upstream-status'])],
+  ['headers',                   'server_tokens',                           new Set(['server', 'via'])],
+  ['trusted_ips',               '10.0.0.0/8,::1, 127.0.0.1',               ['10.0.0.0/8', '::1', '127.0.0.1']],
+  ['real_ip_header',            'X-Forwarded-For',                         'x-forwarded-for'],
+  ['real_ip_recursive',         'on',                                      true],
+  ['lua_ssl_trusted_certificate', 'system,/ca.pem',                        ['system', '/ca.pem']],
+  ['upstream_keepalive_pool_size', '0',                                    0],
+])('%s = %s', (name, text, value) => {
+  expect(conf({}, `${name} = ${text}`).conf[name as 'headers']).toEqual(value as never)
+  expect(conf({ [`KONG_${name.toUpperCase()}`]: text }).conf[name as 'headers']).toEqual(value as never)
+})
+
+// prettier-ignore
+test.each([
+  ['0', 0], ['100', 100], ['8k', 8192], ['8M', 8 * 1024 ** 2], ['1g', 1024 ** 3],
+])("nginx's size %s is %d bytes", (text, bytes) => {
+  expect(conf({ KONG_NGINX_HTTP_CLIENT_MAX_BODY_SIZE: text }).conf.client_max_body_size).toBe(bytes)
+})
+
+test('the environment goes before the file, and the file before the default', () => {
+  const { conf: read } = conf(
+    { KONG_LOG_LEVEL: 'warn' },
+    'log_level = debug\nproxy_access_log = off',
+  )
+  expect(read).toMatchObject({
+    log_level: 'warn',
+    proxy_access_log: 'off',
+    proxy_error_log: '/dev/stderr',
+  })
+})
+
+test('a log with a relative path is in the prefix', () => {
+  expect(
+    conf({ KONG_PREFIX: '/opt/kong', KONG_PROXY_ERROR_LOG: 'logs/error.log' }).conf.proxy_error_log,
+  ).toBe('/opt/kong/logs/error.log')
+})
+
+test('comments, blanks and escaped number signs of a kong.conf', () => {
+  const text =
+    '# a comment\n\n  log_level=info  # why\r\ndeclarative_config = /a\\#b.yaml\n#headers = off'
+  expect(conf({}, text).conf).toMatchObject({ log_level: 'info', declarative_config: '/a#b.yaml' })
+})
+
+test('a variable that is empty is not set', () => {
+  expect(conf({ KONG_PROXY_LISTEN: '', KONG_LOG_LEVEL: ' ' }).conf.log_level).toBe('notice')
+})
+
+test('what Kong knows and has no effect here is said once, by name', () => {
+  const env = {
+    KONG_NGINX_WORKER_PROCESSES: '2',
+    KONG_PG_HOST: 'db',
+    KONG_DATABASE: 'off',
+    KONG_ADMIN_LISTEN: 'off',
+  }
+  expect(conf(env).warnings).toEqual([
+    'settings without effect here: nginx_worker_processes, pg_host',
+  ])
+})
+
+test('a setting that nobody knows is said, with what was meant', () => {
+  expect(conf({ KONG_LOG_LEVL: 'debug', KONG_XYZZY: '1' }).warnings).toEqual([
+    'unknown setting log_levl; did you mean log_level?',
+    'unknown setting xyzzy',
+  ])
+})
+
+test("what Kubernetes and Kong's image put into the environment are no settings", () => {
+  const env = {
+    KONG_PROXY_SERVICE_HOST: '10.0.0.1',
+    KONG_PROXY_PORT_80_TCP_ADDR: '10.0.0.1',
+    KONG_PROXY_PORT: 'tcp://10.0.0.1:80',
+    KONG_VERSION: '3.10.0',
+    PATH: '/bin',
+  }
+  expect(conf(env).warnings).toEqual([])
+})
+
+// prettier-ignore
+test.each([
+  ['proxy_listen = 0.0.0.0:8443 ssl',          'kong.conf:1:1 proxy_listen: ssl is not supported yet; remove it'],
+  ['proxy_listen = 0.0.0.0:8000 http2',        'kong.conf:1:1 proxy_listen: http2 is not supported yet; remove it'],
+  ['proxy_listen = 0.0.0.0:8000 proxy_protocol', 'kong.conf:1:1 proxy_listen: proxy_protocol is not supported yet; remove it'],
+  ['proxy_listen = 8000',                      'kong.conf:1:1 proxy_listen: "8000" is no address; write it as 0.0.0.0:8000 or [::]:8000, or off'],
+  ['proxy_listen = 0.0.0.0:80000',             'kong.conf:1:1 proxy_listen: "0.0.0.0:80000" is no address; write it as 0.0.0.0:8000 or [::]:8000, or off'],
+  ['proxy_listen = [::x]:80',                  'kong.conf:1:1 proxy_listen: "[::x]:80" is no address; write it as 0.0.0.0:8000 or [::]:8000, or off'],
+  ['proxy_listen = 0.0.0.0:80 fast',           'kong.conf:1:1 proxy_listen: unknown flag "fast"'],
+  ['admin_listen = 127.0.0.1:8001',            'kong.conf:1:1 admin_listen: the Admin API is not supported yet; remove it, or set it to off'],
+  ['database = postgres',                      'kong.conf:1:1 database: there is no database; the configuration is a file; remove it, or set it to off'],
+  ['router_flavor = expressions',              'kong.conf:1:1 router_flavor: other routers are not supported yet; remove it, or set it to traditional_compatible'],
+  ['role = data_plane',                        'kong.conf:1:1 role: control planes and data planes are not supported yet; remove it, or set it to traditional'],
+  ['proxy_server = http://proxy:3128',         'kong.conf:1:1 proxy_server: a proxy towards the internet is not supported yet; remove it'],
+  ['log_level = notce',                        'kong.conf:1:1 log_level: expected one of: debug, info, notice, warn, error; did you mean "notice"?'],
+  ['trusted_ips = 10.0.0.0/33',                'kong.conf:1:1 trusted_ips: "10.0.0.0/33" is no address and no block of addresses, such as 10.0.0.0/8'],
+  ['real_ip_header = proxy_protocol',          'kong.conf:1:1 real_ip_header: proxy_protocol is not supported yet; name a header'],
+  ['real_ip_recursive = maybe',                'kong.conf:1:1 real_ip_recursive: expected on or off'],
+  ['headers = via, X-Mine',                    'kong.conf:1:1 headers: unknown header "x-mine"'],
+  ['nginx_http_client_max_body_size = 8 MB',   'kong.conf:1:1 nginx_http_client_max_body_size: expected a size, such as 8m'],
+  ['upstream_keepalive_pool_size = -1',        'kong.conf:1:1 upstream_keepalive_pool_size: expected a whole number'],
+  ['log_level = {vault://env/level}',          'kong.conf:1:1 log_level: references to vaults are not supported yet'],
+  ['log_level: debug',                         'kong.conf:1:1: expected a setting, as in log_level = notice'],
+])('%s is refused', (text, fault) => {
+  expect(faults({}, text)).toBe(fault)
+})
+
+test('all faults are told at once, those of the environment by its variables', () => {
+  expect(
+    faults(
+      { KONG_LOG_LEVEL: 'x', KONG_STATUS_LISTEN: '1' },
+      '\nstream_listen = 0.0.0.0:9000',
+    ).split('\n'),
+  ).toEqual([
+    'kong.conf:2:1 stream_listen: streams are not supported yet; remove it, or set it to off',
+    'KONG_STATUS_LISTEN: "1" is no address; write it as 0.0.0.0:8000 or [::]:8000, or off',
+    'KONG_LOG_LEVEL: expected one of: debug, info, notice, warn, error',
+  ])
+})
+
+// prettier-ignore
+test.each([
+  [true,  'a kong.conf',               'log_level = debug\n'],
+  [true,  'without blanks',            '# mine\n\nlog_level=debug\n'],
+  [true,  "Kong's own, all comments",  '# Kong configuration file\n#\n#log_level = notice   # Log level\n'],
+  [false, 'a declarative file',        '# a = b\n_format_version: "3.0"\nservices: [{ url: "http://a?b = c" }]'],
+  [false, 'JSON',                      '{ "_format_version": "3.0" }'],
+  [false, 'a template',                'x: ${{ env "DECK_A" }}'],
+  [false, 'nothing',                   ''],
+  [false, 'a remark',                  '# nothing yet\n'],
+])('%p: %s is a kong.conf', (is, _, text) => {
+  expect(isKongConf(text)).toBe(is)
+})

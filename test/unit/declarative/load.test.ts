@@ -1,0 +1,147 @@
+import { describe, expect, test } from 'bun:test'
+import { printFaults } from '../../../src/declarative/faults.ts'
+import { loadDeclarative } from '../../../src/declarative/load.ts'
+import type { Plugin } from '../../../src/pdk.ts'
+import { array, record, string } from '../../../src/schema/field.ts'
+
+const guard: Plugin = {
+  name: 'guard',
+  priority: 1,
+  schema: record('A plugin.', {
+    secret: string('A secret.', { referenceable: true, default: 'none' }),
+    secrets: array('Secrets.', string('A secret.', { referenceable: true })),
+    label: string('A label.'),
+  }),
+  warnings: () => ['label: is not read yet'],
+  create: () => ({}),
+}
+
+function load(...texts: string[]) {
+  const files = texts.map((text, i) => ({ name: `${'abc'[i]}.yaml`, text }))
+  return loadDeclarative(files, { env: {}, plugins: new Map([['guard', guard as Plugin]]) })
+}
+
+function faults(...texts: string[]): string {
+  return printFaults(load(...texts).faults ?? [])
+}
+
+function entities(...texts: string[]) {
+  const loaded = load(...texts)
+  if (loaded.faults) throw new Error(printFaults(loaded.faults))
+  return loaded
+}
+
+const HEAD = '_format_version: "3.0"\n'
+
+test("a plugin's config has its defaults, also without a config", () => {
+  const { plugins } = entities(`${HEAD}plugins:\n- name: guard`).entities
+  expect(plugins[0]?.config).toMatchObject({ secret: 'none' })
+})
+
+test('an entity is told where it stands', () => {
+  const { place, entities: all } = entities(
+    `${HEAD}plugins:\n  - name: guard`,
+    `${HEAD}\nservices:\n\n  - host: a`,
+  )
+  expect([place(all.plugins[0]!), place(all.services[0]!)]).toEqual(['a.yaml:3', 'b.yaml:5'])
+  expect(place({ id: 'of nobody' })).toBe('nowhere')
+})
+
+test("a plugin's warnings come with their place", () => {
+  expect(entities(`${HEAD}plugins:\n  - name: guard`).warnings).toEqual([
+    'a.yaml:3 plugins[0].config.label: is not read yet',
+  ])
+})
+
+test('a reference to a vault is refused where it would be one, and is text elsewhere', () => {
+  const config =
+    '{ secret: "{vault://env/a}", secrets: [x, "{vault://env/b}"], label: "{vault://env/c}" }'
+  expect(
+    faults(`${HEAD}plugins:\n- name: guard\n  config: ${config}`)
+      .split('\n')
+      .map((line) => line.split(' ')[1]),
+  ).toEqual(['plugins[0].config.secret:', 'plugins[0].config.secrets[1]:'])
+})
+
+test('what has no name has the same id at each load, and its own', () => {
+  const text = `${HEAD}services:\n- host: a\n  routes: [{ paths: [/a] }, { paths: [/b] }]\n- host: b\nroutes: [{ paths: [/c] }]`
+  const ids = () => {
+    const { services, routes } = entities(text).entities
+    return [...services, ...routes].map(({ id }) => id)
+  }
+  expect(new Set(ids()).size).toBe(5)
+  expect(ids()).toEqual(ids())
+})
+
+test('the id of a credential does not tell its key', () => {
+  const idOf = (key: string) =>
+    entities(`${HEAD}consumers:\n- username: alex\n  keyauth_credentials: [{ key: ${key} }]`)
+      .entities.keyauth_credentials[0]!.id
+  expect(idOf('one')).toBe(idOf('another'))
+})
+
+test('the faults of all files come at once, in the order of the files', () => {
+  expect(
+    faults(`${HEAD}services: [{ hots: a }]`, `${HEAD}routes: [{}]`)
+      .split('\n')
+      .map((line) => line.split(':')[0]),
+  ).toEqual(['a.yaml', 'a.yaml', 'b.yaml'])
+})
+
+test('a file that cannot be read does not hide the faults of another, nor variables that are missing', () => {
+  const text = faults(
+    `${HEAD}services: [`,
+    `${HEAD}x: \${{ env "DECK_A" }}\ny: \${{ env "DECK_B" }}`,
+    'a: 1\na: 2',
+  )
+  expect(text).toContain('b.yaml:2: the environment variables DECK_A, DECK_B are not set')
+  expect(text).toContain('a.yaml:2:11: the bracket')
+  expect(text).toContain('c.yaml:2:1 a: the key is given twice')
+})
+
+test('names that JavaScript knows are names like others', () => {
+  for (const name of ['__proto__', 'constructor', 'toString', 'hasOwnProperty']) {
+    expect(faults(`${HEAD}${name}: {}`)).toContain(`${name}: unknown field`)
+    expect(faults(`${HEAD}services: [{ host: a, ${name}: {} }]`)).toContain(
+      `services[0].${name}: unknown field`,
+    )
+    expect(faults(`${HEAD}plugins: [{ name: ${name} }]`)).toContain(`plugin '${name}' not enabled`)
+    expect(faults(`${HEAD}routes: [{ paths: [/], service: ${name} }]`)).toContain('no such entry')
+    expect(faults(`${HEAD}plugins: [{ name: guard, _config: ${name} }]`)).toContain(
+      '_config: no such entry',
+    )
+  }
+})
+
+const DEEP = `${HEAD}services: ${'['.repeat(100_000)}${']'.repeat(100_000)}`
+const LEVELS = 'abcdefghi'.split('')
+const BOMB = LEVELS.map(
+  (name, i) => `x${name}: &${name} [${`${i === 0 ? 'x' : `*${LEVELS[i - 1]}`},`.repeat(9)}]`,
+).join('\n')
+
+describe('a hostile file is refused in one sentence, at once', () => {
+  // prettier-ignore
+  test.each([
+    ['binary',             'a: \u0000\u0001\u0002',                     'a.yaml: the file is not a text in UTF-8'],
+    ['not UTF-8',          'a: \ufffd',                                 'a.yaml: the file is not a text in UTF-8'],
+    ['empty',              '',                                          'a.yaml: the file is empty'],
+    ['blank',              ' \n\t\n# a\n---\n',                         'a.yaml: the file is empty'],
+    ['many blank lines',   '\n'.repeat(3_000_000),                      'a.yaml: the file is empty'],
+    ['a text',             'hello',                                     'a.yaml: expected a map'],
+    ['a number',           '1',                                         'a.yaml: expected a map'],
+    ['very deep',          DEEP,                                        'a.yaml:2:109: nested deeper than 100 levels'],
+    ['deep by lines',      Array.from({ length: 200 }, (_, i) => `${' '.repeat(i)}a:`).join('\n'), 'a.yaml:100:102: nested deeper'],
+    ['an alias bomb',      `${HEAD}${BOMB}`,                            'a.yaml: aliases of this file'],
+    ['a cycle',            `${HEAD}services: &a [*a]`,                  'a.yaml: aliases of this file'],
+    ['a cycle of maps',    `${HEAD}_info: &a { defaults: *a }`,         'a.yaml: aliases of this file'],
+    ['very large',         'a'.repeat(64 * 1024 * 1024 + 1),            'a.yaml: the file is larger than 64 MiB'],
+    ['templates',          '${{'.repeat(300_000),                       'a.yaml:1:1: a template that opens'],
+    ['unknown keys',       Array.from({ length: 10_000 }, (_, i) => `k${i}: {}`).join('\n'), 'a.yaml:1:1 _format_version'],
+    ['many faults',        `${HEAD}services:\n${'- {}\n'.repeat(10_000)}`, 'a.yaml:3:3 services[0].host: required field missing'],
+    ['a key of lines',     `${HEAD}? [a, b]\n: c`,                      'a.yaml:1:1 ["a,b"]: unknown field'],
+  ])('%s', (_, text, message) => {
+    const started = performance.now()
+    expect(faults(text)).toStartWith(message)
+    expect(performance.now() - started).toBeLessThan(2000)
+  })
+})

@@ -1,0 +1,118 @@
+import { expect, test } from 'bun:test'
+import { check } from '../../../src/schema/check.ts'
+import {
+  any,
+  array,
+  boolean,
+  type Field,
+  foreign,
+  integer,
+  map,
+  number,
+  record,
+  set,
+  string,
+} from '../../../src/schema/field.ts'
+
+function faults(field: Field, input: unknown) {
+  return check(field, input).faults?.map(({ path, message, hint }) =>
+    [path.join('.'), message, hint].filter(Boolean).join(' | '),
+  )
+}
+
+const color = string('A color.', { one_of: ['red', 'green'] })
+
+// prettier-ignore
+test.each([
+  [string('A field.'),                            1,              ['expected a string']],
+  [string('A field.'),                            '',             ['length must be at least 1']],
+  [string('A field.', { len_min: 0 }),            '',             undefined],
+  [string('A field.', { len_max: 2 }),            'abc',          ['length must be at most 2']],
+  [string('A field.', { match: [/^a/, 'no a'] }), 'b',            ['no a']],
+  [string('A field.', { required: true }),        undefined,      ['required field missing']],
+  [string('A field.', { required: true }),        null,           ['required field missing']],
+  [string('A field.'),                            null,           undefined],
+  [color,                                         'gren',         ['expected one of: red, green | did you mean "green"?']],
+  [boolean('A field.'),                           'true',         ['expected a boolean']],
+  [integer('A field.'),                           1.5,            ['expected an integer']],
+  [integer('A field.', { between: [1, 2] }),      3,              ['value should be between 1 and 2']],
+  [number('A field.'),                            '1',            ['expected a number']],
+  [number('A field.', { between: [1, 2] }),       NaN,            ['expected a number']],
+  [number('A field.', { gt: 0 }),                 0,              ['value must be greater than 0']],
+  [array('A field.', color),                      'red',          ['expected an array']],
+  [array('A field.', color),                      ['red', null],  ['1 | required field missing']],
+  [set('A field.', color, { len_min: 1 }),        [],             ['length must be at least 1']],
+  [set('A field.', color),                        {},             ['expected a set']],
+  [map('A field.', integer('A value.')),          { a: 'b' },     ['a | expected an integer']],
+  [map('A field.', integer('A value.')),          [],             ['expected a map']],
+  [record('A field.', { color }),                 [],             ['expected a record']],
+  [record('A field.', { color }),                 { colour: 1 },  ['colour | unknown field | did you mean "color"?']],
+  [record('A field.', { color }),                 { constructor: 1, __proto__x: 2 }, ['constructor | unknown field', '__proto__x | unknown field']],
+  [foreign('A field.', 'services'),               'a',            ['expected a foreign key']],
+  [any('A field.'),                               { a: [1] },     undefined],
+] as [Field, unknown, string[] | undefined][])('%#: a field says what is wrong with its value', (field, input, expected) => {
+  expect(faults(field, input)).toEqual(expected)
+})
+
+test('all faults are told at once', () => {
+  const field = record('A record.', {
+    a: string('A.'),
+    b: record('B.', { c: array('C.', integer('An item.')) }),
+  })
+  expect(faults(field, { a: 1, b: { c: ['x', 2, 'y'] } })).toEqual([
+    'a | expected a string',
+    'b.c.0 | expected an integer',
+    'b.c.2 | expected an integer',
+  ])
+})
+
+test('defaults are filled in, also within a record that is required, and null stays unset', () => {
+  const inner = { a: integer('A.', { default: 1 }) }
+  const field = record('A record.', {
+    required: record('A record.', inner, { required: true }),
+    optional: record('A record.', inner),
+  })
+  expect(check(field, {}).value).toEqual({ required: { a: 1 }, optional: undefined })
+  expect(JSON.stringify(check(field, { optional: { a: null } }).value)).toBe(
+    '{"required":{"a":1},"optional":{}}',
+  )
+})
+
+const shorthands = {
+  place: { field: string('Host and port.'), expand: (text: string) => ({ redis: { host: text } }) },
+}
+const withShorthand = record(
+  'A record.',
+  {
+    redis: record(
+      'Redis.',
+      { host: string('A host.', { required: true }), port: integer('A port.', { default: 1 }) },
+      { required: true },
+    ),
+  },
+  { required: true },
+  { shorthands },
+)
+
+test('a shorthand overrides the field that it stands for, and no other', () => {
+  expect(check(withShorthand, { place: 'a', redis: { host: 'b', port: 2 } }).value).toEqual({
+    redis: { host: 'a', port: 2 },
+  })
+})
+
+test('a shorthand at fault is one fault, not also that of what it would have filled', () => {
+  expect(faults(withShorthand, { place: 17 })).toEqual(['place | expected a string'])
+})
+
+test('a rule over several fields is told where the record is, once its fields are right', () => {
+  const field = record(
+    'A record.',
+    { a: string('A.') },
+    {},
+    { checks: [({ a }) => (a ? undefined : 'a is needed')] },
+  )
+  expect(faults(array('Records.', field), [{}, { a: 'x' }, { a: 1 }])).toEqual([
+    '0 | a is needed',
+    '2.a | expected a string',
+  ])
+})

@@ -7,6 +7,7 @@ import {
   isKind,
   type Kind,
   KINDS,
+  mapKinds,
   NESTED,
   UNSUPPORTED_ENTITIES,
   UNSUPPORTED_FIELDS,
@@ -46,8 +47,7 @@ class Expansion {
   readFile(file: ParsedFile): void {
     for (const [name, value] of Object.entries(file.content)) {
       if (isKind(name)) this.#readList(file, [name], name, value, undefined)
-      else if (UNSUPPORTED_ENTITIES.has(name))
-        this.#refuse(file, [name], value, 'not supported yet; remove them')
+      else if (UNSUPPORTED_ENTITIES.has(name)) this.#refuse(file, [name], value)
       else if (!Object.hasOwn(META, name)) {
         const near = nearest(name, [...Object.keys(KINDS), ...Object.keys(META)])
         this.faults.push(file.fault([name], 'unknown field', near && `did you mean "${near}"?`))
@@ -85,13 +85,9 @@ class Expansion {
     const lists: [Kind, string, unknown][] = []
     for (const [name, value] of Object.entries(item)) {
       const field = isKind(name) ? NESTED[kind].get(name) : undefined
-      const later = Object.hasOwn(UNSUPPORTED_FIELDS[kind], name)
-        ? UNSUPPORTED_FIELDS[kind][name]
-        : undefined
       if (field !== undefined) lists.push([name as Kind, field, value])
-      else if (later) this.#refuse(file, [...path, name], value, later)
-      else if (UNSUPPORTED_ENTITIES.has(name))
-        this.#refuse(file, [...path, name], value, 'not supported yet; remove them')
+      else if (UNSUPPORTED_FIELDS[kind].includes(name) || UNSUPPORTED_ENTITIES.has(name))
+        this.#refuse(file, [...path, name], value)
       else if (name === '_comment' || name === '_ignore')
         this.#readRemark(file, [...path, name], value)
       // null stands for what is left out, as for decK: Kong takes its default when the request comes.
@@ -106,9 +102,9 @@ class Expansion {
       this.#readList(file, [...path, child], child, list, { field, draft })
   }
 
-  #refuse(file: ParsedFile, path: Path, value: unknown, message: string): void {
+  #refuse(file: ParsedFile, path: Path, value: unknown): void {
     const empty = value === null || (typeof value === 'object' && Object.keys(value).length === 0)
-    if (!empty) this.faults.push(file.fault(path, message))
+    if (!empty) this.faults.push(file.fault(path, 'not supported yet; remove it'))
   }
 
   #readRemark(file: ParsedFile, path: Path, value: unknown): void {
@@ -156,12 +152,12 @@ function migratePath(path: unknown): unknown {
   return /^[\w.\-~/%]*$/.test(path) ? normalizePath(path) : `~${path}`
 }
 
-/** The namespace of Kong's deterministic ids. */
-const NAMESPACE = 'fd02801f-0957-4a15-a55a-c8d9606f30b5'
+/** Kong's namespaces of ids, one for each kind. */
+const NAMESPACES = mapKinds((kind) => uuidV5(kind, 'fd02801f-0957-4a15-a55a-c8d9606f30b5'))
 
 /** The id that Kong's loader gives to an entity of `kind` with that key, so that both order their routes alike. */
-export function entityId(kind: string, key: string): string {
-  return uuidV5(key, uuidV5(kind, NAMESPACE))
+export function entityId(kind: Kind, key: string): string {
+  return uuidV5(key, NAMESPACES[kind])
 }
 
 /**

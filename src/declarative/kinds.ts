@@ -42,8 +42,6 @@ export const NESTED = mapKinds((parent) => {
   )
 })
 
-const LATER = 'not supported yet; remove it'
-
 /** What Kong or decK knows and we do not: each is refused, since to leave it out would change who gets in or where to. */
 export const UNSUPPORTED_ENTITIES: ReadonlySet<string> = new Set(
   `acls ai_models basicauth_credentials ca_certificates certificates cloned_plugins consumer_group_consumers
@@ -53,16 +51,17 @@ export const UNSUPPORTED_ENTITIES: ReadonlySet<string> = new Set(
   upstreams vaults workspaces`.split(/\s+/),
 )
 
-/** Fields of Kong's entities that work in a later release, with what to do now. */
-export const UNSUPPORTED_FIELDS: Readonly<Record<Kind, Readonly<Record<string, string>>>> = {
-  services: { client_certificate: LATER, ca_certificates: LATER, tls_sans: LATER },
-  routes: { snis: LATER, sources: LATER, destinations: LATER, expression: LATER, priority: LATER },
-  consumers: { groups: LATER },
-  keyauth_credentials: { ttl: LATER },
-  plugins: { ordering: LATER, condition: LATER, partials: LATER, consumer_group: LATER },
+/** The fields of each kind for which the same goes. */
+export const UNSUPPORTED_FIELDS: Readonly<Record<Kind, readonly string[]>> = {
+  services: ['client_certificate', 'ca_certificates', 'tls_sans'],
+  routes: ['snis', 'sources', 'destinations', 'expression', 'priority'],
+  consumers: ['groups'],
+  keyauth_credentials: ['ttl'],
+  plugins: ['ordering', 'condition', 'partials', 'consumer_group'],
 }
 
-function mapKinds<T>(to: (kind: Kind) => T): Readonly<Record<Kind, T>> {
+/** A record with one value for each kind. */
+export function mapKinds<T>(to: (kind: Kind) => T): Readonly<Record<Kind, T>> {
   const kinds = Object.keys(KINDS) as Kind[]
   return Object.fromEntries(kinds.map((kind) => [kind, to(kind)])) as Record<Kind, T>
 }

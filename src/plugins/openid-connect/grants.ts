@@ -1,7 +1,7 @@
 import type { Config } from '../../schema/field.ts'
 import { callersClient, type Client, fields as clients, ownClient } from './client.ts'
 import { type Discovery, fields as discoveries } from './discovery.ts'
-import { hashOf } from './hash.ts'
+import { hashOfAll } from './hash.ts'
 import { Refusal } from './refusal.ts'
 import { fields as requests, type RelyingParty, type TokenEndpoint } from './relying_party.ts'
 import { type Grants, fields as caching } from './tokens.ts'
@@ -47,5 +47,5 @@ export function tokenIdentity(config: Settings, salt: string): string {
     [token_headers_names, token_headers_values],
     config.token_cache_key_include_scope ? scopes : undefined,
   ]
-  return hashOf(salt, JSON.stringify(told))
+  return hashOfAll(salt, JSON.stringify(told))
 }

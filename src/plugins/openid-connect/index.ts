@@ -5,7 +5,7 @@ import { createAnswers } from './answer.ts'
 import { createSearch, hide } from './authenticate.ts'
 import { createDiscovery } from './discovery.ts'
 import { createGrants, tokenIdentity } from './grants.ts'
-import { hashOf } from './hash.ts'
+import { hashOf, hashOfAll } from './hash.ts'
 import { createIdentityHeaders, dropSpoofed, type Fields } from './headers.ts'
 import type { Found } from './methods/method.ts'
 import { createProve, holds, type Proof } from './proof.ts'
@@ -36,7 +36,7 @@ export const openidConnect: Plugin<Config> = {
     const search = createSearch(config)
     const proofs = gateway.cache<Proof>('oidc:proofs')
     // A proof is one of this configuration: another one might have refused the same credential.
-    const fingerprint = hashOf(salt, JSON.stringify(config))
+    const fingerprint = hashOfAll(salt, JSON.stringify(config))
     const downstream = new WeakMap<ClientRequest, Fields>()
 
     function refuse(ctx: AccessContext, refusal: Refusal): Exit | undefined {
@@ -60,7 +60,8 @@ export const openidConnect: Plugin<Config> = {
 
     /** Answers without a promise where the credential has been proved before. */
     function judge(ctx: AccessContext, found: Found, body?: BodyArguments) {
-      const key = hashOf(fingerprint, found.method, found.place.id, found.raw)
+      // Neither of the first three holds a blank, so that no two credentials have one text.
+      const key = hashOf(`${fingerprint} ${found.method} ${found.place.id} ${found.raw}`)
       const proof = proofs.get(key)
       if (proof && holds(proof, gateway.now(), discovery.current()))
         return admit(ctx, found, proof, body)

@@ -232,11 +232,23 @@ function authOf({ client, metadata }: TokenEndpoint): oauth.ClientAuth {
   const secret = client.client_secret ?? ''
   switch (chooseAuth(client, metadata.token_endpoint_auth_methods_supported)) {
     case 'client_secret_basic':
-      return oauth.ClientSecretBasic(secret)
+      return clientSecretBasic(secret)
     case 'client_secret_post':
       return oauth.ClientSecretPost(secret)
     case 'none':
       return oauth.None()
+  }
+}
+
+/**
+ * RFC 6749 §2.3.1: both halves are form-encoded before Base64. The library's own encodes `-`, `.` and `_` as well,
+ * which the many providers that do not decode take for a wrong secret.
+ */
+function clientSecretBasic(client_secret: string): oauth.ClientAuth {
+  const encode = (text: string) => new URLSearchParams([['', text]]).toString().slice(1)
+  return (_as, { client_id }, _body, headers) => {
+    const pair = `${encode(client_id)}:${encode(client_secret)}`
+    headers.set('authorization', `Basic ${Buffer.from(pair).toString('base64')}`)
   }
 }
 

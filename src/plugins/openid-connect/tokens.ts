@@ -1,7 +1,7 @@
 import type { Gateway } from '../../pdk.ts'
 import { boolean, type Config, number, string } from '../../schema/field.ts'
 import { fields as discovery } from './discovery.ts'
-import { hashOf } from './hash.ts'
+import { hashOfAll } from './hash.ts'
 import type { Credential } from './methods/method.ts'
 import { isTransient, Refusal } from './refusal.ts'
 import type { TokenResponse } from './relying_party.ts'
@@ -96,7 +96,7 @@ export function createTokens(
   // Apart from the lines, which nobody shall be able to push out by presenting invented tokens.
   const refused = gateway.cache<Refusal>('oidc:refused')
   const keyOf = (method: keyof Grants, { name, secret }: Credential) =>
-    hashOf(identity, method, name, secret)
+    hashOfAll(identity, method, name, secret)
   const refreshKey = (secret: string) => keyOf('refresh_token', { name: '', secret })
   const isFresh = ({ ends }: TokenSet) => ends - leeway * 1000 > now()
 

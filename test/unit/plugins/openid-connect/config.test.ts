@@ -1,0 +1,119 @@
+import { describe, expect, test } from 'bun:test'
+import { openidConnect } from '../../../../src/plugins/openid-connect/index.ts'
+import { check } from '../../../../src/schema/check.ts'
+import { configure, HOW_TO } from './plugin.ts'
+import { ISSUER } from './provider.ts'
+
+const faultsOf = (config: Record<string, unknown>) =>
+  (check(openidConnect.schema, { issuer: ISSUER, ...config }).faults ?? []).map(
+    ({ path, message }) => `${path.join('.')}: ${message}`,
+  )
+const warningsOf = (config: Record<string, unknown>) => openidConnect.warnings!(configure(config))
+const QUIET = { auth_methods: ['bearer', 'refresh_token', 'password', 'client_credentials'] }
+
+test("the how-to's configuration has no fault and no warning", () => {
+  expect(faultsOf(HOW_TO)).toEqual([])
+  expect(warningsOf(HOW_TO)).toEqual([])
+})
+
+// prettier-ignore
+test.each([
+  [{ proof_of_possession_mtls: 'strict' },           'proof_of_possession_mtls: is not supported yet'],
+  [{ proof_of_possession_dpop: 'optional' },         'proof_of_possession_dpop: is not supported yet'],
+  [{ proof_of_possession_mtls_from_header: { certificate_header_name: 'x', ca_certificates: ['y'] } }, 'proof_of_possession_mtls_from_header: is not supported yet'],
+  [{ domains: ['a.test'] },                          'domains: is not supported yet'],
+  [{ max_age: 60 },                                  'max_age: is not supported yet'],
+  [{ introspect_jwt_tokens: true },                  'introspect_jwt_tokens: is not supported yet'],
+  [{ jwt_session_cookie: 'x' },                      'jwt_session_cookie: is not supported yet'],
+  [{ consumer_groups_claim: ['x'] },                 'consumer_groups_claim: is not supported yet'],
+  [{ token_exchange_endpoint: 'http://x.test' },     'token_exchange_endpoint: is not supported yet'],
+  [{ token_exchange: { subject_token_issuers: [{ issuer: 'x' }] } }, 'token_exchange: is not supported yet'],
+  [{ principals: { enabled: true } },                'principals.enabled: Kong Identity is a service of Konnect and cannot be asked'],
+  [{ logout_uri_suffix: '/logout' },                 'logout_uri_suffix: logout is not supported yet: there are no sessions to end'],
+  [{ client_auth: ['private_key_jwt'] },             'client_auth.0: private_key_jwt is not supported yet'],
+  [{ token_endpoint_auth_method: 'tls_client_auth' },'token_endpoint_auth_method: tls_client_auth is not supported yet'],
+  [{ consumer_claims: [['sub']] },                   ': consumer_claims: is not supported yet without consumer_optional, for it would let in callers who are no consumers'],
+  [{ consumer_claim: ['sub'] },                      ': consumer_claims: is not supported yet without consumer_optional, for it would let in callers who are no consumers'],
+])('%j would guard, and is refused at load', (config, fault) => {
+  expect(faultsOf(config)).toEqual([fault])
+})
+
+// prettier-ignore
+test.each([
+  [{ client_id: 'kong' },                            'client_id: expected an array'],
+  [{ issuer: null },                                 'issuer: required field missing'],
+  [{ issuer: 'keycloak' },                           'issuer: missing scheme in url'],
+  [{ issuer: 'http://' },                            'issuer: missing host in url'],
+  [{ auth_methods: ['passwort'] },                   'auth_methods.0: expected one of: authorization_code, bearer, client_credentials, introspection, kong_oauth2, password, refresh_token, session, userinfo'],
+  [{ upstream_access_token_header: 'a b' },          "upstream_access_token_header: bad header name 'a b', allowed characters are A-Z, a-z, 0-9, '_', and '-'"],
+  [{ token_headers_names: ['X'], token_headers_values: ['a\nb'] }, 'token_headers_values.0: expected text of one line'],
+  [{ upstream_headers: [{ header: 'X' }] },          'upstream_headers.0.path: required field missing'],
+])('%j is a fault', (config, fault) => {
+  expect(faultsOf(config)).toEqual([fault])
+})
+
+test('the values that do not guard are no fault', () => {
+  const harmless = {
+    proof_of_possession_mtls: 'off',
+    proof_of_possession_dpop: null,
+    introspect_jwt_tokens: false,
+    token_exchange: null,
+    principals: { enabled: false },
+    consumer_claims: [['sub']],
+    consumer_optional: true,
+  }
+  expect(faultsOf(harmless)).toEqual([])
+})
+
+describe('a warning names', () => {
+  test('the methods that are not built, of the default ones too', () => {
+    expect(warningsOf({})).toEqual([
+      'auth_methods: session, kong_oauth2, introspection, userinfo, authorization_code: not built yet, such credentials are refused',
+    ])
+  })
+
+  test('the fields that are not honoured, and not those that say what stands anyway', () => {
+    const config = {
+      ...QUIET,
+      session_storage: 'redis',
+      session_cookie_name: 'session',
+      session_redis_host: 'r.test',
+      https_proxy: 'http://p.test',
+      principals: { enabled: false },
+    }
+    expect(warningsOf(config)).toEqual([
+      'session_storage, redis: accepted, not honoured (there are no sessions yet)',
+      'https_proxy: accepted, not honoured (the provider is asked directly, with HTTP/1.1)',
+    ])
+  })
+
+  test('what is left open', () => {
+    expect(warningsOf({ ...QUIET, ignore_signature: ['password'] })[0]).toStartWith(
+      'ignore_signature',
+    )
+    expect(warningsOf({ ...QUIET, verify_signature: false })[0]).toStartWith('verify_signature')
+    expect(warningsOf({ ...QUIET, client_id: ['a', 'b'] })[0]).toStartWith('client_id')
+  })
+})
+
+test('older names stand for the new ones', () => {
+  const config = configure({
+    session_redis_port: 1,
+    session_redis_host: 'h',
+    session_cookie_lifetime: 5,
+    consumer_claim: ['a', 'b'],
+    consumer_optional: true,
+  })
+  expect(config.redis).toMatchObject({ host: 'h', port: 1, ssl_verify: true })
+  expect(config.session_rolling_timeout).toBe(5)
+  expect(config.consumer_claims).toEqual([['a', 'b']])
+})
+
+test('null is the default, but for scopes and the like it is nothing', async () => {
+  const { withDefaults } = await import('../../../../src/plugins/openid-connect/schema.ts')
+  const config = withDefaults(
+    configure({ verify_signature: null, ssl_verify: null, timeout: null, scopes: null }),
+  )
+  expect([config.verify_signature, config.ssl_verify, config.timeout]).toEqual([true, true, 10_000])
+  expect(config.scopes as unknown).toBeUndefined()
+})

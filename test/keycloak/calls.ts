@@ -16,10 +16,11 @@ export class Calls implements Disposable {
   readonly all: Call[] = []
   readonly #server: Bun.Server<undefined>
 
-  constructor(url: string) {
+  /** `port` is one of its own unless given. */
+  constructor(url: string, port = 0) {
     this.#server = Bun.serve({
       hostname: '127.0.0.1',
-      port: 0,
+      port,
       development: false,
       fetch: async (request) => {
         const { pathname, search } = new URL(request.url)

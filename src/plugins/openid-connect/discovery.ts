@@ -11,7 +11,7 @@ import {
   type RelyingParty,
 } from './relying_party.ts'
 import { badUrl } from './url.ts'
-import { createKeySet, type KeySet } from './verify.ts'
+import { createKeySet, isSameIssuer, type KeySet } from './verify.ts'
 
 export const fields = {
   issuer: string(
@@ -139,8 +139,8 @@ export function createDiscovery(
   async function loadMetadata(): Promise<Metadata> {
     const { token_endpoint, jwks_endpoint } = config
     const overrides = token_endpoint === undefined ? {} : { token_endpoint }
-    if (!issuer) throw new Refusal('provider_unreachable', `issuer is no URL`)
-    const named: Metadata = { issuer: config.issuer, ...overrides }
+    if (!issuer) throw new Refusal('provider_unreachable', 'issuer is no URL')
+    const named: Metadata = { issuer: issuer.name, ...overrides }
     if (using_pseudo_issuer) return named
     try {
       const document = await relyingParty.loadMetadata(issuer, headers)
@@ -152,12 +152,12 @@ export function createDiscovery(
       if (jwks_endpoint === undefined) throw error
       state.isWhole = false
       gateway.log.warn('discovery failed, only jwks_endpoint is used', { cause: error })
-      return state.provider?.metadata ?? { ...named, issuer: issuer.url.href }
+      return state.provider?.metadata ?? named
     }
   }
 
-  function warnOfIssuer(document: Metadata, { url }: Issuer): void {
-    if (state.hasWarned || isSame(document.issuer, url.href)) return
+  function warnOfIssuer(document: Metadata, { name }: Issuer): void {
+    if (state.hasWarned || isSameIssuer(document.issuer, name)) return
     state.hasWarned = true
     const told = `the provider calls itself ${document.issuer}, which is what tokens must say`
     gateway.log.warn(`${gateway.place()} openid-connect: issuer is ${config.issuer}, but ${told}`)
@@ -233,8 +233,4 @@ function discoveryHeaders(config: Config<typeof fields>): Headers {
     headers.append(name, config.discovery_headers_values?.[i] ?? ''),
   )
   return headers
-}
-
-function isSame(one: string, other: string): boolean {
-  return one.replace(/\/+$/, '') === other.replace(/\/+$/, '')
 }

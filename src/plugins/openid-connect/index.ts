@@ -37,6 +37,7 @@ export const openidConnect: Plugin<Config> = {
     const proofs = gateway.cache<Proof>('oidc:proofs')
     // A proof is one of this configuration: another one might have refused the same credential.
     const fingerprint = hashOfAll(salt, JSON.stringify(config))
+    const nothingFound = new Refusal('no_credentials')
     const downstream = new WeakMap<ClientRequest, Fields>()
 
     function refuse(ctx: AccessContext, refusal: Refusal): Exit | undefined {
@@ -103,10 +104,10 @@ export const openidConnect: Plugin<Config> = {
         if (anonymous !== undefined && ctx.credential) return undefined
         const found = search.find(ctx)
         if (found) return judge(ctx, found)
-        if (!search.needsBody(ctx)) return refuse(ctx, new Refusal('no_credentials'))
+        if (!search.needsBody(ctx)) return refuse(ctx, nothingFound)
         return readBodyArguments(ctx.request).then((body) => {
           const inBody = search.findInBody(body)
-          return inBody ? judge(ctx, inBody, body) : refuse(ctx, new Refusal('no_credentials'))
+          return inBody ? judge(ctx, inBody, body) : refuse(ctx, nothingFound)
         })
       },
       ...(headers.hasDownstream && {

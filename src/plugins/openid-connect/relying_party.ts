@@ -66,6 +66,8 @@ export interface RelyingParty {
 }
 
 export interface Issuer {
+  /** The issuer identifier as it was written, for comparing it with others. */
+  readonly name: string
   /** The issuer identifier, without a well-known path. */
   readonly url: URL
   /** Which of the two well-known paths names the document. */
@@ -87,10 +89,11 @@ export function parseIssuer(issuer: string): Issuer | undefined {
   const url = URL.parse(issuer)
   if (!url) return undefined
   const [, before, name, after] = WELL_KNOWN.exec(url.pathname) ?? []
-  if (name === undefined) return { url, algorithm: 'oidc' }
+  if (name === undefined) return { name: issuer, url, algorithm: 'oidc' }
   // RFC 8414 §3.1 puts the issuer's own path behind the well-known one, OpenID Connect Discovery before it.
   url.pathname = `${before ?? ''}${after ?? ''}`
-  return { url, algorithm: name === 'openid-configuration' ? 'oidc' : 'oauth2' }
+  const algorithm = name === 'openid-configuration' ? 'oidc' : 'oauth2'
+  return { name: url.href, url, algorithm }
 }
 
 const WELL_KNOWN = /^(.*)\/\.well-known\/(openid-configuration|oauth-authorization-server)(\/.*)?$/

@@ -94,7 +94,7 @@ export function createTokens(
   const { now } = gateway
   const lines = gateway.cache<Line>('oidc:lines')
   // Apart from the lines, which nobody shall be able to push out by presenting invented tokens.
-  const refused = gateway.cache<Refusal>('oidc:refused')
+  const refused = gateway.cache<true>('oidc:refused')
   const keyOf = (method: keyof Grants, { name, secret }: Credential) =>
     hashOfAll(identity, method, name, secret)
   const refreshKey = (secret: string) => keyOf('refresh_token', { name: '', secret })
@@ -139,8 +139,8 @@ export function createTokens(
   async function redeemRefreshToken(credential: Credential): Promise<Held> {
     const { secret } = credential
     const key = keyOf('refresh_token', credential)
-    const refusal = refused.get(key)
-    if (refusal) throw refusal
+    if (refused.get(key))
+      throw new Refusal('invalid_grant', 'the provider has refused this refresh token before')
     const line = cache_tokens ? lines.get(key) : undefined
     if (!line) {
       const begun = await lines.once(key, () => beginWith(secret, key))
@@ -158,7 +158,7 @@ export function createTokens(
 
   async function beginWith(secret: string, key: string): Promise<Line> {
     const answer = await grants.refresh_token(secret).catch((error: unknown) => {
-      if (isRefused(error) && cache_tokens) refused.set(key, error, cache_ttl_neg ?? cache_ttl)
+      if (isRefused(error) && cache_tokens) refused.set(key, true, cache_ttl_neg ?? cache_ttl)
       throw error
     })
     const line = newLine(answer, secret)

@@ -66,6 +66,13 @@ export function warningsOf(config: Settings): string[] {
     )
     if (names.length > 0) warnings.push(`${names.join(', ')}: accepted, not honoured (${what})`)
   }
+  // Nobody has asked for a method that only stands in the default list.
+  const asked = isSet(authentication.auth_methods, config.auth_methods) ? config.auth_methods : []
+  if (asked.includes('refresh_token') && config.refresh_token_param_name === undefined)
+    warnings.push('refresh_token_param_name: not set, so that no refresh tokens are looked for')
+  const needClient = asked.filter((name) => name === 'password' || name === 'refresh_token')
+  if (needClient.length > 0 && config.client_id === undefined)
+    warnings.push(`client_id: not set, so that ${needClient.join(' and ')} cannot succeed`)
   const clientCount = config.client_id?.length ?? 0
   if (clientCount > 1)
     warnings.push(`client_id: the first of the ${clientCount} clients serves all requests`)

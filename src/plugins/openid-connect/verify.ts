@@ -215,7 +215,8 @@ export function signatureSecret(
   return config.enable_hs_signatures ? client_secret : undefined
 }
 
-function isSameIssuer(expected: string, iss: unknown): boolean {
+/** Whether two issuers are one: a slash at the end makes no other. */
+export function isSameIssuer(expected: string, iss: unknown): boolean {
   return typeof iss === 'string' && iss.replace(/\/+$/, '') === expected.replace(/\/+$/, '')
 }
 

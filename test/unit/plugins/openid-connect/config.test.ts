@@ -9,7 +9,11 @@ const faultsOf = (config: Record<string, unknown>) =>
     ({ path, message }) => `${path.join('.')}: ${message}`,
   )
 const warningsOf = (config: Record<string, unknown>) => openidConnect.warnings!(configure(config))
-const QUIET = { auth_methods: ['bearer', 'refresh_token', 'password', 'client_credentials'] }
+const QUIET = {
+  auth_methods: ['bearer', 'refresh_token', 'password', 'client_credentials'],
+  refresh_token_param_name: 'refresh_token',
+  client_id: ['kong'],
+}
 
 test("the how-to's configuration has no fault and no warning", () => {
   expect(faultsOf(HOW_TO)).toEqual([])
@@ -84,6 +88,13 @@ describe('a warning names', () => {
     expect(warningsOf(config)).toEqual([
       'session_storage, redis: accepted, not honoured (there are no sessions yet)',
       'https_proxy: accepted, not honoured (the provider is asked directly, with HTTP/1.1)',
+    ])
+  })
+
+  test('what a method that was asked for lacks', () => {
+    expect(warningsOf({ auth_methods: ['refresh_token', 'password'] })).toEqual([
+      'refresh_token_param_name: not set, so that no refresh tokens are looked for',
+      'client_id: not set, so that refresh_token and password cannot succeed',
     ])
   })
 

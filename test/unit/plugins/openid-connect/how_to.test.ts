@@ -1,7 +1,7 @@
 import { beforeAll, beforeEach, expect, test } from 'bun:test'
 import type { Handler } from '../../../../src/pdk.ts'
-import { messageOf, send } from '../context.ts'
-import { basic, create, HOW_TO, refreshToken } from './plugin.ts'
+import { messageOf, send, TestContext } from '../context.ts'
+import { basic, bearer, create, HOW_TO, refreshToken } from './plugin.ts'
 import { ScriptedProvider, type SigningKey, signingKey } from './provider.ts'
 
 let key: SigningKey
@@ -32,13 +32,24 @@ test('a password becomes an access token and a refresh token upstream', async ()
   })
 })
 
-test('a repeat of the password makes no call, and needs no promise', async () => {
-  const first = await send(handler, { headers: [basic('alex', 'doe')] })
-  const asked = provider.requests.length
-  const again = await send(handler, { headers: [basic('alex', 'doe')] })
-  expect(provider.requests.length).toBe(asked)
-  expect([...again.upstream]).toEqual([...first.upstream])
-})
+test.each(['password', 'refresh token', 'bearer token'])(
+  'a repeat of a %s makes no call, and is answered without a promise',
+  async (kind) => {
+    handler = create(provider, { ...HOW_TO, auth_methods: ['bearer', ...HOW_TO.auth_methods] })
+    const headers = {
+      password: [basic('alex', 'doe')],
+      'refresh token': [refreshToken(provider.refreshToken())],
+      'bearer token': [bearer(await provider.accessToken())],
+    }[kind]!
+    const first = await send(handler, { headers })
+    expect(first.exit).toBeUndefined()
+    const asked = provider.requests.length
+    const again = new TestContext({ headers })
+    expect(handler.access?.(again)).toBeUndefined()
+    expect(provider.requests.length).toBe(asked)
+    expect([...again.upstream.headers]).toEqual([...first.upstream])
+  },
+)
 
 // prettier-ignore
 test.each([

@@ -2,14 +2,9 @@ import type { Gateway } from '../../pdk.ts'
 import { array, boolean, type Config, number, string } from '../../schema/field.ts'
 import { badHeaderName, badHeaderValue } from '../header.ts'
 import { hashOf } from './hash.ts'
+import { type Issuer, parseIssuer } from './issuer.ts'
 import { Refusal } from './refusal.ts'
-import {
-  fields as transport,
-  type Issuer,
-  type Metadata,
-  parseIssuer,
-  type RelyingParty,
-} from './relying_party.ts'
+import { fields as transport, type Metadata, type RelyingParty } from './relying_party.ts'
 import { badUrl } from './url.ts'
 import { createKeySet, isSameIssuer, type KeySet } from './verify.ts'
 

@@ -142,7 +142,7 @@ function older(
 }
 
 /** The name as Kong shows it on the wire: `refresh_token` is `Refresh-Token`. */
-export function wireName(name: string): string {
+function wireName(name: string): string {
   return name.replaceAll('_', '-').replace(/(^|-)([a-z])/g, (start) => start.toUpperCase())
 }
 

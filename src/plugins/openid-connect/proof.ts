@@ -7,12 +7,13 @@ import { credentialOf, fields as consumers, groupsOf } from './consumer.ts'
 import { type Discovery, fields as discoveries, type Provider } from './discovery.ts'
 import type { Fields, IdentityHeaders } from './headers.ts'
 import type { Credential, MethodName } from './methods/method.ts'
-import { isTransient, type Refusal } from './refusal.ts'
+import { isTransient, Refusal } from './refusal.ts'
 import type { Held, Line, Tokens, TokenSet } from './tokens.ts'
 import {
   type Expectations,
   fields as verification,
   judgeClaims,
+  judgeIssuer,
   type KeySet,
   looksLikeJws,
   parseJws,
@@ -52,6 +53,14 @@ interface Parts {
   readonly gateway: Pick<Gateway, 'now'>
 }
 
+type Expected = Pick<Expectations, 'kind' | 'audience' | 'strict' | 'isKept'>
+
+interface Verified {
+  readonly claims: Claims
+  /** The keys that verified the signature, if it was asked for. */
+  readonly keys: KeySet | undefined
+}
+
 /** Finds out what a credential is worth. Throws `Refusal` for one that is worth nothing. */
 export type Prove = (method: MethodName, credential: Credential) => Promise<Proof>
 
@@ -63,35 +72,33 @@ export function createProve(config: Settings, parts: Parts): Prove {
   const secret = signatureSecret(config, own?.client_secret)
   const seconds = () => gateway.now() / 1000
 
-  function issuersOf({ metadata }: Provider): readonly string[] {
-    return issuers_allowed ?? [metadata.issuer]
+  /** Judges the claims as far as the configuration asks for it. Throws `Refusal`. */
+  function judge(claims: Claims, provider: Provider | undefined, expected: Expected): void {
+    const issuers = issuers_allowed ?? (provider ? [provider.metadata.issuer] : [])
+    if (verify_claims) judgeClaims(claims, { ...expected, issuers, leeway, now: seconds() })
+    // The issuers that are allowed are no standard check: they count without `verify_claims` too.
+    else if (issuers_allowed) judgeIssuer(claims.iss, issuers, expected.kind)
   }
 
-  /** Verifies a JWT; asks for newer keys once if none of the known ones has signed it. */
-  async function verify(
-    token: string,
-    expected: Pick<Expectations, 'kind' | 'audience' | 'strict' | 'isKept'>,
-    isSigned: boolean,
-  ): Promise<{ claims: Claims; keys: KeySet | undefined }> {
+  /** Verifies a JWT; asks for newer keys once if none of the known ones has signed it. Throws `Refusal`. */
+  async function verify(token: string, expected: Expected, isSigned: boolean): Promise<Verified> {
     const jws = parseJws(token)
-    if (!isSigned && !verify_claims) return { claims: jws.claims, keys: undefined }
-    let provider = await discovery.load()
-    const now = seconds()
-    const judge = () =>
-      judgeClaims(jws.claims, { ...expected, issuers: issuersOf(provider), leeway, now })
+    const { claims } = jws
+    const needsProvider = isSigned || (verify_claims && !issuers_allowed)
+    const provider = needsProvider ? await discovery.load() : undefined
     // Before the signature, so that a token which is no good anyway cannot make the gateway look for keys.
-    if (verify_claims) judge()
-    else if (issuers_allowed) judgeIssuer(jws.claims, issuers_allowed, expected.kind)
-    if (!isSigned) return { claims: jws.claims, keys: undefined }
+    judge(claims, provider, expected)
+    if (!isSigned || !provider) return { claims, keys: undefined }
     try {
       await verifySignature(jws, provider.keys, secret)
+      return { claims, keys: provider.keys }
     } catch (error) {
-      const newer = await discovery.renew(provider)
-      if (newer.keys === provider.keys) throw error
-      provider = newer
-      await verifySignature(jws, provider.keys, secret)
+      if (!(error instanceof Refusal) || error.code !== 'invalid_signature') throw error
+      const { keys } = await discovery.renew(provider)
+      if (keys === provider.keys) throw error
+      await verifySignature(jws, keys, secret)
+      return { claims, keys }
     }
-    return { claims: jws.claims, keys: provider.keys }
   }
 
   async function proveBearer({ secret: token }: Credential): Promise<Proof> {
@@ -196,13 +203,4 @@ export function holds(proof: Proof, now: number, provider: Provider | undefined)
   const { ends, keys, set, line } = proof
   if (ends <= now || (keys !== undefined && provider?.keys !== keys)) return false
   return line === undefined || (line.set === set && line.ended === undefined)
-}
-
-function judgeIssuer(
-  claims: Claims,
-  issuers: readonly string[],
-  kind: 'access token' | 'id token',
-) {
-  const { iss } = claims
-  judgeClaims({ iss }, { kind, issuers, leeway: 0, now: 0, strict: iss === undefined })
 }

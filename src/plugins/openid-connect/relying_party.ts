@@ -4,6 +4,7 @@ import { array, boolean, type Config, number, string } from '../../schema/field.
 import { badHeaderName, badHeaderValue } from '../header.ts'
 import { advise, type Failure } from './advice.ts'
 import { chooseAuth, type Client } from './client.ts'
+import type { Issuer } from './issuer.ts'
 import { type Code, quotable, Refusal } from './refusal.ts'
 
 const argument = string('A text.')
@@ -65,15 +66,6 @@ export interface RelyingParty {
   clientCredentials(at: TokenEndpoint): Promise<TokenResponse>
 }
 
-export interface Issuer {
-  /** The issuer identifier as it was written, for comparing it with others. */
-  readonly name: string
-  /** The issuer identifier, without a well-known path. */
-  readonly url: URL
-  /** Which of the two well-known paths names the document. */
-  readonly algorithm: 'oidc' | 'oauth2'
-}
-
 /** Where tokens are asked for, and as whom. */
 export interface TokenEndpoint {
   readonly metadata: Metadata
@@ -84,20 +76,7 @@ export interface TokenEndpoint {
   readonly allowHttp: boolean
 }
 
-/** Reads the issuer of a configuration: an issuer identifier or the URL of its document. */
-export function parseIssuer(issuer: string): Issuer | undefined {
-  const url = URL.parse(issuer)
-  if (!url) return undefined
-  const [, before, name, after] = WELL_KNOWN.exec(url.pathname) ?? []
-  if (name === undefined) return { name: issuer, url, algorithm: 'oidc' }
-  // RFC 8414 §3.1 puts the issuer's own path behind the well-known one, OpenID Connect Discovery before it.
-  url.pathname = `${before ?? ''}${after ?? ''}`
-  const algorithm = name === 'openid-configuration' ? 'oidc' : 'oauth2'
-  return { name: url.href, url, algorithm }
-}
-
-const WELL_KNOWN = /^(.*)\/\.well-known\/(openid-configuration|oauth-authorization-server)(\/.*)?$/
-
+/** Prepares the calls of one plugin entity; `gateway.fetch` makes them. */
 export function createRelyingParty(
   config: Config<typeof fields>,
   gateway: Pick<Gateway, 'fetch'>,

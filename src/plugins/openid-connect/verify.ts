@@ -4,7 +4,7 @@ import type { Claims } from './claims.ts'
 import { quotable, Refusal } from './refusal.ts'
 
 /** The grants whose tokens come from the provider itself, so that a signature proves little more than TLS did. */
-export const GRANTS = [
+const GRANTS = [
   'authorization_code',
   'client_credentials',
   'introspection',
@@ -174,10 +174,7 @@ export interface Expectations {
 export function judgeClaims(claims: Claims, expected: Expectations): void {
   const { kind, issuers, leeway, now, strict, audience, isKept = false } = expected
   const { iss, aud, azp } = claims
-  if (iss === undefined ? strict : !issuers.some((issuer) => isSameIssuer(issuer, iss))) {
-    const sentence = `invalid iss claim (${quotable(iss)}) was specified for ${kind}`
-    throw new Refusal('invalid_issuer', `${sentence}, expected: ${issuers.join(', ')}`)
-  }
+  if (strict || iss !== undefined) judgeIssuer(iss, issuers, kind)
   const exp = timeOf(claims, 'exp', kind)
   const nbf = timeOf(claims, 'nbf', kind)
   const iat = timeOf(claims, 'iat', kind)
@@ -195,6 +192,17 @@ export function judgeClaims(claims: Claims, expected: Expectations): void {
   // OpenID Connect Core §3.1.3.7: whoever asked for the token is its authorized party.
   if (azp !== undefined && azp !== audience)
     throw new Refusal('invalid_audience', `invalid azp claim was specified for ${kind}`)
+}
+
+/** Judges who has issued a token. Throws `Refusal`. */
+export function judgeIssuer(
+  iss: unknown,
+  issuers: readonly string[],
+  kind: Expectations['kind'],
+): void {
+  if (issuers.some((issuer) => isSameIssuer(issuer, iss))) return
+  const sentence = `invalid iss claim (${quotable(iss)}) was specified for ${kind}`
+  throw new Refusal('invalid_issuer', `${sentence}, expected: ${issuers.join(', ')}`)
 }
 
 /** A claim that is a time, in seconds; some providers write it as a text. Throws `Refusal` for any other value. */

@@ -1,6 +1,6 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'bun:test'
 import { send } from '../context.ts'
-import { parseIssuer } from '../../../../src/plugins/openid-connect/relying_party.ts'
+import { parseIssuer } from '../../../../src/plugins/openid-connect/issuer.ts'
 import { basic, bearer, create, gatewayOf, HOW_TO } from './plugin.ts'
 import { ISSUER, ScriptedProvider, type SigningKey, signingKey } from './provider.ts'
 

@@ -184,6 +184,15 @@ describe('the configuration may ask for', () => {
     expect(await judge(forged, { verify_claims: false })).toBe('invalid_signature')
   })
 
+  test('no check but issuers_allowed, which counts still', async () => {
+    const config = { verify_claims: false, verify_signature: false }
+    const other = await signed({}, { iss: 'http://other.test' }, stranger)
+    expect(await judge(other, config)).toBe('ok')
+    expect(await judge(other, { ...config, issuers_allowed: [ISSUER] })).toBe('invalid_issuer')
+    expect(await judge(other, { ...config, issuers_allowed: ['http://other.test'] })).toBe('ok')
+    expect(provider.requests).toEqual([])
+  })
+
   test('enable_hs_signatures, with the secret and no other key', async () => {
     const hs = (secret: string) =>
       new SignJWT(claims()).setProtectedHeader({ alg: 'HS256' }).sign(Buffer.from(secret))

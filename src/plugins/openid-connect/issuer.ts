@@ -1,0 +1,23 @@
+/** Who the provider is, and where its discovery document is. */
+export interface Issuer {
+  /** The issuer identifier as it was written, for comparing it with others. */
+  readonly name: string
+  /** The issuer identifier, without a well-known path. */
+  readonly url: URL
+  /** Which of the two well-known paths names the document. */
+  readonly algorithm: 'oidc' | 'oauth2'
+}
+
+/** Reads the issuer of a configuration: an issuer identifier or the URL of its document. */
+export function parseIssuer(issuer: string): Issuer | undefined {
+  const url = URL.parse(issuer)
+  if (!url) return undefined
+  const [, before, name, after] = WELL_KNOWN.exec(url.pathname) ?? []
+  if (name === undefined) return { name: issuer, url, algorithm: 'oidc' }
+  // RFC 8414 §3.1 puts the issuer's own path behind the well-known one, OpenID Connect Discovery before it.
+  url.pathname = `${before ?? ''}${after ?? ''}`
+  const algorithm = name === 'openid-configuration' ? 'oidc' : 'oauth2'
+  return { name: url.href, url, algorithm }
+}
+
+const WELL_KNOWN = /^(.*)\/\.well-known\/(openid-configuration|oauth-authorization-server)(\/.*)?$/

@@ -1,0 +1,3 @@
+import { follow } from './document.ts'
+
+follow('docs/how-to-refresh-token.md')

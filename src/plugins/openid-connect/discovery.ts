@@ -58,7 +58,7 @@ export interface Provider {
 export interface Discovery {
   /** Whether a discovered endpoint may be `http:`: where the issuer itself is. */
   readonly allowHttp: boolean
-  /** What is known and not too old. */
+  /** What is known and not too old, or the provider is down. */
   current(): Provider | undefined
   /** What is known, loaded if need be. Old knowledge serves where the provider is down. Throws `Refusal`. */
   load(): Promise<Provider>
@@ -94,7 +94,12 @@ export function createDiscovery(
 
   function current(): Provider | undefined {
     const ttl = state.isWhole ? cache_ttl : Math.min(cache_ttl, rediscovery_lifetime)
-    return now() - state.loadedAt < ttl * 1000 ? state.provider : undefined
+    const isFresh = now() - state.loadedAt < ttl * 1000
+    return isFresh || hasJustFailed() ? state.provider : undefined
+  }
+
+  function hasJustFailed(): boolean {
+    return state.failure !== undefined && now() - state.triedAt < RETRY_AFTER * 1000
   }
 
   function ask(): Promise<Provider> {
@@ -183,10 +188,7 @@ export function createDiscovery(
       const stale = state.provider
       // One request waits for a slow provider; the others go on with what was known.
       if (state.pending) return stale ?? state.pending
-      if (state.failure && now() - state.triedAt < RETRY_AFTER * 1000) {
-        if (stale) return stale
-        throw state.failure
-      }
+      if (state.failure && hasJustFailed()) throw state.failure
       return ask().catch((error) => {
         if (stale) return stale
         throw error

@@ -87,9 +87,6 @@ export const openidConnect: Plugin<Config> = {
     }
 
     async function proveAnew(found: Found, key: string): Promise<Proof> {
-      const kept = proofs.get(key)
-      // Old keys may have been loaded again, and be the same.
-      if (kept?.keys && holds(kept, gateway.now(), await discovery.load())) return kept
       const proof = await prove(found.method, found.place.read(found.raw))
       if (config.cache_tokens || found.method === 'bearer')
         proofs.set(key, proof, (proof.ends - gateway.now()) / 1000)

@@ -116,15 +116,14 @@ export function createTokens(
   }
 
   /** Redeems the newest refresh token of a line; who comes meanwhile gets the same answer. */
-  function advance(line: Line, newest: string, isPresented: boolean): Promise<void> {
+  function advance(line: Line, newest: string): Promise<void> {
     line.pending ??= grants
       .refresh_token(newest)
       .then(
         (answer) => {
           line.set = setOf(answer, config, now(), newest, line.set.id_token)
-          line.isPresented = isPresented && line.set.refresh_token === newest
+          line.isPresented = false
           line.lives = livesUntil(answer, line.set, config, now())
-          keep(line, refreshKey(newest))
           keep(line, refreshKey(line.set.refresh_token ?? newest))
         },
         (error: unknown) => {
@@ -150,7 +149,7 @@ export function createTokens(
     const { refresh_token } = line.set
     const asksForNew = secret === refresh_token && !line.isPresented
     if (isFresh(line.set) && !asksForNew) return { set: line.set, line, isCached: true }
-    await advance(line, refresh_token ?? secret, asksForNew)
+    await advance(line, refresh_token ?? secret)
     if (line.set.refresh_token === secret) line.isPresented = true
     keep(line, key)
     return { set: line.set, line, isCached: false }
@@ -177,7 +176,7 @@ export function createTokens(
       if (isFresh(line.set)) return { set: line.set, line, isCached: true }
       const { refresh_token } = line.set
       if (method === 'password' && refresh_tokens && refresh_token !== undefined) {
-        const isAdvanced = await advance(line, refresh_token, false).then(
+        const isAdvanced = await advance(line, refresh_token).then(
           () => true,
           (error: unknown) => {
             if (isTransient(error)) throw error
@@ -188,8 +187,6 @@ export function createTokens(
           keep(line, key)
           return { set: line.set, line, isCached: false }
         }
-        // Somebody else may have begun a new line meanwhile.
-        if (lines.get(key) !== line) return redeemGrant(method, credential)
       }
     }
     const begun = await lines.once(key, async () => {

@@ -162,6 +162,7 @@ describe('the service is told', () => {
           { header: 'x_name', path: ['name'] },
           { header: 'X-B', path: ['a', 'b'] },
           { header: 'X-None', path: ['none'] },
+          { header: 'X-Inherited', path: ['constructor'] },
         ],
         upstream_headers_claims: ['n', 'ok', 'missing'],
         upstream_headers_names: ['X-N', 'X-Ok', 'X-Missing'],

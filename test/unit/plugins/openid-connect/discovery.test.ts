@@ -1,7 +1,10 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'bun:test'
-import { send } from '../context.ts'
+import { send, TestContext } from '../context.ts'
+import { createDiscovery } from '../../../../src/plugins/openid-connect/discovery.ts'
 import { parseIssuer } from '../../../../src/plugins/openid-connect/issuer.ts'
-import { basic, bearer, create, gatewayOf, HOW_TO } from './plugin.ts'
+import { createRelyingParty } from '../../../../src/plugins/openid-connect/relying_party.ts'
+import { withDefaults } from '../../../../src/plugins/openid-connect/schema.ts'
+import { basic, bearer, configure, create, gatewayOf, HOW_TO } from './plugin.ts'
 import { ISSUER, ScriptedProvider, type SigningKey, signingKey } from './provider.ts'
 
 const BEARER = { auth_methods: ['bearer'] }
@@ -95,6 +98,20 @@ describe('the provider is asked', () => {
   })
 })
 
+test('keys that were loaded again are the same object if nothing has changed', async () => {
+  const gateway = gatewayOf(provider)
+  const config = withDefaults(configure({ cache_ttl: 60 }))
+  const discovery = createDiscovery(config, createRelyingParty(config, gateway), gateway)
+  const first = await discovery.load()
+  provider.pass(61)
+  expect(discovery.current()).toBeUndefined()
+  const second = await discovery.load()
+  expect(second.keys).toBe(first.keys)
+  provider.jwks = [next.jwk]
+  provider.pass(61)
+  expect((await discovery.load()).keys).not.toBe(first.keys)
+})
+
 describe('an unknown key', () => {
   test('makes the gateway ask again, once in rediscovery_lifetime', async () => {
     const handler = create(provider, BEARER)
@@ -144,6 +161,17 @@ describe('a provider that is down', () => {
     expect(asked(DOCUMENT)).toBe(1)
     provider.pass(1)
     expect((await send(handler, sent)).exit).toBeUndefined()
+  })
+
+  test('later is asked once in five seconds, and what is known serves without a promise', async () => {
+    const handler = create(provider, { ...BEARER, cache_ttl: 60 })
+    const sent = { headers: [bearer(await provider.accessToken())] }
+    await send(handler, sent)
+    provider.instead = { [DOCUMENT]: down }
+    provider.pass(61)
+    expect((await send(handler, sent)).exit).toBeUndefined()
+    expect(handler.access?.(new TestContext(sent))).toBeUndefined()
+    expect(asked(DOCUMENT)).toBe(2)
   })
 
   test('later is no matter: what is known serves on', async () => {

@@ -22,12 +22,7 @@ export function createFetch(client: UpstreamClient, ca: string | undefined): Fet
     if (!queue) queues.set(target.key, (queue = new Queue(MAX_AT_ONCE)))
     await queue.enter(request.timeout)
     try {
-      return await once(client, target, parsed, request)
-    } catch (error) {
-      // A connection that was kept may have been closed meanwhile; that says nothing about the server.
-      if (!(error instanceof UpstreamError && error.code === 'closed' && !error.partial))
-        throw error
-      return await once(client, target, parsed, request)
+      return await ask(client, target, parsed, request)
     } finally {
       queue.leave()
       if (queue.isEmpty) queues.delete(target.key)
@@ -43,14 +38,30 @@ function targetOf(url: URL, verify: boolean, ca: string | undefined): Target {
   return { host, port, tls, key: `${url.protocol}//${host}:${port} ${verify} fetch` }
 }
 
-async function once(
+async function ask(
   client: UpstreamClient,
   target: Target,
   url: URL,
   request: OutboundRequest,
 ): Promise<Response> {
-  const connection = client.take(target) ?? (await client.connect(target, request.timeout))
-  return exchange(connection, url, request)
+  const kept = client.take(target)
+  if (kept) {
+    try {
+      return await exchange(kept, url, request)
+    } catch (error) {
+      if (!mayRepeat(error, request)) throw error
+    }
+  }
+  return exchange(await client.connect(target, request.timeout), url, request)
+}
+
+/**
+ * A connection that was kept may have been closed meanwhile; that says nothing about the server. But what a POST carries
+ * may be for one use, such as a refresh token, and the server may have used it before it closed (RFC 9110 §9.2.2).
+ */
+function mayRepeat(error: unknown, { method = 'GET' }: OutboundRequest): boolean {
+  if (!(error instanceof UpstreamError) || error.partial) return false
+  return error.unsent || (error.code === 'closed' && (method === 'GET' || method === 'HEAD'))
 }
 
 function exchange(

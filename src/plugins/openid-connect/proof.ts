@@ -153,7 +153,7 @@ export function createProve(config: Settings, parts: Parts): Prove {
     const id =
       id_token === undefined
         ? undefined
-        : await verify(id_token, { kind: 'id token', strict: false, audience, isKept }, isSigned)
+        : await verify(id_token, { kind: 'id token', strict: true, audience, isKept }, isSigned)
     return proofOf(
       {
         access_token,

@@ -267,7 +267,11 @@ async function judge(
     client,
     new Response(JSON.stringify(body), { headers }),
   )
-  const { access_token, refresh_token } = judged
+  const { access_token, refresh_token, token_type } = judged
+  // A token that is bound to a key (RFC 9449) is of no use to a service that is sent it as a bearer token.
+  if (token_type !== 'bearer') throw new InvalidAnswer('the token type is not Bearer')
+  if (id_token !== undefined && id_token !== null && typeof id_token !== 'string')
+    throw new InvalidAnswer('the ID token is no text')
   for (const token of [access_token, refresh_token, id_token]) {
     // RFC 6749 appendix A: all else could break out of the header that carries it.
     if (token !== undefined && token !== null && !/^[\x21-\x7e]+$/.test(String(token)))

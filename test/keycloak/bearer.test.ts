@@ -1,4 +1,4 @@
-import { createHmac, createPublicKey } from 'node:crypto'
+import { createHmac, createPublicKey, type JsonWebKey } from 'node:crypto'
 import { describe, expect, test } from 'bun:test'
 import { request } from '../e2e/client.ts'
 import { gatewayOf, openidConnect } from '../e2e/entities.ts'
@@ -95,8 +95,10 @@ describe.skipIf(!keycloak)('bearer', () => {
     const claims = JSON.parse(Buffer.from(payload, 'base64url').toString())
     const more = part({ ...claims, scope: 'openid admin' })
     const hs256 = `${part({ ...header, alg: 'HS256' })}.${payload}`
-    const jwks = await (await fetch(`${issuer}/protocol/openid-connect/certs`)).json()
-    const key = jwks.keys.find(({ kid }: { kid: string }) => kid === header.kid)
+    const jwks = (await (await fetch(`${issuer}/protocol/openid-connect/certs`)).json()) as {
+      keys: JsonWebKey[]
+    }
+    const key = jwks.keys.find(({ kid }) => kid === header.kid)!
     const pem = createPublicKey({ key, format: 'jwk' }).export({ type: 'spki', format: 'pem' })
     const forged = createHmac('sha256', pem).update(hs256).digest('base64url')
     for (const bad of [

@@ -26,18 +26,19 @@ describe.skipIf(!keycloak)('an https issuer', () => {
     expect(service.requests).toHaveLength(1)
   })
 
-  test.each([{}, { NODE_TLS_REJECT_UNAUTHORIZED: '0' }, { SSL_CERT_DIR: '/tmp' }])(
-    'whose CA nobody named is refused, with %j in the environment too',
-    async (env) => {
-      using service = new Service()
-      const config = gatewayOf(service.url, openidConnect(issuer))
-      await using gatehouse = await Gatehouse.start({ config, env })
-      expect((await request(gatehouse.port, user)).status).toBe(401)
-      expect(service.requests).toEqual([])
-      const line = await gatehouse.logged(/code=provider_unreachable/)
-      expect(line).toContain('SSL_CERT_FILE')
-    },
-  )
+  test.each<Readonly<Record<string, string>>>([
+    {},
+    { NODE_TLS_REJECT_UNAUTHORIZED: '0' },
+    { SSL_CERT_DIR: '/tmp' },
+  ])('whose CA nobody named is refused, with %j in the environment too', async (env) => {
+    using service = new Service()
+    const config = gatewayOf(service.url, openidConnect(issuer))
+    await using gatehouse = await Gatehouse.start({ config, env })
+    expect((await request(gatehouse.port, user)).status).toBe(401)
+    expect(service.requests).toEqual([])
+    const line = await gatehouse.logged(/code=provider_unreachable/)
+    expect(line).toContain('SSL_CERT_FILE')
+  })
 
   test('is not asked for its keys in plain text', async () => {
     using calls = new Calls(keycloak!.url)

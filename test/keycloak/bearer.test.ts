@@ -1,4 +1,4 @@
-import { createHmac, createPublicKey, type JsonWebKey } from 'node:crypto'
+import { createHmac, createPublicKey } from 'node:crypto'
 import { describe, expect, test } from 'bun:test'
 import { request } from '../e2e/client.ts'
 import { gatewayOf, openidConnect } from '../e2e/entities.ts'
@@ -96,7 +96,7 @@ describe.skipIf(!keycloak)('bearer', () => {
     const more = part({ ...claims, scope: 'openid admin' })
     const hs256 = `${part({ ...header, alg: 'HS256' })}.${payload}`
     const jwks = (await (await fetch(`${issuer}/protocol/openid-connect/certs`)).json()) as {
-      keys: JsonWebKey[]
+      keys: { kid: string; kty: string; n: string; e: string }[]
     }
     const key = jwks.keys.find(({ kid }) => kid === header.kid)!
     const pem = createPublicKey({ key, format: 'jwk' }).export({ type: 'spki', format: 'pem' })

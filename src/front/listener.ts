@@ -1,3 +1,4 @@
+import type { Socket } from 'bun'
 import { Deadlines } from '../http1/deadlines.ts'
 import type { BadMessage } from '../http1/head.ts'
 import { ClientConnection, type ConnectionOwner } from './connection.ts'
@@ -66,21 +67,29 @@ export class Listener implements ConnectionOwner {
       ...address,
       socket: {
         open: (socket) => {
+          // A client that has left already has no address, and its socket no connection.
+          if (socket.remoteAddress === undefined) return void socket.terminate()
           socket.data = new ClientConnection(socket, this)
           this.#connections.add(socket.data)
         },
-        data: (socket, bytes) => socket.data.data(bytes),
-        drain: (socket) => socket.data.drain(),
+        data: (socket, bytes) => this.#connectionOf(socket)?.data(bytes),
+        drain: (socket) => this.#connectionOf(socket)?.drain(),
         close: (socket) => {
-          this.#connections.delete(socket.data)
-          socket.data.closed()
+          const connection = this.#connectionOf(socket)
+          if (!connection) return
+          this.#connections.delete(connection)
+          connection.closed()
         },
         error: (socket, error) => {
-          socket.data.abort()
+          this.#connectionOf(socket)?.abort()
           options.crashed(error)
         },
       },
     })
+  }
+
+  #connectionOf(socket: Socket<ClientConnection>): ClientConnection | undefined {
+    return socket.data
   }
 
   get port(): number {

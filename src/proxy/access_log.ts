@@ -63,9 +63,27 @@ function escaped(text: string): string {
 
 const NEEDS_ESCAPE = /["\\]|[^\x20-\x7e]/
 /** Query arguments that carry a credential (RFC 6750 §2.3 and the names that plugins read by default). */
-const SECRET_ARGUMENT =
-  /([?&](?:access_token|id_token|refresh_token|client_secret|password|code|apikey|token)=)[^&\s]*/gi
+const SECRET_ARGUMENTS = new Set([
+  ...['access_token', 'id_token', 'refresh_token', 'token', 'code'],
+  ...['client_secret', 'client_assertion', 'password', 'apikey'],
+])
+const ARGUMENT = /([?&])([^=&\s]*)=[^&\s]*/g
+/** A JWT, which a plugin may read from an argument of any name. */
+const JWT = /eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)*/g
 
 function withoutSecrets(text: string): string {
-  return text.includes('=') ? text.replace(SECRET_ARGUMENT, '$1[redacted]') : text
+  const named = text.includes('=') ? text.replace(ARGUMENT, withoutSecret) : text
+  return named.includes('eyJ') ? named.replace(JWT, '[redacted]') : named
+}
+
+function withoutSecret(argument: string, mark: string, name: string): string {
+  return SECRET_ARGUMENTS.has(decoded(name).toLowerCase()) ? `${mark}${name}=[redacted]` : argument
+}
+
+/** Plugins read `access%5Ftoken` as `access_token`. */
+function decoded(name: string): string {
+  if (!name.includes('%')) return name
+  return name.replace(/%([0-9a-f]{2})/gi, (_, digits: string) =>
+    String.fromCharCode(Number.parseInt(digits, 16)),
+  )
 }

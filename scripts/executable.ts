@@ -49,7 +49,8 @@ export async function createExecutable(path: string, target?: Target): Promise<v
 async function bundle(options: string[]): Promise<void> {
   const build = Bun.spawn(
     [process.execPath, 'build', ...FLAGS, ...options, join('src', 'main.ts')],
-    { cwd: root, stdout: 'pipe', stderr: 'pipe' },
+    // The bundler looks at NODE_ENV, and would take others: none of this machine may be in what is made.
+    { cwd: root, env: { NODE_ENV: 'production' }, stdout: 'pipe', stderr: 'pipe' },
   )
   const [said, complained] = await Promise.all([build.stdout.text(), build.stderr.text()])
   if ((await build.exited) !== 0)

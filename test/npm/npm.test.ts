@@ -1,7 +1,7 @@
 // A new user's first commands, from a clean clone and under the npm settings that break the package `bun`.
 // A decoy stands on PATH and in the folder above, where a plain `bun` in an npm script would be found.
 
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
@@ -16,6 +16,8 @@ const settings: [string, Record<string, string>][] = [
   ['omit=optional',                         { npm_config_omit: 'optional' }],
   ['ignore-scripts and omit=optional',      { npm_config_omit: 'optional', npm_config_ignore_scripts: 'true' }],
 ]
+
+setDefaultTimeout(180_000)
 
 let above: string
 let path: string
@@ -41,7 +43,7 @@ describe.each(settings)('under %s', (name, setting) => {
   test('npm install leaves the clone as it was', async () => {
     expect(await run(['npm', 'install'], clone, setting)).toMatchObject({ code: 0 })
     expect(await run(['git', 'status', '--porcelain'], clone)).toEqual({ code: 0, out: '' })
-  }, 120_000)
+  })
 
   test('npm test passes', async () => {
     // The whole suite once; the others only have to find and mend Bun.
@@ -51,7 +53,7 @@ describe.each(settings)('under %s', (name, setting) => {
     expect(out).not.toContain('DECOY')
     expect(out).toMatch(/^ *0 fail$/m)
     expect(code).toBe(0)
-  }, 120_000)
+  })
 
   test('npm start -- --verify does the how-to', async () => {
     const { code, out } = await run(['npm', 'start', '--', '--verify'], clone, setting)
@@ -59,7 +61,7 @@ describe.each(settings)('under %s', (name, setting) => {
     expect(out).toContain('✓')
     expect(out).not.toContain('✗')
     expect(code).toBe(0)
-  }, 60_000)
+  })
 
   if (name !== 'the default settings') return
 
@@ -78,7 +80,7 @@ describe.each(settings)('under %s', (name, setting) => {
     expect(isRunning(-started.pid)).toBe(false)
     await expect(fetch(`${url}/anything`)).rejects.toThrow()
     expect(await run(['git', 'status', '--porcelain'], clone)).toEqual({ code: 0, out: '' })
-  }, 60_000)
+  })
 
   test('TERM ends npm start and all that it started', async () => {
     const started = Bun.spawn(['npm', 'start'], {
@@ -94,7 +96,7 @@ describe.each(settings)('under %s', (name, setting) => {
     started.kill('SIGTERM')
     await started.exited
     await until(() => !isRunning(-started.pid))
-  }, 60_000)
+  })
 })
 
 /** Whether a process lives, or one of a group, which is named by a negative number. */

@@ -138,8 +138,13 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         host,
         port,
         handle: (exchange) => void app.fetch(exchange as unknown as Request),
-        refuse: (connection, fault) =>
-          void connection.send(brokenRequest(fault.status, nextRequestId())),
+        refuse(connection, fault) {
+          const request_id = nextRequestId()
+          // There is no request that the access log could tell of.
+          const facts = { code: 'bad_request', request_id, client: connection.remoteAddress }
+          log.info(`${fault.status} ${fault.message}`, facts)
+          connection.send(brokenRequest(fault.status, request_id))
+        },
         crashed: (error) =>
           log.error('a connection failed', { code: 'internal_error', cause: error }),
       })

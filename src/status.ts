@@ -10,8 +10,11 @@ export function startStatus({ host, port }: Address, isReady: () => boolean): St
   const server = Bun.serve({
     hostname: host,
     port,
+    // Otherwise a fault of ours would show its source to whoever asks.
+    development: false,
     fetch(request) {
-      if (new URL(request.url).pathname !== '/status/ready')
+      // Without a host, as in HTTP/1.0, Bun gives the path alone.
+      if (URL.parse(request.url, 'http://status')?.pathname !== '/status/ready')
         return Response.json({ message: 'Not found' }, { status: 404 })
       return isReady()
         ? Response.json({ message: 'ready' })

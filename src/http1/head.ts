@@ -159,6 +159,9 @@ export function parseResponseHead(text: string, method: string): ResponseHead {
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: ([\t\x20-\x7e\x80-\xff]*))?$/
 const HOST = /^(?:\[[0-9A-Fa-f:.]+\]|[^\x00-\x20\x7f-\xff"#%/<>?@\\^`{|}[\],:]+)(?::\d{1,5})?$/
 
+/** A regular expression looks through a long token faster than a loop does. */
+const CONTROL = /[\x00-\x08\x0a-\x1f\x7f]/
+
 function parseFields(text: string, start: number): HeaderList {
   const raw: string[] = []
   const names: string[] = []
@@ -173,14 +176,11 @@ function parseFields(text: string, start: number): HeaderList {
     let to = lineEnd
     while (from < to && isBlank(text.charCodeAt(from))) from++
     while (to > from && isBlank(text.charCodeAt(to - 1))) to--
-    for (let i = from; i < to; i++) {
-      const c = text.charCodeAt(i)
-      // CR, LF and NUL inside a value are how a request is smuggled into another (RFC 9110 §5.5).
-      if ((c < 0x20 && c !== 0x09) || c === 0x7f)
-        throw new BadMessage('control character in a header field')
-    }
+    const value = text.substring(from, to)
+    // CR, LF and NUL inside a value are how a request is smuggled into another (RFC 9110 §5.5).
+    if (CONTROL.test(value)) throw new BadMessage('control character in a header field')
     const name = text.substring(at, nameEnd)
-    raw.push(name, text.substring(from, to))
+    raw.push(name, value)
     names.push(name.toLowerCase())
     at = lineEnd + 2
   }
@@ -188,7 +188,9 @@ function parseFields(text: string, start: number): HeaderList {
 }
 
 function endOfLine(text: string, from: number): number {
-  const end = text.indexOf('\r\n', from)
+  // One character is found faster than two. A CR that is not before a LF is left in the line, and refused there.
+  let end = text.indexOf('\r', from)
+  while (end >= 0 && text.charCodeAt(end + 1) !== 0x0a) end = text.indexOf('\r', end + 1)
   return end < 0 ? text.length : end
 }
 

@@ -143,7 +143,10 @@ export function dropIdentity(headers: HeaderList): void {
 
 /** A name or a claim as a header's value: its UTF-8 bytes, and never a line break. */
 function wireValue(text: string): string {
+  if (PRINTABLE.test(text)) return text
   return Buffer.from(text, 'utf8')
     .toString('latin1')
     .replace(/[\x00-\x08\x0a-\x1f\x7f]/g, '')
 }
+
+const PRINTABLE = /^[\x20-\x7e]*$/

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test'
+import { Connection } from './client.ts'
 import { Folder } from './folder.ts'
 import { Gatehouse, run } from './gatehouse.ts'
 
@@ -117,6 +118,25 @@ describe('health', () => {
     const answer = await fetch(`http://127.0.0.1:${port}/status/ready`)
     expect([answer.status, await answer.json()]).toEqual([200, { message: 'ready' }])
     expect((await fetch(`http://127.0.0.1:${port}/`)).status).toBe(404)
+  })
+
+  test('the status port answers probes of every kind', async () => {
+    const port = freePort()
+    await using _gatehouse = await Gatehouse.start({
+      config: CONFIG,
+      settings: [`status_listen = 127.0.0.1:${port}`],
+    })
+    for (const [text, status] of [
+      ['GET /status/ready HTTP/1.0\r\n\r\n', 200],
+      ['GET /status/ready HTTP/1.1\r\nHost: a/b c\r\n\r\n', 200],
+      ['GET /status/ready?x=1 HTTP/1.1\r\nHost: a\r\n\r\n', 200],
+      ['GET //status/ready HTTP/1.0\r\n\r\n', 404],
+    ] as const) {
+      using connection = await Connection.open(port)
+      connection.write(text)
+      const answer = await connection.answer()
+      expect([text, answer.status]).toEqual([text, status])
+    }
   })
 
   test('asks on loopback where the gateway tells on every address', async () => {

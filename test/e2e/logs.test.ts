@@ -126,6 +126,20 @@ describe('the error log', () => {
     expect(line).toContain('service=example-service')
   })
 
+  test('tells at level info of what was no request', async () => {
+    using service = new Service()
+    const settings = ['log_level = info']
+    await using gatehouse = await Gatehouse.start({ config: gatewayOf(service.url), settings })
+    using connection = await Connection.open(gatehouse.port)
+    connection.write('GET / HTTP/1.1\r\nX: y\r\n\r\n')
+    const { status, headers } = await connection.answer()
+    expect(status).toBe(400)
+    const line = await gatehouse.logged(new RegExp(`request_id=${headers['x-kong-request-id']}`))
+    expect(line).toMatch(
+      /\[info\] 400 the Host field is missing code=bad_request .* client=127\.0\.0\.1$/,
+    )
+  })
+
   test('log_level leaves out what is less urgent', async () => {
     using service = new Service()
     await using gatehouse = await Gatehouse.start({ config: gatewayOf(service.url, keyAuth) })

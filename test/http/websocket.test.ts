@@ -176,7 +176,7 @@ test('a tunnel ends when nobody says anything for read_timeout, whoever spoke la
 })
 
 test('the last words of a client that leaves reach the service', async () => {
-  const size = 4_000_000
+  const size = 1_000_000
   const heard = Promise.withResolvers<number>()
   using upstream = await service(async (wire) => {
     await wire.message()

@@ -1,4 +1,5 @@
 import { isRecord } from '../schema/check.ts'
+import { nearest } from '../schema/nearest.ts'
 import type { Draft } from './expand.ts'
 import type { LocatedFault } from './faults.ts'
 import { FOREIGN, type Kind, KINDS } from './kinds.ts'
@@ -18,9 +19,11 @@ export class References {
   readonly #byKey = new Map<string, Draft>()
   readonly #scopes = new Map<string, Draft>()
   readonly #twice = new Set<Draft>()
+  readonly #drafts: readonly Draft[]
   readonly faults: LocatedFault[] = []
 
   constructor(drafts: readonly Draft[]) {
+    this.#drafts = drafts
     for (const draft of drafts) {
       const { kind, input } = draft
       for (const field of KINDS[kind].unique) {
@@ -69,7 +72,20 @@ export class References {
     const shown = typeof value === 'string' ? value : JSON.stringify(value)
     if (parent && typeof value === 'string')
       return fault('value must be null', `there is no '${shown}' in '${kind}'`)
-    return fault(`invalid reference '${field}: ${shown}' (no such entry in '${kind}')`)
+    const near = nearest(shown, this.#names(kind))
+    return fault(
+      `invalid reference '${field}: ${shown}' (no such entry in '${kind}')`,
+      near && `did you mean "${near}"?`,
+    )
+  }
+
+  /** What the entities of a kind are called. */
+  #names(kind: Kind): string[] {
+    const key = KINDS[kind].key ?? 'name'
+    return this.#drafts
+      .filter((draft) => draft.kind === kind)
+      .map(({ input }) => input[key])
+      .filter((name) => typeof name === 'string')
   }
 
   /** By name or id, as Kong writes references; `{ name }` and `{ id }` are decK's way. */

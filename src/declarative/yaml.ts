@@ -80,6 +80,8 @@ function parse(text: string, outline: Outline): unknown {
   } catch (error) {
     if (error instanceof RangeError) return new SyntaxFault(STRUCTURE.depth)
     if (/excessive/i.test((error as Error).message)) return new SyntaxFault(ALIASES)
+    if (broken?.why === 'indentation' && text[broken.at - 1] === '\t')
+      return new SyntaxFault(SYNTAX.TAB_AS_INDENT, broken.at - 1)
     if (broken && broken.why !== 'form') return new SyntaxFault(STRUCTURE[broken.why], broken.at)
     return findSyntaxFault(text) ?? new SyntaxFault('this is not valid YAML', broken?.at)
   }

@@ -58,6 +58,11 @@ const ADVICE: readonly (readonly [(failure: Failure) => boolean, (failure: Failu
       () => 'start the provider, or inside a container use an address of the host',
     ],
     [
+      ({ code }) => code === 'provider_timeout',
+      () => "look why the provider is slow, or raise the plugin's timeout",
+    ],
+    [({ status = 0 }) => status >= 500, () => "the cause stands in the provider's own log"],
+    [
       ({ fault }) => fault === 'name_resolution_failed',
       ({ url }) => `check the name ${url.hostname} in issuer`,
     ],

@@ -38,6 +38,11 @@ export class ProxiedRequest implements ClientRequest {
     this.query = mark < 0 ? '' : head.target.slice(mark + 1)
   }
 
+  /** The port that the request came to. */
+  get port(): number {
+    return this.exchange.connection.localPort
+  }
+
   get hasBody(): boolean {
     return this.exchange.hasBody
   }

@@ -1,5 +1,6 @@
 import { uuidV5 } from '../uuid.ts'
-import { normalizePath, wireText } from './path.ts'
+import type { HeaderList } from '../headers.ts'
+import { wireText } from './path.ts'
 
 /** What a route asks of a request: Kong's fields of the same names. */
 export interface RouteRule {
@@ -11,12 +12,15 @@ export interface RouteRule {
   readonly regex_priority?: number | undefined
 }
 
-/** What the router reads of a request. `path` is normalised; header names are in lower case. */
+/** What the router reads of a request. `path` is normalised. */
 export interface RoutedRequest {
   readonly method: string
+  /** The `Host` field as sent. */
   readonly host: string
+  /** The port that the request came to, which counts where `host` names none. */
+  readonly port: number
   readonly path: string
-  readonly headers: { all(name: string): string[] }
+  readonly headers: HeaderList
 }
 
 export interface Match<T> {
@@ -59,12 +63,11 @@ type PathPattern = { readonly prefix: string } | { readonly regex: RegExp }
 type HostRule = {
   readonly is: 'plain' | 'prefix' | 'suffix'
   readonly text: string
-  readonly port: string | undefined
+  readonly port: number | undefined
 }
 type HeaderRule = {
   readonly name: string
-  readonly values: readonly string[]
-  readonly regex: RegExp | undefined
+  readonly values: readonly (string | RegExp)[]
 }
 
 /** Kong's namespace for the rules that a route with several kinds of paths is split into. */
@@ -86,13 +89,14 @@ function rulesOf<T>(route: RouteRule, value: T): Rule<T>[] {
   })
 }
 
-/** Regexes in one group, prefixes in one for each length: their priorities differ. No paths are one group of none. */
+/**
+ * Regexes in one group, prefixes in one for each length: their priorities differ. No paths are one group of none.
+ * The groups stand in the order of their first paths, because their ids, and so the ties, depend on it.
+ */
 function groupPaths(paths: readonly string[]): string[][] {
   if (paths.length === 0) return [[]]
-  const groups = Object.groupBy(paths, (path) =>
-    isRegex(path) ? 'regex' : String(wireText(path).length),
-  )
-  return Object.values(groups) as string[][]
+  const groups = Map.groupBy(paths, (path) => (isRegex(path) ? 0 : wireText(path).length))
+  return [...groups.values()]
 }
 
 /** Kong's 64 bits, high to low: kinds of conditions, plain hosts, headers, regex, `regex_priority`, length. */
@@ -119,7 +123,7 @@ function byPriority(a: Rule<unknown>, b: Rule<unknown>): number {
 
 function matchRule(rule: Rule<unknown>, request: RoutedRequest): string | undefined {
   if (rule.methods && !rule.methods.includes(request.method)) return undefined
-  if (rule.hosts && !rule.hosts.some((host) => matchHost(host, request.host))) return undefined
+  if (rule.hosts && !rule.hosts.some((host) => matchHost(host, request))) return undefined
   for (const header of rule.headers) if (!matchHeader(header, request)) return undefined
   return rule.paths ? matchPaths(rule.paths, request.path) : ''
 }
@@ -141,12 +145,12 @@ function isRegex(path: string): boolean {
 }
 
 function pathPattern(path: string): PathPattern {
-  if (!isRegex(path)) return { prefix: normalizePath(wireText(path)) }
+  if (!isRegex(path)) return { prefix: wireText(path) }
   return { regex: compileRegex(path.slice(1)) }
 }
 
 /** A regex of a route, anchored at the front as Kong does. Throws a `SyntaxError` for one that cannot be read. */
-export function compileRegex(source: string): RegExp {
+function compileRegex(source: string): RegExp {
   const { flags, rest } = /^\(\?(?<flags>[is]+)\)(?<rest>.*)$/s.exec(source)?.groups ?? {
     flags: '',
     rest: source,
@@ -155,40 +159,48 @@ export function compileRegex(source: string): RegExp {
 }
 
 function hostRule(host: string): HostRule {
-  const colon = host.lastIndexOf(':')
-  const hasPort = colon > 0 && /^\d+$/.test(host.slice(colon + 1))
-  const port = hasPort ? host.slice(colon + 1) : undefined
-  const name = hasPort ? host.slice(0, colon) : host
+  const { name, port } = splitHost(host)
   if (name.startsWith('*')) return { is: 'suffix', text: name.slice(1), port }
   if (name.endsWith('*')) return { is: 'prefix', text: name.slice(0, -1), port }
   return { is: 'plain', text: name, port }
 }
 
-/** The host is compared in its case, up to the first colon, as Kong's router does. */
-function matchHost(rule: HostRule, host: string): boolean {
+/** As Kong's router: at the first colon, if a number follows. So an address of IPv6 is never split. */
+function splitHost(host: string): { name: string; port: number | undefined } {
   const colon = host.indexOf(':')
-  const name = colon < 0 ? host : host.slice(0, colon)
-  if (rule.port !== undefined && rule.port !== (colon < 0 ? undefined : host.slice(colon + 1)))
-    return false
+  const digits = host.slice(colon + 1)
+  if (colon < 0 || !/^\d+$/.test(digits)) return { name: host, port: undefined }
+  return { name: host.slice(0, colon), port: Number(digits) }
+}
+
+/** The name is compared in its case, as Kong's router does. */
+function matchHost(rule: HostRule, request: RoutedRequest): boolean {
+  const { name, port = request.port } = splitHost(request.host)
+  if (rule.port !== undefined && rule.port !== port) return false
   if (rule.is === 'plain') return name === rule.text
   return rule.is === 'suffix' ? name.endsWith(rule.text) : name.startsWith(rule.text)
 }
 
+/** Values are compared in lower case; after `~*` one is a regex, in lower case as well, that may match anywhere. */
 function headerRule([name, values]: [string, readonly string[]]): HeaderRule {
-  const regex =
-    values.length === 1 && values[0]!.startsWith('~*')
-      ? compileRegex(values[0]!.slice(2))
-      : undefined
   return {
-    name: name.toLowerCase(),
-    values: values.map((value) => wireText(value).toLowerCase()),
-    regex,
+    name: name.toLowerCase().replaceAll('_', '-'),
+    values: values.map((value) => {
+      const text = wireText(value).toLowerCase()
+      return text.startsWith('~*') ? new RegExp(text.slice(2)) : text
+    }),
   }
 }
 
-function matchHeader(rule: HeaderRule, request: RoutedRequest): boolean {
-  const given = request.headers.all(rule.name).map((value) => value.toLowerCase())
-  return given.some((value) => rule.regex?.test(value) ?? rule.values.includes(value))
+function matchHeader(rule: HeaderRule, { headers }: RoutedRequest): boolean {
+  return headers.names.some((name, i) => {
+    // nginx takes `_` and `-` in a name as one.
+    if (name.length !== rule.name.length || name.replaceAll('_', '-') !== rule.name) return false
+    const given = headers.raw[2 * i + 1]!.toLowerCase()
+    return rule.values.some((each) =>
+      typeof each === 'string' ? each === given : each.test(given),
+    )
+  })
 }
 
 function notEmpty<E>(list: readonly E[] | undefined): readonly E[] | undefined {

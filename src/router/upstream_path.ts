@@ -10,8 +10,9 @@ export interface PathRule {
  * `path` that the route's path matched.
  */
 export function upstreamPath({ base, strip }: PathRule, path: string, matched: string): string {
+  if (path === '/' && !base.endsWith('/')) return base
   if (!strip) return base.endsWith('/') ? base + withoutSlash(path) : base + path
-  const rest = withoutDots(path.slice(matched.length))
+  const rest = withoutDots(path.slice(matched.length || 1))
   if (rest === '') {
     if (base.endsWith('/')) return base === '/' || path.endsWith('/') ? base : base.slice(0, -1)
     return path.endsWith('/') ? `${base}/` : base
@@ -23,7 +24,7 @@ function withoutSlash(path: string): string {
   return path.startsWith('/') ? path.slice(1) : path
 }
 
-/** A stripped prefix may leave `../x` at the front, which must not climb out of the service's path. */
+/** A stripped prefix may leave `..` or `../x` at the front, which must not climb out of the service's path. */
 function withoutDots(rest: string): string {
-  return rest.replace(/^(?:\.{1,2}\/)+/, '')
+  return rest.replace(/^(?:\.{1,2}(?:\/|$))+/, '')
 }

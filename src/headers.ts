@@ -28,6 +28,7 @@ export class HeaderList {
 
   /** All values of a field, in order; `name` in lower case. */
   all(name: string): string[] {
+    if (!this.names.includes(name)) return []
     return this.raw.filter((_, i) => i % 2 === 1 && this.names[i >> 1] === name)
   }
 

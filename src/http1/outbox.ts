@@ -19,16 +19,15 @@ export class Outbox {
     return this.#waiting.length === 0
   }
 
-  /** Gives false if the receiver is slower than we are: wait for `flush` to give true before sending more. */
-  write(bytes: Uint8Array): boolean {
-    if (bytes.length === 0) return this.isEmpty
-    if (!this.isEmpty) {
-      this.#waiting.push(new Uint8Array(bytes))
-      return false
-    }
-    const sent = this.#socket.write(bytes)
-    if (sent === bytes.length) return true
-    this.#waiting.push(new Uint8Array(bytes.subarray(Math.max(sent, 0))))
+  /**
+   * Sends the first `length` of `bytes`. Gives false if the receiver is slower than we are: wait for `flush` to give true
+   * before sending more.
+   */
+  write(bytes: Uint8Array, length = bytes.length): boolean {
+    if (length === 0) return this.isEmpty
+    const sent = this.isEmpty ? Math.max(this.#socket.write(bytes, 0, length), 0) : 0
+    if (sent === length) return true
+    this.#waiting.push(new Uint8Array(bytes.subarray(sent, length)))
     return false
   }
 
@@ -46,7 +45,7 @@ export class Outbox {
       end += bytes.length
     }
     if (tail) end += scratch.write(tail, end, 'latin1')
-    return this.write(scratch.subarray(0, end))
+    return this.write(scratch, end)
   }
 
   /** Goes on when the socket takes more. Gives true when nothing waits. */

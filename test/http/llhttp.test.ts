@@ -119,7 +119,7 @@ function ourRequests({ input }: Case): Verdict {
   const socket = {
     remoteAddress: '127.0.0.1',
     localPort: 0,
-    write: (bytes: Uint8Array) => bytes.length,
+    write: (bytes: Uint8Array, _from = 0, length = bytes.length) => length,
     pause() {},
     resume() {},
     shutdown() {},

@@ -10,8 +10,9 @@ export function startStatus({ host, port }: Address, isReady: () => boolean): St
   const server = Bun.serve({
     hostname: host,
     port,
-    // Otherwise a fault of ours would show its source to whoever asks.
+    // Otherwise a fault of ours would show its source to whoever asks. Bun then shares the port unless told not to.
     development: false,
+    reusePort: false,
     fetch(request) {
       // Without a host, as in HTTP/1.0, Bun gives the path alone.
       if (URL.parse(request.url, 'http://status')?.pathname !== '/status/ready')

@@ -38,6 +38,8 @@ export interface Gateway {
   now(): number
   readonly log: Log
   readonly consumers: Consumers
+  /** The id of this plugin entity, which stays the same when the configuration is loaded again. */
+  readonly id: string
   /** Where this plugin entity stands in the configuration, as `kong.yaml:12`. */
   place(): string
 }

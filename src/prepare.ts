@@ -34,7 +34,7 @@ export function prepare(
         plugin,
         entity,
         place,
-        handler: plugin.create(entity.config, { ...shared, consumers, place }),
+        handler: plugin.create(entity.config, { ...shared, consumers, id: entity.id, place }),
       }
     })
   const routes = entities.routes.flatMap((route): [RouteRule, PreparedRoute][] => {

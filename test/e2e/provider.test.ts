@@ -394,6 +394,49 @@ describe('a single-use refresh token', () => {
   })
 })
 
+describe('loading again', () => {
+  test.each<[string, (config: { services: object[] }) => object]>([
+    ['the same file', (config) => config],
+    [
+      'a file with more lines above',
+      ({ services, ...rest }) => ({
+        ...rest,
+        services: [{ name: 'more', host: 'more.test' }, ...services],
+      }),
+    ],
+  ])('%s does not make the gateway forget which refresh tokens were used', async (_, change) => {
+    using provider = new Provider()
+    using service = new Service()
+    const config = gatewayOf(service.url, openidConnect(provider.issuer)) as { services: object[] }
+    await using gatehouse = await Gatehouse.start({ config })
+    const fields = ['Refresh-Token: once-only']
+    expect((await request(gatehouse.port, { fields })).status).toBe(200)
+    await gatehouse.reload(change(config))
+    expect((await request(gatehouse.port, { fields })).status).toBe(200)
+    expect(provider.tokens).toHaveLength(1)
+  })
+
+  test('in the middle of a call neither loses nor repeats it', async () => {
+    using provider = new Provider()
+    const waiting: (() => void)[] = []
+    provider.replies.token = () => (socket) =>
+      void waiting.push(() => socket.write(json(provider.tokenSet())))
+    using service = new Service()
+    const config = gatewayOf(service.url, openidConnect(provider.issuer))
+    await using gatehouse = await Gatehouse.start({ config })
+    const fields = ['Refresh-Token: once-only']
+    const before = Array.from({ length: 10 }, () => request(gatehouse.port, { fields }))
+    await until('the call', () => waiting.length === 1)
+    await gatehouse.reload(config)
+    const after = Array.from({ length: 10 }, () => request(gatehouse.port, { fields }))
+    await Bun.sleep(50)
+    waiting.forEach((answer) => answer())
+    const answers = await Promise.all([...before, ...after])
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]))
+    expect(provider.tokens).toHaveLength(1)
+  })
+})
+
 describe('one provider that hangs', () => {
   test('does not delay another, nor what is already known', async () => {
     using bad = new Provider()

@@ -214,12 +214,12 @@ export function createTokens(
 /** The salt of a configuration; a random one stays the same over reloads. */
 export function saltOf(
   { cache_tokens_salt }: Config<Pick<typeof fields, 'cache_tokens_salt'>>,
-  gateway: Pick<Gateway, 'cache' | 'place'>,
+  gateway: Pick<Gateway, 'cache' | 'id'>,
 ): string {
   if (cache_tokens_salt !== undefined) return cache_tokens_salt
   const salts = gateway.cache<string>('oidc:salts')
-  const salt = salts.get(gateway.place()) ?? crypto.randomUUID()
-  salts.set(gateway.place(), salt, Infinity)
+  const salt = salts.get(gateway.id) ?? crypto.randomUUID()
+  salts.set(gateway.id, salt, Infinity)
   return salt
 }
 

@@ -73,6 +73,7 @@ export function testGateway(parts: Partial<Gateway> & { consumerList?: readonly 
         parts.consumerList?.find(({ id, username }) => name === id || name === username),
       findByKey: () => undefined,
     },
+    id: 'plugin',
     place: () => 'kong.yaml:1',
     ...parts,
   }

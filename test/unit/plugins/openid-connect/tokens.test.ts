@@ -334,12 +334,12 @@ describe('how long a set is kept', () => {
 
 describe('who shares tokens', () => {
   const config = { ...HOW_TO, auth_methods: ['password'] }
-  const two = (one: object, other: object, places = ['kong.yaml:1', 'kong.yaml:9']) => {
+  const two = (one: object, other: object, ids = ['plugin-1', 'plugin-2']) => {
     const gateway = gatewayOf(provider)
-    const at = (place: string) => ({ ...gateway, place: () => place })
+    const at = (id: string) => ({ ...gateway, id })
     return [
-      create(provider, { ...config, ...one }, at(places[0]!)),
-      create(provider, { ...config, ...other }, at(places[1]!)),
+      create(provider, { ...config, ...one }, at(ids[0]!)),
+      create(provider, { ...config, ...other }, at(ids[1]!)),
     ] as const
   }
 
@@ -357,7 +357,7 @@ describe('who shares tokens', () => {
   })
 
   test('a plugin that is loaded again keeps its tokens', async () => {
-    const [one, other] = two({}, {}, ['kong.yaml:1', 'kong.yaml:1'])
+    const [one, other] = two({}, {}, ['plugin-1', 'plugin-1'])
     expect(await login(one)).toEqual(await login(other))
     expect(provider.calls).toBe(1)
   })

@@ -90,6 +90,17 @@ describe('several -c are one configuration', () => {
   })
 })
 
+test("the repository's kong.yaml needs three variables and nothing else", async () => {
+  const cwd = join(import.meta.dir, '..', '..')
+  const env = {
+    DECK_ISSUER: 'http://localhost:8080/realms/master',
+    DECK_CLIENT_ID: 'kong',
+    DECK_CLIENT_SECRET: 'secret',
+  }
+  const ended = await run(['check', '-c', 'kong.yaml'], { cwd, env })
+  expect(ended).toEqual({ code: 0, stdout: 'kong.yaml: valid\n', stderr: '' })
+})
+
 describe('settings', () => {
   test('a kong.conf is known by what stands in it, whatever its name', async () => {
     using folder = new Folder({

@@ -21,10 +21,11 @@ export class Service implements Disposable {
   readonly requests: Received[] = []
   readonly #server: Bun.TCPSocketListener<State>
 
-  constructor() {
+  /** Listens on a free port of loopback unless told where. */
+  constructor({ hostname, port } = { hostname: '127.0.0.1', port: 0 }) {
     this.#server = Bun.listen<State>({
-      hostname: '127.0.0.1',
-      port: 0,
+      hostname,
+      port,
       socket: {
         open: (socket) => void (socket.data = { received: Buffer.alloc(0) }),
         data: (socket, bytes) => {

@@ -1,7 +1,10 @@
-import { describe, expect, test } from 'bun:test'
+import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { Connection } from './client.ts'
 import { Folder } from './folder.ts'
 import { Gatehouse, run } from './gatehouse.ts'
+
+// A machine that is busy with other things is no fault.
+setDefaultTimeout(20_000)
 
 const HELP = await run(['--help'])
 const CONFIG = `_format_version: "3.0"

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'bun:test'
+import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { request } from './client.ts'
@@ -7,6 +7,9 @@ import { Folder } from './folder.ts'
 import { Gatehouse, run } from './gatehouse.ts'
 import { Service } from './service.ts'
 import { until } from './until.ts'
+
+// A machine that is busy with other things is no fault.
+setDefaultTimeout(20_000)
 
 const EMPTY = '_format_version: "3.0"\n'
 const ROUTES = `_format_version: "3.0"

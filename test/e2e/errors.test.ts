@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'bun:test'
+import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { join } from 'node:path'
 import { basic, request } from './client.ts'
 import { gatewayOf, openidConnect } from './entities.ts'
@@ -6,6 +6,9 @@ import { Folder } from './folder.ts'
 import { Gatehouse, run } from './gatehouse.ts'
 import { answer, hang, json, Provider, type Reply } from './provider.ts'
 import { Service } from './service.ts'
+
+// A machine that is busy with other things is no fault.
+setDefaultTimeout(20_000)
 
 const golden = join(import.meta.dir, 'errors.golden.txt')
 /** The repository's own file, which is the how-to's. */

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto'
-import { describe, expect, test } from 'bun:test'
+import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { type Answer, basic, request } from './client.ts'
 import { gatewayOf, openidConnect } from './entities.ts'
 import { Gatehouse } from './gatehouse.ts'
@@ -18,6 +18,9 @@ import {
 } from './provider.ts'
 import { Service, valuesOf } from './service.ts'
 import { until } from './until.ts'
+
+// A machine that is busy with other things is no fault.
+setDefaultTimeout(20_000)
 
 /** How long the plugin waits for the provider; milliseconds. */
 const TIMEOUT = 400
@@ -50,7 +53,7 @@ async function expectRefused(
   const seen = service.requests.length
   const refused: Answer = await request(gatehouse.port, sent)
   expect([refused.status, refused.body]).toEqual([401, '{"message":"Unauthorized"}'])
-  expect(performance.now() - before).toBeLessThan(TIMEOUT + 400)
+  expect(performance.now() - before).toBeLessThan(TIMEOUT + 1_000)
   expect(service.requests.length).toBe(seen)
   const line = await gatehouse.logged(
     new RegExp(`request_id=${refused.headers['x-kong-request-id']} `),

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'bun:test'
+import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { Connection, request } from './client.ts'
@@ -7,6 +7,9 @@ import { Gatehouse } from './gatehouse.ts'
 import { Load } from './load.ts'
 import { Service } from './service.ts'
 import { until } from './until.ts'
+
+// A machine that is busy with other things is no fault.
+setDefaultTimeout(20_000)
 
 /** A plugin that answers instead of the service, so that one sees which configuration answered. */
 const answers = (status_code: number) => ({ name: 'request-termination', config: { status_code } })

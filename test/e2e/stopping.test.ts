@@ -1,9 +1,12 @@
-import { describe, expect, test } from 'bun:test'
+import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { Connection, request } from './client.ts'
 import { gatewayOf } from './entities.ts'
 import { Gatehouse, run } from './gatehouse.ts'
 import { Service } from './service.ts'
 import { until } from './until.ts'
+
+// A machine that is busy with other things is no fault.
+setDefaultTimeout(20_000)
 
 describe.each(['SIGTERM', 'SIGINT', 'SIGQUIT'] as const)('%s', (signal) => {
   test('answers what was asked, takes nothing new, and ends with 0', async () => {
@@ -37,7 +40,7 @@ test('a request that is never answered holds it up for ten seconds at most', asy
   const before = performance.now()
   expect(await gatehouse.stop()).toBe(0)
   expect(performance.now() - before).toBeWithin(5_000, 11_000)
-}, 15_000)
+})
 
 test('a second signal does not wait', async () => {
   using service = new Service()

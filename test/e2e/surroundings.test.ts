@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'bun:test'
+import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { chmodSync, copyFileSync } from 'node:fs'
 import { request } from './client.ts'
 import { gatewayOf } from './entities.ts'
@@ -6,6 +6,9 @@ import { executable } from './executable.ts'
 import { Folder } from './folder.ts'
 import { Gatehouse, run } from './gatehouse.ts'
 import { Service } from './service.ts'
+
+// A machine that is busy with other things is no fault.
+setDefaultTimeout(20_000)
 
 const isRoot = process.getuid?.() === 0
 /** What would make Bun run a stranger's file, or talk. */

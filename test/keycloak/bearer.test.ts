@@ -1,5 +1,5 @@
 import { createHmac, createPublicKey } from 'node:crypto'
-import { describe, expect, test } from 'bun:test'
+import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { request } from '../e2e/client.ts'
 import { gatewayOf, openidConnect } from '../e2e/entities.ts'
 import { Gatehouse } from '../e2e/gatehouse.ts'
@@ -8,6 +8,9 @@ import { until } from '../e2e/until.ts'
 import { Calls } from './calls.ts'
 import { keycloak } from './keycloak.ts'
 import { Admin, clientToken, passwordTokens } from './realm.ts'
+
+// A machine that is busy with other things is no fault.
+setDefaultTimeout(20_000)
 
 const bearer = (issuer: string, changes: object = {}) =>
   openidConnect(issuer, { auth_methods: ['bearer'], ...changes })

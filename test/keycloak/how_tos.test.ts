@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'bun:test'
+import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { join } from 'node:path'
 import { basic, request } from '../e2e/client.ts'
 import { Folder } from '../e2e/folder.ts'
@@ -9,6 +9,9 @@ import { type Fact, type HowTo, patched, type RequestStep, withoutSalt } from '.
 import { howtos, keycloak } from './keycloak.ts'
 import { SECRET } from './realm.ts'
 import { Runner } from './runner.ts'
+
+// A machine that is busy with other things is no fault.
+setDefaultTimeout(20_000)
 
 const REPOSITORY = join(import.meta.dir, '..', '..', 'kong.yaml')
 /** Whether a test may give a process another /etc/hosts, and take port 80 of an address of its own. */

@@ -1,4 +1,12 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
+import {
+  afterAll,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  setDefaultTimeout,
+  test,
+} from 'bun:test'
 import { type Answer, basic, request } from '../e2e/client.ts'
 import { gatewayOf, openidConnect } from '../e2e/entities.ts'
 import { Gatehouse } from '../e2e/gatehouse.ts'
@@ -6,6 +14,9 @@ import { Service, valuesOf } from '../e2e/service.ts'
 import { Calls } from './calls.ts'
 import { keycloak } from './keycloak.ts'
 import { passwordTokens } from './realm.ts'
+
+// A machine that is busy with other things is no fault.
+setDefaultTimeout(20_000)
 
 const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/
 const UNAUTHORIZED = '{"message":"Unauthorized"}'

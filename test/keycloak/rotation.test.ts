@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'bun:test'
+import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { basic, request } from '../e2e/client.ts'
 import { gatewayOf, openidConnect } from '../e2e/entities.ts'
 import { Gatehouse } from '../e2e/gatehouse.ts'
@@ -7,6 +7,9 @@ import { until } from '../e2e/until.ts'
 import { Calls } from './calls.ts'
 import { keycloak } from './keycloak.ts'
 import { Admin, passwordTokens } from './realm.ts'
+
+// A machine that is busy with other things is no fault.
+setDefaultTimeout(20_000)
 
 /** Seconds that access tokens of the client `kong-brief` live. */
 const LIFESPAN = 3
@@ -168,7 +171,7 @@ describe.skipIf(!keycloak)('an access token that has expired', () => {
       8_000,
     )
     expect(calls.tokens.map(({ form }) => form.grant_type)).toEqual(['password', 'refresh_token'])
-  }, 12_000)
+  })
 
   test('is never sent upstream after its end', async () => {
     using calls = new Calls(keycloak!.url)
@@ -191,7 +194,7 @@ describe.skipIf(!keycloak)('an access token that has expired', () => {
     )
     expect(Date.now()).toBeGreaterThanOrEqual(exp * 1000 - 1000)
     await gatehouse.logged(/code=token_expired/)
-  }, 12_000)
+  })
 })
 
 /** How many requests at once ended with which status. */

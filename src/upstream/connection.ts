@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { checkServerIdentity } from 'node:tls'
 import type { Socket } from 'bun'
 import { BodyDecoder } from '../http1/body.ts'
@@ -103,7 +104,8 @@ export class UpstreamConnection implements Waiter {
       data: this,
       ...(tls && {
         tls: {
-          serverName: tls.serverName,
+          // RFC 6066 §3: an address is no name to ask by.
+          serverName: isIP(tls.serverName) === 0 ? tls.serverName : '',
           rejectUnauthorized: tls.verify,
           ...(tls.ca !== undefined && { ca: tls.ca }),
         },
@@ -116,7 +118,9 @@ export class UpstreamConnection implements Waiter {
           const refusal = tls?.verify
             ? (authorizationError ?? identityError(tls.serverName, socket))
             : undefined
-          if (success && !refusal) return opened(socket)
+          // Bun calls a handshake a failure for a wrong name too, which is none where nothing is checked.
+          const isDone = success || (!tls?.verify && socket.getCipher()?.name !== undefined)
+          if (isDone && !refusal) return opened(socket)
           this.#fail(
             new UpstreamError('tls_failed', refusal?.message ?? 'the TLS handshake failed', {
               unsent: true,

@@ -20,9 +20,12 @@ export function createFetch(client: UpstreamClient, ca: string | undefined): Fet
     const target = targetOf(parsed, request.ssl_verify ?? true, ca)
     let queue = queues.get(target.key)
     if (!queue) queues.set(target.key, (queue = new Queue(MAX_AT_ONCE)))
+    const until = performance.now() + request.timeout
     await queue.enter(request.timeout)
     try {
-      return await ask(client, target, parsed, request)
+      // Timers count whole milliseconds.
+      if (until - performance.now() < 1) throw tooManyWait()
+      return await ask(client, target, parsed, request, until)
     } finally {
       queue.leave()
       if (queue.isEmpty) queues.delete(target.key)
@@ -38,21 +41,24 @@ function targetOf(url: URL, verify: boolean, ca: string | undefined): Target {
   return { host, port, tls, key: `${url.protocol}//${host}:${port} ${verify} fetch` }
 }
 
+/** `until`: when the time for all of it is over, on the clock of `performance.now()`. */
 async function ask(
   client: UpstreamClient,
   target: Target,
   url: URL,
   request: OutboundRequest,
+  until: number,
 ): Promise<Response> {
   const kept = client.take(target)
   if (kept) {
     try {
-      return await exchange(kept, url, request)
+      return await exchange(kept, url, request, until)
     } catch (error) {
       if (!mayRepeat(error, request)) throw error
     }
   }
-  return exchange(await client.connect(target, request.timeout), url, request)
+  const connection = await client.connect(target, until - performance.now())
+  return exchange(connection, url, request, until)
 }
 
 /**
@@ -68,31 +74,37 @@ function exchange(
   connection: UpstreamConnection,
   url: URL,
   request: OutboundRequest,
+  until: number,
 ): Promise<Response> {
   const { method = 'GET', timeout, maxBytes = MAX_BYTES } = request
   const { promise, resolve, reject } = Promise.withResolvers<Response>()
   // One limit for the whole, so that a server which answers a byte at a time is no exception.
+  const left = Math.max(until - performance.now(), 0)
   const timer = setTimeout(() => {
     connection.abort()
     reject(new UpstreamError('read_timeout', `${url.host} did not answer within ${timeout} ms`))
-  }, timeout)
+  }, left)
   let head: ResponseHead | undefined
   const parts: Uint8Array[] = []
   let size = 0
   const body = request.body === undefined ? undefined : Buffer.from(request.body)
   const timeouts = { connect: timeout, write: timeout, read: timeout }
+  const refuse = (message: string) => {
+    clearTimeout(timer)
+    connection.abort()
+    reject(new UpstreamError('invalid_response', `${url.host} ${message}`, { partial: true }))
+  }
   connection.begin(method, headOf(method, url, request, body), body, true, timeouts, {
-    head: (answer) => void (head = answer),
+    head(answer) {
+      head = answer
+      // No protocol was offered, and `Response` has no room for the statuses above.
+      if (head.status === 101 || head.status > 599) refuse(`answered ${head.status}`)
+      else if (head.length > maxBytes) refuse(`sent more than ${maxBytes} bytes`)
+    },
     data(part, last) {
       size += part.length
       if (size > maxBytes) {
-        clearTimeout(timer)
-        connection.abort()
-        reject(
-          new UpstreamError('invalid_response', `${url.host} sent more than ${maxBytes} bytes`, {
-            partial: true,
-          }),
-        )
+        refuse(`sent more than ${maxBytes} bytes`)
         return true
       }
       parts.push(new Uint8Array(part))
@@ -133,6 +145,11 @@ function responseOf(head: ResponseHead, body: Uint8Array): Response {
   return new Response(bodiless ? null : body, { status: head.status, headers: [...head.headers] })
 }
 
+function tooManyWait(): UpstreamError {
+  const message = 'too many requests wait for the same server'
+  return new UpstreamError('connect_timeout', message, { unsent: true })
+}
+
 /** Lets a number in at once; the others wait in line, each as long as it can. */
 class Queue {
   #inside = 0
@@ -155,11 +172,7 @@ class Queue {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const timer = setTimeout(() => {
       this.#line.splice(this.#line.indexOf(next), 1)
-      reject(
-        new UpstreamError('connect_timeout', 'too many requests wait for the same server', {
-          unsent: true,
-        }),
-      )
+      reject(tooManyWait())
     }, timeout)
     const next = () => {
       clearTimeout(timer)

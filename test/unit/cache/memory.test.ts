@@ -1,0 +1,82 @@
+import { expect, test } from 'bun:test'
+import { MemoryCache } from '../../../src/cache/memory.ts'
+
+function cacheOf(limit = 10) {
+  const clock = { now: 1_000_000 }
+  return { clock, cache: new MemoryCache<string>(limit, () => clock.now) }
+}
+
+test('a value lives for its seconds', () => {
+  const { cache, clock } = cacheOf()
+  cache.set('a', '1', 2)
+  clock.now += 1_999
+  expect(cache.get('a')).toBe('1')
+  clock.now += 1
+  expect(cache.get('a')).toBeUndefined()
+})
+
+test('reading a value does not lengthen its life, setting it does', () => {
+  const { cache, clock } = cacheOf()
+  cache.set('a', '1', 2)
+  clock.now += 1_000
+  cache.get('a')
+  cache.set('b', '2', 1)
+  cache.set('b', '3', 9)
+  clock.now += 1_000
+  expect([cache.get('a'), cache.get('b')]).toEqual([undefined, '3'])
+})
+
+test.each([0, -1, Number.NaN])(
+  'a value for %p seconds is not kept, and ends the one before',
+  (ttl) => {
+    const { cache } = cacheOf()
+    cache.set('a', '1', 10)
+    cache.set('a', '2', ttl)
+    expect(cache.get('a')).toBeUndefined()
+  },
+)
+
+test('of too many the least recently used goes first', () => {
+  const { cache } = cacheOf(3)
+  for (const key of ['a', 'b', 'c']) cache.set(key, key, 10)
+  cache.get('a')
+  cache.set('d', 'd', 10)
+  expect(['a', 'b', 'c', 'd'].map((key) => cache.get(key))).toEqual(['a', undefined, 'c', 'd'])
+})
+
+test('it never holds more than its limit', () => {
+  const { cache } = cacheOf(100)
+  for (let i = 0; i < 10_000; i++) cache.set(String(i), 'x', 10)
+  const held = Array.from({ length: 10_000 }, (_, i) => cache.get(String(i))).filter(Boolean)
+  expect(held).toHaveLength(100)
+})
+
+test('a deleted value is gone', () => {
+  const { cache } = cacheOf()
+  cache.set('a', '1', 10)
+  cache.delete('a')
+  cache.delete('b')
+  expect(cache.get('a')).toBeUndefined()
+})
+
+test('once loads once for all who ask at the same time, and again for those who ask later', async () => {
+  const { cache } = cacheOf()
+  let loads = 0
+  const load = async () => {
+    await Promise.resolve()
+    return String(++loads)
+  }
+  const all = await Promise.all(Array.from({ length: 100 }, () => cache.once('a', load)))
+  expect([...new Set(all), loads]).toEqual(['1', 1])
+  expect(await cache.once('a', load)).toBe('2')
+  expect(await Promise.all([cache.once('b', load), cache.once('c', load)])).toEqual(['3', '4'])
+  expect(cache.get('a')).toBeUndefined()
+})
+
+test('a failure is told to all who wait, and the next one may try', async () => {
+  const { cache } = cacheOf()
+  const fail = () => Promise.reject(new Error('down'))
+  const both = await Promise.allSettled([cache.once('a', fail), cache.once('a', fail)])
+  expect(both.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+  expect(await cache.once('a', async () => 'up')).toBe('up')
+})

@@ -61,15 +61,13 @@ export class HeaderList {
    * its heirs fold `-`, `_` and `.`): for names by which the gateway says who the caller is. `name` as `spelling` gives it.
    */
   deleteSpellings(name: string): void {
-    for (const each of this.names) {
-      if (each.length === name.length && spelling(each) === name)
-        return this.#drop((other) => spelling(other) === name)
-    }
+    if (this.names.some((each) => isSpelled(each, name)))
+      this.#drop((each) => isSpelled(each, name))
   }
 
   /** The first value of a field in any spelling; `name` as `spelling` gives it. */
   getSpelling(name: string): string | undefined {
-    const i = this.names.findIndex((each) => each.length === name.length && spelling(each) === name)
+    const i = this.names.findIndex((each) => isSpelled(each, name))
     return i < 0 ? undefined : this.raw[2 * i + 1]
   }
 
@@ -98,4 +96,9 @@ export class HeaderList {
 /** The one spelling that stands for all of a header's: lower case, `_` and `.` as `-` (Kong takes `_` and `-` as equal). */
 export function spelling(name: string): string {
   return name.toLowerCase().replace(/[_.]/g, '-')
+}
+
+/** Whether a name in lower case has that spelling. Nearly every name is decided by its length. */
+function isSpelled(lower: string, name: string): boolean {
+  return lower.length === name.length && (lower === name || spelling(lower) === name)
 }

@@ -3,6 +3,8 @@ import type { Cache } from '../pdk.ts'
 interface Entry<V> {
   readonly value: V
   readonly ends: number
+  /** How many values had been set when it was last put at the end of the line. */
+  turn: number
 }
 
 /** A cache in this process: at most `limit` entries, the least recently used leave first. `now` in milliseconds. */
@@ -11,6 +13,7 @@ export class MemoryCache<V> implements Cache<V> {
   readonly #pending = new Map<string, Promise<V>>()
   readonly #limit: number
   readonly #now: () => number
+  #turn = 0
 
   constructor(limit: number, now: () => number) {
     this.#limit = limit
@@ -20,16 +23,23 @@ export class MemoryCache<V> implements Cache<V> {
   get(key: string): V | undefined {
     const entry = this.#entries.get(key)
     if (entry === undefined) return undefined
-    this.#entries.delete(key)
-    if (entry.ends <= this.#now()) return undefined
-    this.#entries.set(key, entry)
+    if (entry.ends <= this.#now()) {
+      this.#entries.delete(key)
+      return undefined
+    }
+    // Who is near the end of the line stays there: most hits are a look, and nothing is written.
+    if (this.#turn - entry.turn > this.#limit / 8) {
+      this.#entries.delete(key)
+      this.#entries.set(key, entry)
+      entry.turn = this.#turn
+    }
     return entry.value
   }
 
   set(key: string, value: V, ttl: number): void {
     this.#entries.delete(key)
     if (!(ttl > 0)) return
-    this.#entries.set(key, { value, ends: this.#now() + ttl * 1000 })
+    this.#entries.set(key, { value, ends: this.#now() + ttl * 1000, turn: ++this.#turn })
     if (this.#entries.size > this.#limit) this.#entries.delete(this.#entries.keys().next().value!)
   }
 

@@ -156,7 +156,7 @@ export function ownFields(
 
 /** A name such as `X_Forwarded_For`, which a backend may read as the gateway's own word. */
 function isDisguised(name: string): boolean {
-  return (name.includes('_') || name.includes('.')) && NOT_SENT_UPSTREAM.has(spelling(name))
+  return /[_.]/.test(name) && NOT_SENT_UPSTREAM.has(spelling(name))
 }
 
 /** `Connection` may name further fields that end here; `close` and `keep-alive`, as nearly always, name none. */

@@ -39,7 +39,17 @@ export class Proxy implements ForwardingOwner {
     this.snapshot = snapshot
   }
 
+  /** Answers a request, now or later. Never throws: nobody above would answer in our place. */
   handle(exchange: Exchange): void {
+    try {
+      this.#handle(exchange)
+    } catch (cause) {
+      this.#options.log.error('a request failed', { code: 'internal_error', cause })
+      exchange.abort()
+    }
+  }
+
+  #handle(exchange: Exchange): void {
     const { nextRequestId, clientAddress, maxBodySize } = this.#options
     const ip = clientAddress.of(exchange.head, exchange.connection.remoteAddress)
     const request = new ProxiedRequest(exchange, nextRequestId(), ip)
@@ -73,9 +83,10 @@ export class Proxy implements ForwardingOwner {
     const body = ctx.upstream.body ?? exchange.bodyAtOnce()
     if (body || !exchange.bodyWasRead)
       return forwarding.start(exchange.hasBody || ctx.upstream.body ? body : undefined)
-    void exchange
+    exchange
       .readBody(Infinity)
       .then((read) => forwarding.start(exchange.hasBody ? read : undefined))
+      .catch((error) => this.#failedAccess(ctx, error))
   }
 
   #failedAccess(ctx: RequestContext, error: unknown): void {

@@ -1,5 +1,5 @@
 import { STATUS_CODES } from 'node:http'
-import { BodyDecoder } from '../http1/body.ts'
+import { BodyDecoder, Parts } from '../http1/body.ts'
 import { BadMessage, UNTIL_CLOSE, type RequestHead } from '../http1/head.ts'
 import { BodyTooLarge } from '../pdk.ts'
 
@@ -97,12 +97,9 @@ export class Exchange {
   /** Takes bytes off the connection; gives where this request's body ends in them. Throws `BadMessage`. */
   receive(bytes: Uint8Array, at: number): number {
     this.#continueOwed = false
-    let held: Uint8Array | undefined
-    const end = this.#decoder.feed(bytes, at, (part) => {
-      if (held) this.#take(held, false)
-      held = part
-    })
-    if (held || this.#decoder.done) this.#take(held ?? EMPTY, this.#decoder.done)
+    const parts = new Parts()
+    const end = this.#decoder.feed(bytes, at, (part) => parts.add(part))
+    if (!parts.isEmpty || this.#decoder.done) this.#take(parts.whole(), this.#decoder.done)
     return end
   }
 

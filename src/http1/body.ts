@@ -141,6 +141,28 @@ export class BodyDecoder {
   }
 }
 
+/** The parts of a body that came together, which go on together: a thousand tiny chunks are not a thousand writes. */
+export class Parts {
+  #first: Uint8Array | undefined
+  #all: Uint8Array[] | undefined
+
+  get isEmpty(): boolean {
+    return this.#first === undefined
+  }
+
+  add(part: Uint8Array): void {
+    if (this.#first === undefined) this.#first = part
+    else (this.#all ??= [this.#first]).push(part)
+  }
+
+  /** All parts as one: a view if there is one part, else a copy. */
+  whole(): Uint8Array {
+    return this.#all ? Buffer.concat(this.#all) : (this.#first ?? EMPTY)
+  }
+}
+
+const EMPTY = new Uint8Array(0)
+
 function hexDigit(c: number): number {
   if (c >= 0x30 && c <= 0x39) return c - 0x30
   const lower = c | 0x20

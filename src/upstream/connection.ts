@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { checkServerIdentity } from 'node:tls'
 import type { Socket } from 'bun'
-import { BodyDecoder } from '../http1/body.ts'
+import { BodyDecoder, Parts } from '../http1/body.ts'
 import type { Deadlines, Waiter } from '../http1/deadlines.ts'
 import {
   BadMessage,
@@ -280,17 +280,11 @@ export class UpstreamConnection implements Waiter {
   #readBody(bytes: Buffer, at: number): void {
     const decoder = this.#decoder!
     if (decoder.done) return this.#finish(EMPTY, at < bytes.length)
-    let held: Uint8Array | undefined
-    const end = decoder.feed(bytes, at, (part) => {
-      if (held) this.#pass(held)
-      held = part
-    })
-    if (decoder.done) this.#finish(held ?? EMPTY, end < bytes.length)
-    else if (held) this.#pass(held)
-  }
-
-  #pass(part: Uint8Array): void {
-    if (this.#receiver && !this.#receiver.data(part, false)) this.pause()
+    const parts = new Parts()
+    const end = decoder.feed(bytes, at, (part) => parts.add(part))
+    if (decoder.done) this.#finish(parts.whole(), end < bytes.length)
+    else if (!parts.isEmpty && this.#receiver && !this.#receiver.data(parts.whole(), false))
+      this.pause()
   }
 
   /** The answer is whole. `surplus`: the server went on sending, so the connection is not to be trusted. */

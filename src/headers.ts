@@ -36,8 +36,9 @@ export class HeaderList {
     return this.names.includes(name)
   }
 
+  /** Adds a field at the end. What cannot stand in a value is made to: see `fieldValue`. */
   append(name: string, value: string): void {
-    this.raw.push(name, value)
+    this.raw.push(name, fieldValue(value))
     this.names.push(name.toLowerCase())
   }
 
@@ -47,7 +48,7 @@ export class HeaderList {
     const i = this.names.indexOf(lower)
     if (i < 0) return this.append(name, value)
     this.raw[2 * i] = name
-    this.raw[2 * i + 1] = value
+    this.raw[2 * i + 1] = fieldValue(value)
     if (this.names.indexOf(lower, i + 1) >= 0) this.#drop((each, at) => at > i && each === lower)
   }
 
@@ -91,6 +92,18 @@ export class HeaderList {
     this.names.length = kept
     this.raw.length = 2 * kept
   }
+}
+
+const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
+
+/**
+ * A value as it may stand on the wire, one character a byte. A control character becomes a space (RFC 9110 §5.5): a line
+ * break in a claim would begin a field of its own. So would U+010A, if it were cut to a byte; such text becomes UTF-8.
+ */
+function fieldValue(text: string): string {
+  if (FIELD_VALUE.test(text)) return text
+  const bytes = /[^\x00-\xff]/.test(text) ? Buffer.from(text, 'utf8').toString('latin1') : text
+  return bytes.replace(/[\x00-\x08\x0a-\x1f\x7f]/g, ' ')
 }
 
 /** The one spelling that stands for all of a header's: lower case, `_` and `.` as `-` (Kong takes `_` and `-` as equal). */

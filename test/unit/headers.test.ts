@@ -79,3 +79,24 @@ test('a copy is its own', () => {
   copy.append('X-New', 'n')
   expect([...headers]).toEqual([...list()])
 })
+
+// prettier-ignore
+test.each([
+  ['plain',                       'plain'],
+  ['a\tb c',                      'a\tb c'],
+  ['caf\xe9',                     'caf\xe9'],
+  ['a\r\nX-Forged: 1',            'a  X-Forged: 1'],
+  ['a\0b\x7f',                    'a b '],
+  ['\u010aX-Forged: \u010d',      '\xc4\x8aX-Forged: \xc4\x8d'],
+  ['\u6f22\r\n\ud83d\ude00',      '\xe6\xbc\xa2  \xf0\x9f\x98\x80'],
+])('no value can begin a line of its own: %j', (value, onTheWire) => {
+  const headers = new HeaderList()
+  headers.append('X-A', value)
+  headers.set('x-b', value)
+  headers.set('X-B', value)
+  expect([...headers]).toEqual([
+    ['X-A', onTheWire],
+    ['X-B', onTheWire],
+  ])
+  expect(Buffer.from(onTheWire, 'latin1').toString('latin1')).toBe(onTheWire)
+})

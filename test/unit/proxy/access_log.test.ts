@@ -11,7 +11,10 @@ function lineOf(target: string, fields: readonly (readonly [string, string])[] =
     ip: '192.0.2.1',
     id: 'abc',
     method: 'GET',
-    headers: HeaderList.of(fields),
+    headers: new HeaderList(
+      fields.flat(),
+      fields.map(([name]) => name.toLowerCase()),
+    ),
     exchange: { head: { target, minor: 1 } },
   } as unknown as ProxiedRequest
   log.add(request, 200, 12)

@@ -153,6 +153,17 @@ describe('the error log', () => {
   })
 })
 
+test('a disk that is full stops nothing', async () => {
+  using service = new Service()
+  const settings = ['proxy_access_log = /dev/full']
+  await using gatehouse = await Gatehouse.start({ config: gatewayOf(service.url), settings })
+  for (const _ of [1, 2, 3]) {
+    expect((await request(gatehouse.port)).status).toBe(200)
+    // Longer than lines are gathered.
+    await Bun.sleep(150)
+  }
+})
+
 describe('no log shows a secret', () => {
   test.each(['debug', 'notice'])(
     'at level %s, whatever a client sends and a provider answers',

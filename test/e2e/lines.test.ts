@@ -1,0 +1,74 @@
+import { expect, setDefaultTimeout, test } from 'bun:test'
+import { basic, Connection } from './client.ts'
+import { gatewayOf, openidConnect } from './entities.ts'
+import { Gatehouse } from './gatehouse.ts'
+import { json, Provider } from './provider.ts'
+import { Service } from './service.ts'
+
+// A machine that is busy with other things is no fault.
+setDefaultTimeout(30_000)
+
+/** How long it goes on; milliseconds. */
+const DURATION = 5_000
+const USERS = ['alex', 'sam', 'kim']
+
+/** A provider whose refresh tokens work once, whose access tokens live for a second, and who takes its time. */
+class Rotating extends Provider {
+  readonly used: string[] = []
+  /** Refresh tokens that came a second time. */
+  readonly reused: string[] = []
+
+  constructor() {
+    super({
+      token:
+        ({ form }) =>
+        (socket) => {
+          const presented = form.get('refresh_token')
+          if (presented !== null)
+            (this.used.includes(presented) ? this.reused : this.used).push(presented)
+          const reply =
+            presented !== null && this.reused.includes(presented)
+              ? json({ error: 'invalid_grant' }, 400)
+              : json(this.tokenSet({ expires_in: 1 }))
+          setTimeout(() => socket.write(reply), Math.random() * 100)
+        },
+    })
+  }
+}
+
+test('whatever is presented, whenever: every request passes, and no refresh token is used twice', async () => {
+  using provider = new Rotating()
+  using service = new Service()
+  const config = gatewayOf(service.url, openidConnect(provider.issuer))
+  await using gatehouse = await Gatehouse.start({ config, settings: ['proxy_access_log = off'] })
+  const until = performance.now() + DURATION
+  const statuses: Record<string, number> = {}
+  const known: string[] = []
+
+  const workers = Array.from({ length: 20 }, async () => {
+    using connection = await Connection.open(gatehouse.port)
+    while (performance.now() < until) {
+      // The newest tokens are the ones of interest: somebody else presents them at the same moment.
+      const recent = known.slice(-30)
+      const token = recent[Math.floor(Math.random() * recent.length * 2)]
+      const user = USERS[Math.floor(Math.random() * USERS.length)]!
+      const fields = [token === undefined ? basic(user, 'doe') : `Refresh-Token: ${token}`]
+      const { status, body } = await connection.request({ fields })
+      statuses[status] = (statuses[status] ?? 0) + 1
+      const got: string | undefined = JSON.parse(body).headers?.['Refresh-Token']
+      if (got !== undefined && !known.includes(got)) known.push(got)
+    }
+  })
+  const reloads = (async () => {
+    while (performance.now() < until - 500) {
+      await gatehouse.reload(config)
+      await Bun.sleep(150)
+    }
+  })()
+  await Promise.all([...workers, reloads])
+
+  expect(provider.reused).toEqual([])
+  expect(Object.keys(statuses)).toEqual(['200'])
+  expect(statuses['200']).toBeGreaterThan(500)
+  expect(provider.used.length).toBeGreaterThan(10)
+})

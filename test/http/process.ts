@@ -30,10 +30,6 @@ export async function gatewayProcess(yaml: string): Promise<GatewayProcess> {
 
 if (import.meta.main) {
   const { gateway } = await import('./gateway.ts')
-  const { port, log } = await gateway(process.env.GATEWAY_YAML ?? '')
+  const { port } = await gateway(process.env.GATEWAY_YAML ?? '')
   process.stdout.write(String(port))
-  process.on('SIGTERM', () => {
-    for (const line of log.filter((each) => each.includes('[error]'))) process.stderr.write(line)
-    process.exit()
-  })
 }

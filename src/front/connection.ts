@@ -228,6 +228,8 @@ export class ClientConnection implements ExchangeConnection, Waiter {
     this.#exchange = undefined
     if (exchange) {
       const began = exchange.status !== 0
+      // Whoever logs the request logs what the client is told.
+      if (!began) exchange.status = error.status
       exchange.gone()
       if (began) return this.abort()
     }

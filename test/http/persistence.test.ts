@@ -176,6 +176,12 @@ test('a body over the limit is 413, by length at once and by chunks when it gets
   wire.send(upload('Transfer-Encoding: chunked')).send(chunk)
   await eventually(() => upstream.connections === 1)
   expect(statusOf(await wire.send(chunk + chunk).message())).toBe(413)
+  await eventually(() => running.access.length === 3)
+  expect(running.access.map((line) => line.split('" ')[1]?.slice(0, 3))).toEqual([
+    '413',
+    '413',
+    '413',
+  ])
   expect(upstream.requests.filter(({ isWhole }) => isWhole)).toEqual([])
   const just = await ask(
     running.port,

@@ -42,6 +42,12 @@ export class HeaderList {
     this.names.push(name.toLowerCase())
   }
 
+  /** Adds the fields of another list at the end: what was made ready once is not made ready again. */
+  appendList({ raw, names }: HeaderList): void {
+    for (const each of raw) this.raw.push(each)
+    for (const each of names) this.names.push(each)
+  }
+
   /** Replaces every field of that name, in any case, by one. */
   set(name: string, value: string): void {
     const lower = name.toLowerCase()

@@ -101,6 +101,8 @@ export interface ClientRequest {
   readonly headers: HeaderList
   /** The client's address. */
   readonly ip: string
+  /** Stands for the client's connection: what one of its requests told may be remembered for the next, in a `WeakMap`. */
+  readonly connection: object
   /** Whether a body was announced; it may still be empty. */
   readonly hasBody: boolean
   /** Reads the whole body; it is still sent upstream. Throws `BodyTooLarge` over `limit` bytes (default 1 MiB). */

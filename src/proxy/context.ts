@@ -43,6 +43,10 @@ export class ProxiedRequest implements ClientRequest {
     return this.exchange.connection.localPort
   }
 
+  get connection(): object {
+    return this.exchange.connection
+  }
+
   get hasBody(): boolean {
     return this.exchange.hasBody
   }

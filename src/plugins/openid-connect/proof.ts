@@ -1,3 +1,4 @@
+import { HeaderList } from '../../headers.ts'
 import type { Gateway } from '../../pdk.ts'
 import type { Config } from '../../schema/field.ts'
 import { createAuthorize, fields as authorization } from './authorize.ts'
@@ -34,7 +35,7 @@ export interface Proof {
   /** Why a known caller may not pass. */
   readonly refusal: Refusal | undefined
   readonly credential: { readonly id: string } | undefined
-  readonly upstream: Fields
+  readonly upstream: HeaderList
   readonly downstream: Fields
 }
 
@@ -189,7 +190,7 @@ export function createProve(config: Settings, parts: Parts): Prove {
       ...rest,
       refusal: authorize(claims[0]),
       credential: credentialOf(config, claims),
-      upstream: [...headers.upstream(whole), ...told],
+      upstream: HeaderList.of([...headers.upstream(whole), ...told]),
       downstream: headers.downstream(whole),
     }
   }

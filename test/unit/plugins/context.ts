@@ -35,6 +35,7 @@ export class TestContext implements AccessContext {
       query,
       headers: list,
       ip: '127.0.0.1',
+      connection: {},
       hasBody: body !== '',
       body: async () => Buffer.from(body),
     }

@@ -8,7 +8,9 @@ const TICKS = 100
 /** The CPU time that a process has used, all its threads together, those that have ended too; in seconds. */
 export function cpuSeconds(pid: number): number {
   // The second field is the program's name, which may hold blanks and brackets (proc(5)).
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ')
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /s, '')
+    .split(' ')
   return (Number(fields[11]) + Number(fields[12])) / TICKS
 }
 

@@ -32,7 +32,7 @@ describe.skipIf(!keycloak)('an https issuer', () => {
   test.each<Readonly<Record<string, string>>>([
     {},
     { NODE_TLS_REJECT_UNAUTHORIZED: '0' },
-    { SSL_CERT_DIR: '/tmp' },
+    { SSL_CERT_DIR: '/etc/ssl/certs' },
   ])('whose CA nobody named is refused, with %j in the environment too', async (env) => {
     using service = new Service()
     const config = gatewayOf(service.url, openidConnect(issuer))

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
-import { type Answer, basic, request } from './client.ts'
+import { type Answer, basic, Connection, request } from './client.ts'
 import { gatewayOf, openidConnect } from './entities.ts'
 import { Gatehouse } from './gatehouse.ts'
 import {
@@ -394,6 +394,71 @@ describe('a single-use refresh token', () => {
     for (const name of ['a', 'b', 'c', 'd', 'e'])
       expect((await request(gatehouse.port, user(name))).status).toBe(200)
     expect(provider.tokens).toHaveLength(5)
+  })
+})
+
+describe('on one connection', () => {
+  test('each request is judged by what it carries itself', async () => {
+    using provider = new Provider()
+    provider.replies.token = ({ form }) =>
+      form.get('password') === 'doe' || form.get('refresh_token') === 'good'
+        ? json(provider.tokenSet())
+        : json({ error: 'invalid_grant' }, 400)
+    using service = new Service()
+    await using gatehouse = await gatewayFor(provider, service)
+    const token = sign(provider.claims())
+    const good = [basic('alex', 'doe'), `Authorization: Bearer ${token}`, 'Refresh-Token: good']
+    const bad = [
+      basic('alex', 'dou'),
+      basic('alex', 'doe').replace('Basic', 'Bearer'),
+      `Authorization: Basic ${token}`,
+      `Authorization: ${token}`,
+      `Refresh-Token: ${token}`,
+      'Authorization: Bearer good',
+      'Refresh-Token: goo',
+      'X-Nothing: at all',
+    ]
+    using connection = await Connection.open(gatehouse.port)
+    const statusOf = async (field: string) => (await connection.request({ fields: [field] })).status
+    for (const _ of [1, 2, 3])
+      for (const one of good)
+        for (const other of [...bad, ...good]) {
+          expect([one, await statusOf(one)]).toEqual([one, 200])
+          expect([other, await statusOf(other)]).toEqual([other, good.includes(other) ? 200 : 401])
+        }
+  })
+
+  test('each route has its own rules', async () => {
+    using provider = new Provider()
+    using other = new Provider()
+    using service = new Service()
+    const plugin = (route: string, { issuer }: Provider, changes: object = {}) => ({
+      ...openidConnect(issuer, { auth_methods: ['bearer'], ...changes }),
+      route,
+    })
+    const configOf = (scopes_required: string[]) => ({
+      _format_version: '3.0',
+      services: [{ name: 's', url: service.url }],
+      routes: ['one', 'two', 'three'].map((name) => ({ name, paths: [`/${name}`], service: 's' })),
+      plugins: [
+        plugin('one', provider),
+        plugin('two', provider, { scopes_required }),
+        plugin('three', other),
+      ],
+    })
+    await using gatehouse = await Gatehouse.start({ config: configOf(['admin']) })
+    const sent = bearer(sign(provider.claims()))
+    using connection = await Connection.open(gatehouse.port)
+    const statusOf = async (path: string) => (await connection.request({ path, ...sent })).status
+    for (const _ of [1, 2, 3]) {
+      expect(await statusOf('/one')).toBe(200)
+      expect(await statusOf('/two')).toBe(403)
+      expect(await statusOf('/three')).toBe(401)
+    }
+    await gatehouse.reload(configOf(['openid']))
+    expect(await statusOf('/two')).toBe(200)
+    await gatehouse.reload(configOf(['admin']))
+    for (const _ of [1, 2]) expect(await statusOf('/two')).toBe(403)
   })
 })
 

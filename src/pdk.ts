@@ -24,6 +24,8 @@ export interface Handler {
   header_filter?(ctx: ResponseContext): void
   /** After the answer has been sent; cannot fail it. */
   log?(ctx: ResponseContext): void
+  /** The query arguments that it reads a credential from: their values stay out of the access log. Found in any case. */
+  readonly secretArguments?: readonly string[]
 }
 
 export type Awaitable<T> = T | Promise<T>

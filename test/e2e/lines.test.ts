@@ -2,7 +2,7 @@ import { expect, setDefaultTimeout, test } from 'bun:test'
 import { basic, Connection } from './client.ts'
 import { gatewayOf, openidConnect } from './entities.ts'
 import { Gatehouse } from './gatehouse.ts'
-import { json, Provider } from './provider.ts'
+import { json, Provider, type Reply } from './provider.ts'
 import { Service } from './service.ts'
 
 // A machine that is busy with other things is no fault.
@@ -19,20 +19,20 @@ class Rotating extends Provider {
   readonly reused: string[] = []
 
   constructor() {
-    super({
-      token:
-        ({ form }) =>
-        (socket) => {
-          const presented = form.get('refresh_token')
-          if (presented !== null)
-            (this.used.includes(presented) ? this.reused : this.used).push(presented)
-          const reply =
-            presented !== null && this.reused.includes(presented)
-              ? json({ error: 'invalid_grant' }, 400)
-              : json(this.tokenSet({ expires_in: 1 }))
-          setTimeout(() => socket.write(reply), Math.random() * 100)
-        },
-    })
+    super()
+    this.replies.token = ({ form }): Reply => {
+      const reply = this.#redeem(form.get('refresh_token'))
+      return (socket) => void setTimeout(() => socket.write(reply), Math.random() * 100)
+    }
+  }
+
+  #redeem(presented: string | null): string {
+    if (presented !== null && this.used.includes(presented)) {
+      this.reused.push(presented)
+      return json({ error: 'invalid_grant' }, 400)
+    }
+    if (presented !== null) this.used.push(presented)
+    return json(this.tokenSet({ expires_in: 1 }))
   }
 }
 

@@ -55,10 +55,18 @@ export function isTransient(error: unknown): boolean {
   return error.code.startsWith('provider_') && error.code !== 'provider_refused'
 }
 
-/** Makes text of others fit for the log: short, one line, and without anything that looks like a token. */
+/**
+ * Makes text of others fit for the log: short, one line, and without anything that looks like a token. Anyone can send
+ * such text, so the time for it grows with its length and no faster.
+ */
 export function quotable(text: unknown): string {
   return String(text)
     .replace(/[\x00-\x1f\x7f]+/g, ' ')
-    .replace(/[\w-]{8,}(?:\.[\w-]*){2,}/g, '…')
+    .replace(/[\w.-]+/g, (word) => (looksLikeToken(word) ? '…' : word))
     .slice(0, 200)
+}
+
+/** Whether something as long as the head of a token is followed by two dots. */
+function looksLikeToken(word: string): boolean {
+  return word.split('.').some((part, i, all) => part.length >= 8 && i + 2 < all.length)
 }

@@ -1,0 +1,50 @@
+import { expect, test } from 'bun:test'
+import { AMBIGUOUS, type Argument, readBodyArguments } from '../../../src/plugins/arguments.ts'
+import { TestContext } from './context.ts'
+
+const JSON_TYPE = 'application/json'
+const FORM_TYPE = 'application/x-www-form-urlencoded'
+
+function read(type: string, body: string) {
+  return readBodyArguments(new TestContext({ headers: [['Content-Type', type]], body }).request)
+}
+
+test('the arguments of a form', async () => {
+  const form = await read(FORM_TYPE, '&a=1&b&c=x%20y+z&&%64=%C3%A4&e=1&e=1&f=%&g=')
+  const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', '__proto__']
+  const values: Argument[] = ['1', '', 'x y z', 'ä', AMBIGUOUS, '%', '', undefined, undefined]
+  expect(names.map((name) => form.get(name))).toEqual(values)
+  expect((await read(FORM_TYPE, '?a=1')).get('a')).toBeUndefined()
+  expect(Buffer.from(form.without(['d', 'e'])).toString()).toBe('&a=1&b&c=x%20y+z&&f=%&g=')
+})
+
+test('the arguments of JSON', async () => {
+  const json = await read(JSON_TYPE, '{"a":"1","b":2,"c":[],"d":{},"e":null,"f":true}')
+  const names = ['a', 'b', 'c', 'd', 'e', 'f', 'toString']
+  const values: Argument[] = ['1', undefined, AMBIGUOUS, AMBIGUOUS, undefined, undefined, undefined]
+  expect(names.map((name) => json.get(name))).toEqual(values)
+})
+
+// Parsing with a reviver, or once for each name, takes several times as long as is allowed here.
+test.each([
+  ['numbers', JSON_TYPE, `{"a":[${'0,'.repeat(120_000)}0]}`],
+  ['escapes', FORM_TYPE, '%41&'.repeat(60_000)],
+  ['broken escapes', FORM_TYPE, '%41%&'.repeat(50_000)],
+])('a body of %s costs little before anybody is let in', async (_, type, text) => {
+  const names = [
+    'access_token',
+    'refresh_token',
+    'username',
+    'password',
+    'client_id',
+    'client_secret',
+  ]
+  const times: number[] = []
+  for (let i = 0; i < 5; i++) {
+    const begun = performance.now()
+    const args = await read(type, text)
+    for (const name of names) expect(args.get(name)).toBeUndefined()
+    times.push(performance.now() - begun)
+  }
+  expect(Math.min(...times)).toBeLessThan(20)
+})

@@ -14,10 +14,19 @@ export interface Body {
   remove(name: string, upstream: UpstreamRequest): void
 }
 
-/** Reads a form, JSON or multipart body; gives nothing for any other. Throws `BodyTooLarge`. */
+const MULTIPART = 'multipart/form-data'
+/** Bytes. A longer multipart body, such as an upload, is not held back in search of a key. */
+const MULTIPART_LIMIT = 1024 * 1024
+
+/** Whether a request's body is a form, JSON or multipart, and short enough to look into. */
+export function hasSearchableBody(request: ClientRequest): boolean {
+  if (mediaType(request) !== MULTIPART) return hasBodyArguments(request)
+  return request.hasBody && !(Number(request.headers.get('content-length')) > MULTIPART_LIMIT)
+}
+
+/** Reads a body for which `hasSearchableBody` holds. Throws `BodyTooLarge` if it was longer than it said. */
 export async function readBody(request: ClientRequest): Promise<Body | undefined> {
-  if (mediaType(request) === 'multipart/form-data') return readMultipart(request)
-  if (!hasBodyArguments(request)) return undefined
+  if (mediaType(request) === MULTIPART) return readMultipart(request)
   const body = await readBodyArguments(request)
   return {
     get: body.get,
@@ -28,7 +37,7 @@ export async function readBody(request: ClientRequest): Promise<Body | undefined
 }
 
 async function readMultipart(request: ClientRequest): Promise<Body | undefined> {
-  const bytes = await request.body()
+  const bytes = await request.body(MULTIPART_LIMIT)
   const boundary = boundaryOf(request.headers.get('content-type') ?? '')
   if (boundary === undefined) return undefined
   const parts = splitParts(Buffer.from(bytes).toString('latin1'), boundary)

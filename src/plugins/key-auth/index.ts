@@ -1,9 +1,9 @@
 import { spelling } from '../../headers.ts'
-import type { AccessContext, Exit, Gateway, Plugin } from '../../pdk.ts'
+import type { AccessContext, ClientRequest, Exit, Gateway, Plugin } from '../../pdk.ts'
 import { becomeAnonymous } from '../anonymous.ts'
 import { type Argument, findArgument, findHeader, removeArguments } from '../arguments.ts'
 import { errorExit } from '../error.ts'
-import { type Body, readBody } from './body.ts'
+import { type Body, hasSearchableBody, readBody } from './body.ts'
 import { type Config, schema } from './schema.ts'
 
 /** Knows consumers by a key in a header, in the query or in the body. */
@@ -18,26 +18,70 @@ export const keyAuth: Plugin<Config> = {
       : ['identity_realms: accepted, not honoured (keys come from the configuration alone)'],
   create(config, gateway) {
     const { anonymous, run_on_preflight, key_in_body } = config
-    const authenticate = authenticator(config, gateway)
+    const search = createSearch(config)
+    const judge = createJudge(config, gateway)
     const finish = (ctx: AccessContext, refusal: Exit | undefined) =>
       refusal && anonymous !== undefined ? becomeAnonymous(ctx, gateway, anonymous) : refusal
     return {
       access(ctx) {
-        if (!run_on_preflight && ctx.request.method === 'OPTIONS') return undefined
+        const { request } = ctx
+        if (!run_on_preflight && request.method === 'OPTIONS') return undefined
         // With `anonymous` several authentication plugins are alternatives: another one has succeeded already.
         if (anonymous !== undefined && ctx.credential) return undefined
-        if (!key_in_body) return finish(ctx, authenticate(ctx, undefined))
-        return readBody(ctx.request).then((body) => finish(ctx, authenticate(ctx, body)))
+        const found = search.find(request)
+        // Last, because a body is held back while it is searched: who sends a key elsewhere is not made to wait.
+        if (found || !key_in_body || !hasSearchableBody(request))
+          return finish(ctx, judge(ctx, found))
+        return readBody(request).then((body) =>
+          finish(ctx, judge(ctx, body && search.findInBody(body), body)),
+        )
       },
     }
   },
 }
 
-type Authenticate = (ctx: AccessContext, body: Body | undefined) => Exit | undefined
+/** A key as it was sent, and under which name. */
+interface Found {
+  readonly name: KeyName
+  readonly key: Exclude<Argument, undefined>
+}
+interface KeyName {
+  readonly name: string
+  /** The spelling of the header. */
+  readonly header: string
+}
 
-function authenticator(config: Config, gateway: Gateway): Authenticate {
-  const { key_in_header, key_in_query, hide_credentials, realm } = config
-  const names = config.key_names.map((name) => ({ name, header: spelling(name) }))
+interface Search {
+  /** The first name under which something stands in a header or in the query. */
+  find(request: ClientRequest): Found | undefined
+  findInBody(body: Body): Found | undefined
+}
+
+function createSearch({ key_names, key_in_header, key_in_query }: Config): Search {
+  const names = key_names.map((name): KeyName => ({ name, header: spelling(name) }))
+  return {
+    find({ headers, query }) {
+      for (const name of names) {
+        let key: Argument
+        if (key_in_header) key = findHeader(headers, name.header)
+        if (key === undefined && key_in_query) key = findArgument(query, name.name)
+        if (key !== undefined) return { name, key }
+      }
+      return undefined
+    },
+    findInBody(body) {
+      for (const name of names) {
+        const key = body.get(name.name)
+        if (key !== undefined) return { name, key }
+      }
+      return undefined
+    },
+  }
+}
+
+type Judge = (ctx: AccessContext, found: Found | undefined, body?: Body) => Exit | undefined
+
+function createJudge({ hide_credentials, realm }: Config, gateway: Gateway): Judge {
   const challenge = [
     'WWW-Authenticate',
     realm === undefined ? 'Key' : `Key realm="${realm}"`,
@@ -45,26 +89,20 @@ function authenticator(config: Config, gateway: Gateway): Authenticate {
   const refuse = ({ request }: AccessContext, message: string, code: string) =>
     errorExit(request, 401, message, [challenge], { code })
 
-  return (ctx, body) => {
-    const { request, upstream } = ctx
-    for (const { name, header } of names) {
-      let key: Argument
-      if (key_in_header) key = findHeader(request.headers, header)
-      if (key === undefined && key_in_query) key = findArgument(request.query, name)
-      if (key === undefined && body) key = body.get(name)
-      if (key === undefined) continue
-      if (typeof key !== 'string') return refuse(ctx, 'Duplicate API key found', 'duplicate_key')
-      if (key === '') break
-      const owner = gateway.consumers.findByKey(key)
-      if (!owner) return refuse(ctx, 'Unauthorized', 'invalid_key')
-      if (hide_credentials) {
-        upstream.headers.deleteSpellings(header)
-        if (upstream.query !== '') upstream.query = removeArguments(upstream.query, [name])
-        body?.remove(name, upstream)
-      }
-      ctx.authenticate(owner.consumer, owner.credential)
-      return undefined
+  return (ctx, found, body) => {
+    if (!found || found.key === '')
+      return refuse(ctx, 'No API key found in request', 'no_credentials')
+    const { key, name } = found
+    if (typeof key !== 'string') return refuse(ctx, 'Duplicate API key found', 'duplicate_key')
+    const owner = gateway.consumers.findByKey(key)
+    if (!owner) return refuse(ctx, 'Unauthorized', 'invalid_key')
+    if (hide_credentials) {
+      const { upstream } = ctx
+      upstream.headers.deleteSpellings(name.header)
+      if (upstream.query !== '') upstream.query = removeArguments(upstream.query, [name.name])
+      body?.remove(name.name, upstream)
     }
-    return refuse(ctx, 'No API key found in request', 'no_credentials')
+    ctx.authenticate(owner.consumer, owner.credential)
+    return undefined
   }
 }

@@ -1,14 +1,22 @@
 import { expect, test } from 'bun:test'
 import { keyAuth } from '../../../src/plugins/key-auth/index.ts'
 import { check } from '../../../src/schema/check.ts'
-import { headerOf, keyOwner, messageOf, send, type Sent, testGateway } from './context.ts'
+import {
+  headerOf,
+  keyOwner,
+  messageOf,
+  send,
+  type Sent,
+  TestContext,
+  testGateway,
+} from './context.ts'
 
 const JSON_TYPE = ['Content-Type', 'application/json'] as const
 const FORM_TYPE = ['Content-Type', 'application/x-www-form-urlencoded; charset=utf-8'] as const
 const alex = keyOwner('alex')
 const nobody = keyOwner('nobody').consumer
 
-function ask(config: Record<string, unknown>, sent: Sent = {}) {
+function create(config: Record<string, unknown>) {
   const checked = check(keyAuth.schema, config)
   if (checked.faults) throw new Error(JSON.stringify(checked.faults))
   const gateway = testGateway({
@@ -17,8 +25,10 @@ function ask(config: Record<string, unknown>, sent: Sent = {}) {
       findByKey: (key) => (key === 'secret' ? alex : undefined),
     },
   })
-  return send(keyAuth.create(checked.value, gateway), sent)
+  return keyAuth.create(checked.value, gateway)
 }
+
+const ask = (config: Record<string, unknown>, sent: Sent = {}) => send(create(config), sent)
 
 // prettier-ignore
 test.each([
@@ -64,15 +74,37 @@ test('the answer carries the request id, as kong.response.error does', async () 
   expect(headerOf(exit, 'www-authenticate')).toBe('Key realm="mine"')
 })
 
-test('the key is hidden from the service in every place and spelling', async () => {
+test('the key is hidden from the service in the query and in every spelling of the header', async () => {
   const sent = {
     query: 'a=1&apikey=secret&b=%20',
-    headers: [FORM_TYPE, ['ApiKey', 'secret']] as const,
-    body: 'x=1&apikey=secret&y=%C3%A4',
+    headers: [['ApiKey', 'secret']] as const,
   }
-  const { ctx, upstream } = await ask({ key_in_body: true }, sent)
+  const { ctx, upstream } = await ask({}, sent)
   expect(upstream.has('apikey')).toBe(false)
-  expect([ctx.upstream.query, ctx.body]).toEqual(['a=1&b=%20', 'x=1&y=%C3%A4'])
+  expect(ctx.upstream.query).toBe('a=1&b=%20')
+})
+
+test('a key of the body is hidden from the service there', async () => {
+  const sent = { headers: [FORM_TYPE], body: 'x=1&apikey=secret&y=%C3%A4' }
+  expect((await ask({ key_in_body: true }, sent)).ctx.body).toBe('x=1&y=%C3%A4')
+})
+
+const MULTIPART_TYPE = ['Content-Type', 'multipart/form-data; boundary=b1'] as const
+
+test.each([
+  ['multipart', MULTIPART_TYPE],
+  ['a form', FORM_TYPE],
+])('a body that is %s is not waited for where the key stands in a header', (_, type) => {
+  const ctx = new TestContext({ headers: [type, ['apikey', 'secret']], body: 'unread' })
+  ctx.request.body = () => Promise.reject(new Error('the body was read'))
+  expect(create({ key_in_body: true }).access?.(ctx)).toBeUndefined()
+  expect(ctx.consumer).toEqual(alex.consumer)
+})
+
+test('an upload that is too long to look into is refused for its missing key', async () => {
+  const headers = [MULTIPART_TYPE, ['Content-Length', '2000000']] as const
+  const { exit } = await ask({ key_in_body: true }, { headers, body: '--b1--\r\n' })
+  expect([exit?.status, messageOf(exit)]).toEqual([401, 'No API key found in request'])
 })
 
 test('hide_credentials: false leaves the key', async () => {

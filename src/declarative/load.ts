@@ -118,7 +118,10 @@ class Checker {
     return this.#faults
   }
 
-  #checkConfig(draft: Draft, { name, config }: Readonly<Record<string, unknown>>): unknown {
+  #checkConfig(
+    draft: Draft,
+    { name, config, consumer }: Readonly<Record<string, unknown>>,
+  ): unknown {
     if (typeof name !== 'string' || name === '') return undefined
     const plugin = this.#plugins.get(name)
     if (!plugin) {
@@ -126,6 +129,11 @@ class Checker {
       if (first) first.times++
       else this.#unknown.set(name, { draft, times: 1 })
       return undefined
+    }
+    if (plugin.authenticates && consumer) {
+      // Kong's `no_consumer`. It would never run: before it has run nobody knows the consumer, and the way would be open.
+      const hint = `${name} finds out who the consumer is, so it cannot be for one of them`
+      this.#fault(draft, ['consumer'], 'value must be null', hint)
     }
     const checked = check(plugin.schema, config ?? {})
     if (checked.faults) {

@@ -111,10 +111,11 @@ function badHeaders(headers: Readonly<Record<string, readonly string[]>>): strin
       return "cannot contain 'host' header, which must be specified in the 'hosts' attribute"
     if (!/^[\w-]+$/.test(name))
       return `bad header name '${name}', allowed characters are A-Z, a-z, 0-9, '_', and '-'`
-    const [value, ...more] = values
-    const broken =
-      value?.startsWith('~*') && more.length === 0 ? badRegex(value.slice(2)) : undefined
-    if (broken) return broken
+    // Kong looks only at a value that stands alone, and then cannot build its router.
+    for (const value of values) {
+      const broken = value.startsWith('~*') ? badRegex(value.slice(2)) : undefined
+      if (broken) return broken
+    }
   }
   return undefined
 }

@@ -51,6 +51,7 @@ test.each([
   [{ paths: ['~/a\\z'] },                         ["paths.0: invalid regex: '/a\\z' (this escape is not supported: \\z)"]],
   [{ paths: ['~/[[:alpha:]]'] },                  ["paths.0: invalid regex: '/[[:alpha:]]' (a named class is not supported: [[:alpha:])"]],
   [{ headers: { a: ['~*('] } },                   ["headers: invalid regex: '(' (missing ))"]],
+  [{ headers: { a: ['v', '~*('] } },              ["headers: invalid regex: '(' (missing ))"]],
   [{ methods: ['get'] },                          ['methods.0: invalid value: get']],
   [{ hosts: ['a.*.b'] },                          ['hosts.0: invalid wildcard: must be placed at leftmost or rightmost label']],
   [{ hosts: ['*.a.*'] },                          ['hosts.0: invalid wildcard: must have at most one wildcard']],
@@ -71,7 +72,7 @@ test.each([
   [{ paths: ['~/(?P<name>\\d+)$', '~/(?<name>x)', '/é', '/a%2Fb', '/.well-known', '~/\\\\1', '~/\\.\\-\\/\\d+\\x41'] }],
   [{ methods: ['GET', 'PURGE'] }],
   [{ hosts: ['a', 'a:8000', '*.a', 'a.*', '*.a:8000', '127.0.0.1', '[::1]:80', 'under_score.a'] }],
-  [{ headers: { 'X-Version': ['1', '2'], b: ['~*^(?<n>2)'], c: ['~*(', '2'] } }],
+  [{ headers: { 'X-Version': ['1', '2'], b: ['~*^(?<n>2)'], c: ['~*(2|3)', '2'] } }],
   [{ protocols: ['https'], paths: ['/'], methods: null }],
 ])('%j is accepted', (input) => {
   expect(checked(input)).toMatchObject({ id: ID })

@@ -34,7 +34,12 @@ function readableFiles(word: string): string[] {
   }
 }
 
+/** A file that is gone, or that may not be looked at, has a state too: coming back is a change. */
 function fileState(name: string): string {
-  const state = statSync(name, { throwIfNoEntry: false })
-  return `${name} ${state?.ino} ${state?.size} ${state?.mtimeMs}`
+  try {
+    const { ino, size, mtimeMs } = statSync(name)
+    return `${name} ${ino} ${size} ${mtimeMs}`
+  } catch {
+    return name
+  }
 }

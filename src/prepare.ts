@@ -2,6 +2,7 @@ import type { Loaded } from './declarative/load.ts'
 import type { Consumer, Service } from './entities/index.ts'
 import type { Gateway as PluginGateway, Consumers, Plugin } from './pdk.ts'
 import { plugins } from './plugins/index.ts'
+import { secretArguments } from './proxy/access_log.ts'
 import type { ServiceTarget } from './proxy/forwarding.ts'
 import { type Instance, makePlan } from './proxy/plan.ts'
 import type { PreparedRoute, Snapshot } from './proxy/snapshot.ts'
@@ -51,7 +52,13 @@ export function prepare(
     }
     return [[route, prepared]]
   })
-  return { router: new Router(routes), globalPlan: makePlan(instances, undefined, undefined) }
+  return {
+    router: new Router(routes),
+    globalPlan: makePlan(instances, undefined, undefined),
+    secretArguments: secretArguments(
+      instances.flatMap(({ handler }) => handler.secretArguments ?? []),
+    ),
+  }
 }
 
 function targetOf(service: Service, { ca, tls_certificate_verify }: TlsSettings): ServiceTarget {

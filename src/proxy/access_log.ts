@@ -13,13 +13,14 @@ export class AccessLog {
     this.#write = write
   }
 
-  add(request: ProxiedRequest, status: number, bytes: number): void {
+  /** `secrets`: the query arguments whose values are left out, as `secretArguments` gives them. */
+  add(request: ProxiedRequest, status: number, bytes: number, secrets: ReadonlySet<string>): void {
     if (!this.#write) return
     const { exchange, headers } = request
     const line = `${request.method} ${exchange.head.target} HTTP/1.${exchange.head.minor}`
     this.#text +=
-      `${request.ip} - - [${this.#now()}] "${escaped(withoutSecrets(line))}" ${status} ${bytes} "${field(headers.get('referer'))}" ` +
-      `"${field(headers.get('user-agent'))}" kong_request_id: "${request.id}"\n`
+      `${request.ip} - - [${this.#now()}] "${written(line, secrets)}" ${status} ${bytes} "${written(headers.get('referer'), secrets)}" ` +
+      `"${written(headers.get('user-agent'), secrets)}" kong_request_id: "${request.id}"\n`
     if (this.#text.length > 32 * 1024) this.flush()
     else this.#timer ??= setTimeout(() => this.flush(), 100)
   }
@@ -48,8 +49,8 @@ function clfTime(date: Date): string {
   return `${iso.slice(8, 10)}/${MONTHS[date.getUTCMonth()]}/${iso.slice(0, 4)}:${iso.slice(11, 19)} +0000`
 }
 
-function field(value: string | undefined): string {
-  return value === undefined ? '-' : escaped(withoutSecrets(value))
+function written(text: string | undefined, secrets: ReadonlySet<string>): string {
+  return text === undefined ? '-' : escaped(withoutSecrets(text, secrets))
 }
 
 /** As nginx does in its log: quotes, backslashes and all that is not printable ASCII. */
@@ -63,22 +64,65 @@ function escaped(text: string): string {
 
 const NEEDS_ESCAPE = /["\\]|[^\x20-\x7e]/
 /** Query arguments that carry a credential (RFC 6750 §2.3 and the names that plugins read by default). */
-const SECRET_ARGUMENTS = new Set([
+const SECRET_ARGUMENTS = [
   ...['access_token', 'id_token', 'refresh_token', 'token', 'code'],
   ...['client_secret', 'client_assertion', 'password', 'apikey'],
-])
-const ARGUMENT = /([?&])([^=&\s]*)=[^&\s]*/g
-/** A JWT, which a plugin may read from an argument of any name. */
-const JWT = /eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)*/g
+]
 
-function withoutSecrets(text: string): string {
-  const named = text.includes('=') ? text.replace(ARGUMENT, withoutSecret) : text
-  return named.includes('eyJ') ? named.replace(JWT, '[redacted]') : named
+/** The arguments that are left out of every line: those that always carry a credential, and `names`. */
+export function secretArguments(names: readonly string[]): ReadonlySet<string> {
+  // A name stands in a request as bytes, and one byte is one character here.
+  const asSent = names.map((name) => Buffer.from(name, 'utf8').toString('latin1').toLowerCase())
+  return new Set([...SECRET_ARGUMENTS, ...asSent])
 }
 
-function withoutSecret(argument: string, mark: string, name: string): string {
-  return SECRET_ARGUMENTS.has(decoded(name).toLowerCase()) ? `${mark}${name}=[redacted]` : argument
+function withoutSecrets(text: string, secrets: ReadonlySet<string>): string {
+  const named = text.includes('=') ? withoutArguments(text, secrets) : text
+  return named.includes('eyJ') ? withoutTokens(named) : named
 }
+
+/** Reads every character a fixed number of times, where a pattern would begin anew at each `?` that someone sends. */
+function withoutArguments(text: string, secrets: ReadonlySet<string>): string {
+  let kept = ''
+  let keptTo = 0
+  let from = 0
+  for (;;) {
+    const equals = text.indexOf('=', from)
+    if (equals < 0) return kept + text.slice(keptTo)
+    let mark = equals - 1
+    while (mark >= from && !endsArgument(text.charCodeAt(mark)) && text[mark] !== '?') mark--
+    const name = mark >= from ? text.slice(mark + 1, equals) : ''
+    from = equals + 1
+    if (!secrets.has(decoded(name).toLowerCase())) continue
+    kept += `${text.slice(keptTo, from)}[redacted]`
+    while (from < text.length && !endsArgument(text.charCodeAt(from))) from++
+    keptTo = from
+  }
+}
+
+/** `&`, or white space. */
+function endsArgument(c: number): boolean {
+  return c === 0x26 || c === 0x20 || c === 0x09
+}
+
+/** Leaves out what may be a JWT, which a plugin may read from an argument of any name. */
+function withoutTokens(text: string): string {
+  let kept = ''
+  let keptTo = 0
+  let from = 0
+  for (;;) {
+    const begin = text.indexOf('eyJ', from)
+    if (begin < 0) return kept + text.slice(keptTo)
+    from = begin + 3
+    while (from < text.length && TOKEN.includes(text[from]!)) from++
+    if (!text.slice(begin, from).includes('.')) continue
+    kept += `${text.slice(keptTo, begin)}[redacted]`
+    keptTo = from
+  }
+}
+
+/** Base64url, and the dots between the parts of a JWT. */
+const TOKEN = '-._0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ'
 
 /** Plugins read `access%5Ftoken` as `access_token`. */
 function decoded(name: string): string {

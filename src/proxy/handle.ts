@@ -273,7 +273,8 @@ export class Proxy implements ForwardingOwner {
     }
     // nginx's number for a client that left before it was answered.
     const status = exchange.status === 0 ? 499 : exchange.status
-    this.#options.accessLog.add(request, status, exchange.bytesSent)
+    const { secretArguments } = this.snapshot
+    this.#options.accessLog.add(request, status, exchange.bytesSent, secretArguments)
     if (at instanceof RequestContext && at.ran.length === 0) return
     for (const { handler } of this.#watchers(at)) {
       try {

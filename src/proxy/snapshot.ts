@@ -21,4 +21,6 @@ export interface Snapshot {
   readonly router: Router<PreparedRoute>
   /** For a request without a route: of the global plugins, only what follows the answer is run. */
   readonly globalPlan: Plan
+  /** What the access log leaves out: the secret arguments of all plugins, since an address may be sent to a wrong route. */
+  readonly secretArguments: ReadonlySet<string>
 }

@@ -1,10 +1,14 @@
 import { expect, test } from 'bun:test'
 import { HeaderList } from '../../../src/headers.ts'
-import { AccessLog } from '../../../src/proxy/access_log.ts'
+import { AccessLog, secretArguments } from '../../../src/proxy/access_log.ts'
 import type { ProxiedRequest } from '../../../src/proxy/context.ts'
 
 /** The line for one request, without its time. */
-function lineOf(target: string, fields: readonly (readonly [string, string])[] = []): string {
+function lineOf(
+  target: string,
+  fields: readonly (readonly [string, string])[] = [],
+  secrets: readonly string[] = [],
+): string {
   let text = ''
   const log = new AccessLog((written) => void (text += written))
   const request = {
@@ -17,7 +21,7 @@ function lineOf(target: string, fields: readonly (readonly [string, string])[] =
     ),
     exchange: { head: { target, minor: 1 } },
   } as unknown as ProxiedRequest
-  log.add(request, 200, 12)
+  log.add(request, 200, 12, secretArguments(secrets))
   log.flush()
   expect(text).toMatch(/ \[\d\d\/[A-Z][a-z]{2}\/\d{4}:\d\d:\d\d:\d\d \+0000\] /)
   return text.replace(/\[\d\d\/.*?\] /, '')
@@ -55,12 +59,46 @@ test.each([
   expect(lineOf('/', [['Referer', `http://a.test${target}`]])).toContain(`"http://a.test${logged}"`)
 })
 
+test('the arguments that plugins name are left out as well, however they are spelled', () => {
+  const names = ['X-Api-Key', 'schlüssel']
+  expect(lineOf('/?x-api-key=s3cret&a=1&schl%C3%BCssel=s3cret', [], names)).toContain(
+    '/?x-api-key=[redacted]&a=1&schl%C3%BCssel=[redacted] HTTP',
+  )
+})
+
+// prettier-ignore
+test.each([
+  ['/?a=eyJhbGciOiJub25lIn0.e30.&b=1',      '/?a=[redacted]&b=1'],
+  ['/eyJhbGciOiJub25lIn0.e30.c2ln/x',       '/[redacted]/x'],
+  ['/?a=eyJ.eyJhbGciOiJub25lIn0.e30.c2ln',  '/?a=[redacted]'],
+  ['/eyJust/a/name',                        '/eyJust/a/name'],
+  ['/?next=http://b.test/?token=s3cret',    '/?next=http://b.test/?token=[redacted]'],
+  ['/?token==s3c=ret?x&b=1',                '/?token=[redacted]&b=1'],
+  ['/?a=token=1&=&b',                       '/?a=token=1&=&b'],
+])('a token in %s is logged as %s', (target, logged) => {
+  expect(lineOf(target)).toContain(`"GET ${logged} HTTP/1.1"`)
+})
+
+// prettier-ignore
+test.each([
+  ['marks',      `=${'?'.repeat(30_000)}`],
+  ['marks, =',   '?='.repeat(15_000)],
+  ['tokens',     'eyJ'.repeat(10_000)],
+  ['tokens, .',  'eyJa/.'.repeat(5_000)],
+  ['percents',   `?${'%'.repeat(30_000)}=`],
+])('what is long and made of %s takes no longer than its length', (_, text) => {
+  const begin = performance.now()
+  lineOf(`/p${text}`, [['Referer', text], ['User-Agent', text]])
+  expect(performance.now() - begin).toBeLessThan(60)
+})
+
 test('lines are gathered, and none is lost', async () => {
   const written: string[] = []
   const log = new AccessLog((text) => void written.push(text))
   const exchange = { head: { target: '/', minor: 0 } }
   const request = { ip: '::1', id: 'x', method: 'GET', headers: new HeaderList(), exchange }
-  for (let i = 0; i < 1000; i++) log.add(request as unknown as ProxiedRequest, 200, i)
+  const secrets = secretArguments([])
+  for (let i = 0; i < 1000; i++) log.add(request as unknown as ProxiedRequest, 200, i, secrets)
   expect(written.length).toBeWithin(1, 10)
   const limit = performance.now() + 1_000
   while (written.join('').split('\n').length < 1001 && performance.now() < limit) await Bun.sleep(5)

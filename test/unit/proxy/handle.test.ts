@@ -52,6 +52,7 @@ function proxyWith(handlers: readonly Handler[], router?: Snapshot['router']) {
     {
       router: router ?? (new Router([[route, prepared]]) as unknown as Snapshot['router']),
       globalPlan: { ...plan, slots: [] },
+      secretArguments: new Set(),
     },
   )
   let sent = ''

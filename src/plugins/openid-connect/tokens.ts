@@ -53,8 +53,8 @@ export interface Line {
   set: TokenSet
   /** Whether a client has presented the newest refresh token itself: until then presenting it asks for new tokens. */
   isPresented: boolean
-  /** Why the provider gives no more tokens. */
-  ended: Refusal | undefined
+  /** Why the provider gives no more tokens, and when it may be asked again whether it stays so. */
+  ended: { readonly refusal: Refusal; readonly retryAt: number } | undefined
   /** The one call that is under way. */
   pending: Promise<void> | undefined
   /** Until when the line is worth keeping; milliseconds since the epoch. */
@@ -111,7 +111,7 @@ export function createTokens(
       isPresented: set.refresh_token === presented,
       ended: undefined,
       pending: undefined,
-      lives: livesUntil(answer, set, config, now()),
+      lives: livesUntil(answer, set, now()),
     }
   }
 
@@ -123,11 +123,15 @@ export function createTokens(
         (answer) => {
           line.set = setOf(answer, config, now(), newest, line.set.id_token)
           line.isPresented = false
-          line.lives = livesUntil(answer, line.set, config, now())
+          line.ended = undefined
+          line.lives = livesUntil(answer, line.set, now())
           keep(line, refreshKey(line.set.refresh_token ?? newest))
         },
         (error: unknown) => {
-          if (isRefused(error)) line.ended = error
+          if (isRefused(error)) {
+            line.ended = { refusal: error, retryAt: now() + (cache_ttl_neg ?? cache_ttl) * 1000 }
+            line.set = { ...line.set, ends: 0 }
+          }
           throw error
         },
       )
@@ -145,7 +149,7 @@ export function createTokens(
       const begun = await lines.once(key, () => beginWith(secret, key))
       return { set: begun.set, line: begun, isCached: false }
     }
-    if (line.ended) throw line.ended
+    if (line.ended && now() < line.ended.retryAt) throw line.ended.refusal
     const { refresh_token } = line.set
     const asksForNew = secret === refresh_token && !line.isPresented
     if (isFresh(line.set) && !asksForNew) return { set: line.set, line, isCached: true }
@@ -252,18 +256,19 @@ function secondsToKeep(answer: TokenResponse, config: Lifetimes, now: number): n
   return seconds > 0 ? Math.min(Math.max(seconds, cache_ttl_min), cache_ttl_max) : 0
 }
 
-/** Until when a line is worth keeping: as long as its refresh token lives, or seems to. */
-function livesUntil(
-  answer: TokenResponse,
-  { ends, refresh_token }: TokenSet,
-  { cache_ttl }: Lifetimes,
-  now: number,
-): number {
+/** How long a line is kept whose refresh token does not say how long it lives; milliseconds. */
+const MONTH = 30 * 24 * 3600 * 1000
+
+/**
+ * Until when a line is worth keeping: as long as its refresh token lives. A line that is forgotten too early has its used
+ * token go to the provider again; one that is kept too long is pushed out by others.
+ */
+function livesUntil(answer: TokenResponse, { ends, refresh_token }: TokenSet, now: number): number {
   if (refresh_token === undefined) return ends
   const { refresh_expires_in = 0 } = answer
   // Keycloak writes 0 for a refresh token without an end.
   const told = refresh_expires_in > 0 ? refresh_expires_in : secondsLeft(refresh_token, now)
-  return Math.max(ends, now + (told ?? cache_ttl) * 1000)
+  return Math.max(ends, now + (told === undefined ? MONTH : told * 1000))
 }
 
 /** The seconds that a token has left by its own `exp`, if it is a JWT that has one. */

@@ -103,6 +103,31 @@ test.each(['unauthorized_client', 'provider_refused'] as const)(
   },
 )
 
+test('a line of opaque tokens outlives cache_ttl: its used token never goes to the provider again', async () => {
+  const tokens = create({ cache_ttl: 3600 })
+  over = { refresh_token: 'r2' }
+  await tokens.redeem('refresh_token', token('r1'))
+  now += 3_601_000
+  over = { refresh_token: 'r3' }
+  await tokens.redeem('refresh_token', token('r1'))
+  now += 7 * 24 * 3_600_000
+  await tokens.redeem('refresh_token', token('r1'))
+  expect(calls).toEqual(['refresh r1', 'refresh r2', 'refresh r3'])
+})
+
+test('a line that has ended is asked about again after cache_ttl_neg, by its newest token', async () => {
+  const tokens = create({ cache_ttl_neg: 10 })
+  over = { refresh_token: 'r2' }
+  await tokens.redeem('refresh_token', token('r1'))
+  failure = new Refusal('invalid_grant')
+  for (let i = 0; i < 2; i++)
+    await expect(tokens.redeem('refresh_token', token('r2'))).rejects.toThrow(failure)
+  now += 10_000
+  failure = undefined
+  expect((await tokens.redeem('refresh_token', token('r1'))).set.access_token).toBe('a3')
+  expect(calls).toEqual(['refresh r1', 'refresh r2', 'refresh r2'])
+})
+
 test('client credentials are asked about anew, never refreshed', async () => {
   const tokens = create()
   over = { refresh_token: 'r' }

@@ -72,6 +72,8 @@ interface State {
   /** The keys as they came, to tell whether new ones differ. */
   jwks: string
   loadedAt: number
+  /** The last good answer of each place of keys. */
+  jwksByUrl: ReadonlyMap<string, readonly unknown[]>
   /** Whether the discovery document is part of it. */
   isWhole: boolean
   triedAt: number
@@ -173,10 +175,15 @@ export function createDiscovery(
       [...urls].map((url) => relyingParty.loadKeys(url, allowHttp || configured.has(url))),
     )
     const failed = answers.find((answer) => answer.status === 'rejected')
-    const loaded = answers.filter((answer) => answer.status === 'fulfilled')
-    if (failed && loaded.length === 0) throw failed.reason
+    if (failed && answers.every((answer) => answer.status === 'rejected')) throw failed.reason
     if (failed) gateway.log.warn('some keys could not be loaded', { cause: failed.reason })
-    return loaded.flatMap(({ value }) => value)
+    const loaded = [...urls].map((url, i): [string, readonly unknown[]] => {
+      const answer = answers[i]!
+      return [url, answer.status === 'fulfilled' ? answer.value : (state.jwksByUrl.get(url) ?? [])]
+    })
+    // Where one place is down, its last answer goes on beside those of the others.
+    state.jwksByUrl = new Map(loaded)
+    return loaded.flatMap(([, keys]) => keys)
   }
 
   return {
@@ -213,6 +220,7 @@ function sharedState(config: Settings, gateway: Pick<Gateway, 'cache'>): State {
   const state: State = {
     provider: undefined,
     jwks: '',
+    jwksByUrl: new Map(),
     loadedAt: 0,
     isWhole: true,
     triedAt: 0,

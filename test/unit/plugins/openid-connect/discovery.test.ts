@@ -240,6 +240,15 @@ describe('what is configured goes before what is discovered', () => {
     expect(await statusOf(handler, await provider.accessToken())).toBe(200)
   })
 
+  test('keys whose address fails when they are due again are kept beside the others', async () => {
+    provider.instead['/more'] = () => ({ json: { keys: [next.jwk] } })
+    const handler = create(provider, { ...BEARER, extra_jwks_uris: [`${ISSUER}/more`] })
+    expect(await statusOf(handler, await provider.accessToken())).toBe(200)
+    provider.instead['/keys'] = down
+    provider.pass(3601)
+    expect(await statusOf(handler, await provider.accessToken())).toBe(200)
+  })
+
   test('token_endpoint', async () => {
     provider.instead['/elsewhere'] = () => ({ json: { access_token: 'x', token_type: 'bearer' } })
     const handler = create(provider, { ...HOW_TO, token_endpoint: `${ISSUER}/elsewhere` })

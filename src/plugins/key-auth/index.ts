@@ -23,6 +23,7 @@ export const keyAuth: Plugin<Config> = {
     const finish = (ctx: AccessContext, refusal: Exit | undefined) =>
       refusal && anonymous !== undefined ? becomeAnonymous(ctx, gateway, anonymous) : refusal
     return {
+      secretArguments: config.key_names,
       access(ctx) {
         const { request } = ctx
         if (!run_on_preflight && request.method === 'OPTIONS') return undefined

@@ -67,6 +67,8 @@ export function missingMethods({ auth_methods }: Pick<Settings, 'auth_methods'>)
 
 /** Finds the credential that counts: the first one, in the order of precedence. */
 export interface Search {
+  /** The names of the query's arguments that hold a credential. */
+  readonly secretArguments: readonly string[]
   /** Looks at all but the body. */
   find(ctx: AccessContext): Found | undefined
   /** Whether the body is worth reading, where nothing else was found. */
@@ -84,6 +86,7 @@ export function createSearch(config: Settings): Search {
   )
   const bodyFinders = finders.flatMap(({ findInBody }) => (findInBody ? [findInBody] : []))
   return {
+    secretArguments: finders.flatMap(({ secretArguments }) => secretArguments),
     find({ request }) {
       for (const finder of finders) {
         const found = finder.find(request)

@@ -104,6 +104,7 @@ export const openidConnect: Plugin<Config> = {
     }
 
     return {
+      secretArguments: search.secretArguments,
       access(ctx) {
         dropSpoofed(ctx.upstream.headers, headers)
         if (!run_on_preflight && ctx.request.method === 'OPTIONS') return undefined

@@ -147,6 +147,10 @@ test('an anonymous consumer that does not exist is a 500', async () => {
   ])
 })
 
+test('the access log is told the names of the arguments that hold keys', () => {
+  expect(create({ key_names: ['x-api-key', 'k'] }).secretArguments).toEqual(['x-api-key', 'k'])
+})
+
 test('Kong Identity is refused at load, never silently open', () => {
   const { faults } = check(keyAuth.schema, { principals: { enabled: true } })
   expect(faults?.[0]?.path).toEqual(['principals', 'enabled'])

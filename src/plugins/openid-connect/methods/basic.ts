@@ -26,6 +26,7 @@ export function createPairFinder(
 
   return {
     method,
+    secretArguments: [secret],
     find(request) {
       if (searchesHeader) {
         const raw = request.headers.get('authorization')

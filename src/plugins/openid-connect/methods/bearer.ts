@@ -40,6 +40,7 @@ export function createBearer(config: Config<typeof fields>): Finder {
 
   return {
     method: 'bearer',
+    secretArguments: [ARGUMENT],
     find(request) {
       if (searchesHeaders) {
         if (searchesScheme) {

@@ -5,6 +5,8 @@ import { Refusal } from '../refusal.ts'
 /** A way to authenticate: where it looks for credentials. What they are worth is found out elsewhere. */
 export interface Finder {
   readonly method: MethodName
+  /** The names of the query's arguments that hold what is secret. */
+  readonly secretArguments: readonly string[]
   /** Looks at headers, the query and cookies. */
   find(request: ClientRequest): Found | undefined
   /** Looks into the body; absent where the configuration does not ask for it. */

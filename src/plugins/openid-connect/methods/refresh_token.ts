@@ -16,7 +16,8 @@ export const fields = {
 /** Refresh tokens, which are redeemed at the provider (RFC 6749 §6). */
 export function createRefreshToken(config: Config<typeof fields>): Finder {
   const name = config.refresh_token_param_name
-  if (name === undefined) return { method: 'refresh_token', find: () => undefined }
+  if (name === undefined)
+    return { method: 'refresh_token', secretArguments: [], find: () => undefined }
   const types = config.refresh_token_param_type
   const searchesQuery = types.includes('query')
   const spelled = spelling(name)
@@ -29,6 +30,7 @@ export function createRefreshToken(config: Config<typeof fields>): Finder {
 
   return {
     method: 'refresh_token',
+    secretArguments: [name],
     find(request) {
       if (header) {
         const raw = request.headers.getSpelling(spelled)

@@ -172,3 +172,10 @@ describe('what was used is hidden from the service', () => {
     expect(ctx.upstream.query).toBe(query)
   })
 })
+
+test('the access log is told the names of the arguments that hold secrets', async () => {
+  const methods = ['bearer', 'refresh_token', 'password', 'client_credentials']
+  const config = { auth_methods: methods, refresh_token_param_name: 'rt' }
+  const { secretArguments } = create(new ScriptedProvider(await signingKey('one')), config)
+  expect(secretArguments?.toSorted()).toEqual(['access_token', 'client_secret', 'password', 'rt'])
+})

@@ -62,39 +62,33 @@ export const requestTermination: Plugin<Config> = {
 }
 
 function answerOf({ status_code, message, body, content_type }: Config): Exit {
-  const reason = { code: 'request_termination' }
   if (body !== undefined) {
     const headers = content_type === undefined ? [] : [['Content-Type', content_type] as const]
-    return { status: status_code, headers, body, reason }
+    return { status: status_code, headers, body }
   }
   const text = message ?? MESSAGES[status_code]
-  if (text === undefined) return { status: status_code, headers: [], body: '', reason }
-  return exit(status_code, { message: text }, [], reason)
+  if (text === undefined) return { status: status_code, headers: [], body: '' }
+  return exit(status_code, { message: text })
 }
 
 async function describe(config: Config, ctx: AccessContext): Promise<Exit> {
   const { request } = ctx
   const url = URL.parse(`${request.scheme}://${request.host}`)
-  return exit(
-    config.status_code,
-    {
-      message: config.message ?? MESSAGES[config.status_code],
-      request: {
-        scheme: request.scheme,
-        host: url?.hostname ?? request.host,
-        port: Number(url?.port) || (request.scheme === 'https' ? 443 : 80),
-        headers: gather(request.headers),
-        query: gather(new URLSearchParams(request.query)),
-        raw_body: Buffer.from(await request.body()).toString(),
-        method: request.method,
-        path: request.path,
-      },
-      matched_route: ctx.route,
-      matched_service: ctx.service,
+  return exit(config.status_code, {
+    message: config.message ?? MESSAGES[config.status_code],
+    request: {
+      scheme: request.scheme,
+      host: url?.hostname ?? request.host,
+      port: Number(url?.port) || (request.scheme === 'https' ? 443 : 80),
+      headers: gather(request.headers),
+      query: gather(new URLSearchParams(request.query)),
+      raw_body: Buffer.from(await request.body()).toString(),
+      method: request.method,
+      path: request.path,
     },
-    [],
-    { code: 'request_termination' },
-  )
+    matched_route: ctx.route,
+    matched_service: ctx.service,
+  })
 }
 
 /** Pairs as Kong shows them: names in lower case, one value as itself, several as a list. */

@@ -26,6 +26,11 @@ test.each([
   expect(headerOf(exit, 'content-type')).toBe(contentType)
 })
 
+test('an answer in maintenance is no line of the error log', async () => {
+  for (const config of [{}, { body: 'b' }, { status_code: 418 }, { echo: true }])
+    expect((await answer(config)).exit?.reason).toBeUndefined()
+})
+
 test('without its trigger the request goes on', async () => {
   const config = { trigger: 'X-Closed' }
   expect((await answer(config)).exit).toBeUndefined()

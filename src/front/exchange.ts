@@ -32,8 +32,10 @@ export interface ExchangeConnection {
 const EMPTY = new Uint8Array(0)
 /** How much of a body is kept for whoever asks for it first, before the client has to wait. */
 const EARLY_BYTES = 64 * 1024
-/** Only the form of a URL, for the framework: the path is ours to read, from the request line. */
+/** Only the form of a URL and a method, for the framework: ours are read from the request line. */
 const ANY_URL = 'http://gatehouse/'
+/** Never the client's: a method such as `constructor` is no route of an object that the framework looks into. */
+const ANY_METHOD = 'GET'
 
 /**
  * One request and its answer, on the wire. It stands in for the `Request` that Elysia's handler is given, and the
@@ -42,7 +44,7 @@ const ANY_URL = 'http://gatehouse/'
  */
 export class Exchange {
   readonly url = ANY_URL
-  readonly method: string
+  readonly method = ANY_METHOD
   readonly head: RequestHead
   readonly connection: ExchangeConnection
   /** `performance.now()` when the head had arrived. */
@@ -72,7 +74,6 @@ export class Exchange {
   constructor(connection: ExchangeConnection, head: RequestHead) {
     this.connection = connection
     this.head = head
-    this.method = head.method
     this.#decoder = new BodyDecoder(head.length)
     this.#continueOwed = head.expectsContinue
     this.#closes = !head.keepAlive
@@ -245,7 +246,7 @@ export class Exchange {
 
   #begin(status: number, length: number): void {
     this.status = status
-    this.#bodiless = this.method === 'HEAD' || status === 204 || status === 304
+    this.#bodiless = this.head.method === 'HEAD' || status === 204 || status === 304
     // What is left of a body that nobody read would be taken for the next request.
     if (!this.#decoder.done || this.connection.isDraining) this.#closes = true
     if (length < 0 && this.head.minor === 0) this.#closes = true

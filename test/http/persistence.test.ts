@@ -264,3 +264,14 @@ test('a gateway that stops answers what was asked, says that it closes, and drop
   expect(await busy.rest()).toBe('')
   await stopped
 })
+
+// prettier-ignore
+test.each(['constructor', '__proto__', 'toString', 'valueOf', 'hasOwnProperty', 'WS', '$'])(
+  'the method %s is one like another',
+  async (method) => {
+    using upstream = await service(answering(({ line }) => ok(line)))
+    await using running = await gateway(proxied(upstream.port))
+    const answer = await ask(running.port, get('/a').replace('GET', method))
+    expect(answer?.body.toString()).toBe(`${method} /a HTTP/1.1`)
+  },
+)

@@ -67,12 +67,13 @@ export class Forwarding implements Receiver, BodySink {
   start(body: Uint8Array | undefined): void {
     this.#body = body
     const idle = this.#client.take(this.#service.target)
-    this.#isReused = idle !== undefined
-    if (idle) this.#send(idle)
-    else this.#connect()
+    if (!idle) return this.#connect()
+    this.#isReused = true
+    this.#send(idle)
   }
 
   #connect(): void {
+    this.#isReused = false
     const { target, timeouts } = this.#service
     this.#client.connect(target, timeouts.connect).then(
       (connection) => (this.#isGone ? this.#client.release(connection) : this.#send(connection)),
@@ -193,7 +194,8 @@ export class Forwarding implements Receiver, BodySink {
       this.#ctx.request.exchange.abort()
       return this.#owner.finished(this.#ctx, error)
     }
-    if (this.#mayRepeat(error)) return this.start(this.#body)
+    // Not on the next kept connection, which may be as old: one request would be sent as often as there are any.
+    if (this.#mayRepeat(error)) return this.#connect()
     this.#ctx.request.exchange.onGone = undefined
     this.#owner.failed(this.#ctx, error)
   }

@@ -91,8 +91,6 @@ export class UpstreamConnection implements Waiter {
     this.#wait('connect_timeout', timeout)
     this.#receiver = { head() {}, data: () => true, drain() {}, fail: reject }
     const opened = (socket: Socket<UpstreamConnection>) => {
-      if (this.deadline === Infinity) return void socket.terminate()
-      this.#socket = socket
       this.#outbox = new Outbox(socket)
       this.deadline = Infinity
       this.#receiver = undefined
@@ -112,9 +110,14 @@ export class UpstreamConnection implements Waiter {
       }),
       socket: {
         open: (socket) => {
+          // It comes too late: nobody waits for it any more.
+          if (this.#receiver === undefined) return void socket.terminate()
+          // Kept before the handshake, so that a server which never shakes hands is left when the time is over.
+          this.#socket = socket
           if (!tls) opened(socket)
         },
         handshake: (socket, success, authorizationError) => {
+          if (this.#socket === undefined) return
           const refusal = tls?.verify
             ? (authorizationError ?? identityError(tls.serverName, socket))
             : undefined
@@ -156,10 +159,7 @@ export class UpstreamConnection implements Waiter {
     this.#heardAny = false
     this.#sentAll = last
     const ready = this.#outbox!.writeText(head, body)
-    this.#wait(
-      ready && last ? 'read_timeout' : 'write_timeout',
-      ready && last ? timeouts.read : timeouts.write,
-    )
+    this.#waitForServer(ready, last)
     return ready
   }
 
@@ -168,11 +168,16 @@ export class UpstreamConnection implements Waiter {
     if (!this.#socket) return true
     this.#sentAll = last
     const ready = this.#outbox!.writeText(before, part, after)
-    // While the client is slow with its body, nobody waits for the server.
+    this.#waitForServer(ready, last)
+    return ready
+  }
+
+  /** `ready`: the server has taken all that was sent. `last`: that was all there is. */
+  #waitForServer(ready: boolean, last: boolean): void {
     if (!ready) this.#wait('write_timeout', this.#timeouts.write)
     else if (last && !this.#isPaused) this.#wait('read_timeout', this.#timeouts.read)
+    // While the client is slow with its body, nobody waits for the server.
     else this.deadline = Infinity
-    return ready
   }
 
   pause(): void {
@@ -304,7 +309,8 @@ export class UpstreamConnection implements Waiter {
   }
 
   #drain(): void {
-    if (!this.#outbox?.flush()) return void this.#wait('write_timeout', this.#timeouts.write)
+    if (!this.#outbox) return
+    if (!this.#outbox.flush()) return void this.#wait('write_timeout', this.#timeouts.write)
     if (this.#isLeaving) return this.#end()
     this.deadline = Infinity
     if (this.#sentAll && !this.#isPaused) this.#wait('read_timeout', this.#timeouts.read)

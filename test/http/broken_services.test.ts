@@ -368,6 +368,33 @@ test('a GET on a kept connection that closes just then is sent again on a fresh 
   }
 })
 
+test('a GET that closes every connection it comes on is sent once more, however many are kept', async () => {
+  const closing: Script = async (wire) => {
+    await wire.message()
+    await eventually(() => upstream.requests.length >= 10)
+    wire.send(ok())
+    await wire.message()
+    wire.close()
+  }
+  using upstream = await service(async (wire, connection) =>
+    connection < 10 ? closing(wire, connection) : (await wire.message(), wire.close()),
+  )
+  await using running = await gateway(proxied(upstream.port, ONCE))
+  await Promise.all(Array.from({ length: 10 }, () => ask(running.port, GET)))
+  expectKongsError(await ask(running.port, GET.replace('/it', '/again')), 502)
+  expect(upstream.requests.filter(({ line }) => line.includes('/again'))).toHaveLength(2)
+})
+
+test('a client that is slow with its body is not taken for a service that takes nothing', async () => {
+  using upstream = await service(answering(({ body }) => ok(String(body))))
+  await using running = await gateway(proxied(upstream.port, 'retries: 0, write_timeout: 60'))
+  using wire = await Wire.to(running.port)
+  wire.send(POST.slice(0, -5))
+  await Bun.sleep(250)
+  wire.send('hello')
+  expect((await wire.message())?.body.toString()).toBe('hello')
+})
+
 test('a POST on a kept connection that closes just then is 502, not sent twice', async () => {
   using upstream = await service(closesWhenReused)
   await using running = await gateway(proxied(upstream.port))

@@ -4,7 +4,7 @@ import type { GatewaySettings } from '../../src/gateway.ts'
 import { createAuthority, type Certificate } from './authority.ts'
 import { gateway } from './gateway.ts'
 import { answering, ok, service } from './service.ts'
-import { ask, statusOf, Wire } from './wire.ts'
+import { ask, eventually, statusOf, Wire } from './wire.ts'
 
 const authority = createAuthority()
 if (!authority) console.log('skipped: services with TLS, because there is no openssl here')
@@ -75,6 +75,15 @@ describe.skipIf(!authority)('a service with TLS', () => {
       statuses: [200, 200],
     })
     expect(upstream.names).not.toContain('127.0.0.1')
+  })
+
+  test('that never shakes hands is left when the time is over', async () => {
+    const wires: Wire[] = []
+    using silent = await service((wire) => void wires.push(wire))
+    const yaml = `services: [{ name: s, url: "https://127.0.0.1:${silent.port}", connect_timeout: 100, retries: 0, routes: [{ name: r, paths: ["/"] }] }]`
+    await using running = await gateway(yaml)
+    expect(statusOf(await ask(running.port, GET))).toBe(504)
+    await eventually(() => wires.length === 1 && wires[0]!.ending !== undefined)
   })
 
   test('that speaks no TLS, closes or says nothing is 502 or 504, soon', async () => {

@@ -1,7 +1,17 @@
-import { openSync, writeSync } from 'node:fs'
+import { constants, fstatSync, openSync, writeSync } from 'node:fs'
 import { UnreadableFile } from './sources.ts'
 
 const STANDARD: Readonly<Record<string, number>> = { '/dev/stdout': 1, '/dev/stderr': 2 }
+
+/** Without blocking, since a pipe whose reader has stalled must not stall the gateway. */
+const FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK
+
+/** How many bytes wait for a reader; what comes then is dropped. */
+const MAX_WAITING = 1024 * 1024
+/** Milliseconds until a reader that had no room is offered the rest again. */
+const RETRY = 50
+/** Milliseconds that a slow reader has for the rest when the process ends. */
+const GRACE = 500
 
 /**
  * What writes to a log of Kong's settings: a path, `/dev/stdout`, `/dev/stderr`, or `off`, which writes nothing. Throws
@@ -9,19 +19,75 @@ const STANDARD: Readonly<Record<string, number>> = { '/dev/stdout': 1, '/dev/std
  */
 export function logWriter(path: string): ((text: string) => void) | undefined {
   if (path === 'off') return undefined
-  const fd = STANDARD[path] ?? open(path)
-  return (text) => {
-    try {
-      writeSync(fd, text)
-    } catch {
-      // A full disk or a reader that left must not stop the gateway.
+  const standard = STANDARD[path]
+  const fd = standard === undefined ? open(path) : withoutBlocking(standard)
+  let waiting: Uint8Array[] = []
+  let length = 0
+  let dropped = 0
+  let timer: Timer | undefined
+
+  function write(bytes: Uint8Array): void {
+    const rest = offer(fd, bytes)
+    waiting = rest.length > 0 ? [rest] : []
+    length = rest.length
+    if (length > 0) timer = setTimeout(retry, RETRY).unref()
+    else if (dropped > 0) {
+      const note = `${dropped} lines are missing here: nobody read the log\n`
+      dropped = 0
+      write(Buffer.from(note))
     }
   }
+
+  function retry(): void {
+    timer = undefined
+    write(Buffer.concat(waiting))
+  }
+
+  process.on('exit', () => {
+    const end = performance.now() + GRACE
+    for (let rest: Uint8Array = Buffer.concat(waiting); rest.length > 0; Bun.sleepSync(1)) {
+      rest = offer(fd, rest)
+      if (performance.now() > end) break
+    }
+  })
+  return (text) => {
+    const bytes = Buffer.from(text)
+    if (!timer) return write(bytes)
+    if (length + bytes.length > MAX_WAITING) {
+      dropped += text.split('\n').length - 1
+      return
+    }
+    waiting.push(bytes)
+    length += bytes.length
+  }
+}
+
+/** Writes what there is room for, and gives the rest. */
+function offer(fd: number, bytes: Uint8Array): Uint8Array {
+  let rest = bytes
+  try {
+    while (rest.length > 0) rest = rest.subarray(writeSync(fd, rest))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return rest
+    // A full disk or a reader that left must not stop the gateway.
+    return new Uint8Array()
+  }
+  return rest
+}
+
+/** A pipe can be opened a second time to write without blocking; whoever else writes to it is not disturbed. */
+function withoutBlocking(fd: number): number {
+  try {
+    if (fstatSync(fd).isFIFO()) return openSync(`/dev/fd/${fd}`, FLAGS)
+  } catch {
+    // Another user's pipe: as it was given.
+  }
+  return fd
 }
 
 function open(path: string): number {
   try {
-    return openSync(path, 'a')
+    return openSync(path, FLAGS, 0o666)
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     throw new UnreadableFile(

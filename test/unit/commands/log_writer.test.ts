@@ -1,0 +1,65 @@
+import { afterEach, beforeEach, expect, test } from 'bun:test'
+import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { until } from '../../e2e/until.ts'
+
+let folder: string
+let pipe: string
+let reader: number
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'log-'))
+  pipe = join(folder, 'pipe')
+  Bun.spawnSync(['mkfifo', pipe])
+  // For both directions, so that opening it does not wait for a writer.
+  reader = openSync(pipe, constants.O_RDWR | constants.O_NONBLOCK)
+})
+afterEach(() => {
+  closeSync(reader)
+  rmSync(folder, { recursive: true })
+})
+
+/** What stands in the pipe now. */
+function read(): string {
+  const bytes = Buffer.alloc(1024 * 1024)
+  try {
+    return bytes.toString('utf8', 0, readSync(reader, bytes))
+  } catch {
+    return ''
+  }
+}
+
+/** Writes four megabytes in numbered lines, says so, and then waits to be told to end. */
+const WRITER = `
+import { logWriter } from '${join(import.meta.dir, '../../../src/commands/log_writer.ts')}'
+const write = logWriter(process.argv.at(-1))
+for (let i = 0; i < 4000; i++) write(\`\${i} \${'x'.repeat(1000)}\\n\`)
+process.stderr.write('written')
+process.stdin.on('data', () => { write('last\\n'); process.exit(0) })
+`
+
+test.each(['/dev/stdout', 'a path'])(
+  'a reader of %s that stalls stops nobody, and learns what it missed',
+  async (place) => {
+    await using writer = Bun.spawn(
+      [process.execPath, '-e', WRITER, place === 'a path' ? pipe : place],
+      { stdin: 'pipe', stdout: openSync(pipe, 'w'), stderr: 'pipe' },
+    )
+    const said = await Promise.race([
+      new Response(writer.stderr).body!.getReader().read(),
+      Bun.sleep(4000),
+    ])
+    expect(said && Buffer.from(said.value ?? []).toString()).toBe('written')
+    let text = ''
+    await until('the note of what is missing', () => (text += read()).includes('missing here'))
+    const lines = text.split('\n').slice(0, -1)
+    const [note = '', ...whole] = [lines.pop(), ...lines]
+    expect(whole.every((line, i) => line === `${i} ${'x'.repeat(1000)}`)).toBe(true)
+    expect(note).toBe(`${4000 - whole.length} lines are missing here: nobody read the log`)
+    expect(whole.length).toBeGreaterThan(1000)
+    writer.stdin.write('end')
+    writer.stdin.flush()
+    await writer.exited
+    expect(read()).toBe('last\n')
+  },
+)

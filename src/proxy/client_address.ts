@@ -29,10 +29,23 @@ export class ClientAddress {
     const chain = head.headers
       .all(this.#settings.real_ip_header)
       .flatMap((each) => each.split(',').map((part) => part.trim()))
-    const known = chain.filter((each) => isIP(each) !== 0)
-    if (!this.#settings.real_ip_recursive) return known.at(-1) ?? peer
-    return known.findLast((each) => !this.isTrusted(each)) ?? known[0] ?? peer
+    // From the right, where the nearest proxy wrote: left of what cannot be read, anyone may have written.
+    let client = peer
+    for (const each of chain.reverse()) {
+      const address = addressIn(each)
+      if (address === undefined) break
+      client = address
+      if (!this.#settings.real_ip_recursive || !this.isTrusted(address)) break
+    }
+    return client
   }
+}
+
+/** The address in `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1` or `[2001:db8::1]:80`; some proxies add the client's port. */
+function addressIn(text: string): string | undefined {
+  const bare =
+    /^\[(.*)\](?::\d{1,5})?$/.exec(text)?.[1] ?? /^([\d.]+):\d{1,5}$/.exec(text)?.[1] ?? text
+  return isIP(bare) === 0 ? undefined : bare
 }
 
 function blockList(blocks: readonly string[]): BlockList {

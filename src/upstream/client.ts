@@ -1,7 +1,7 @@
 import { Deadlines } from '../http1/deadlines.ts'
 import { type ConnectionOwner, type Target, UpstreamConnection } from './connection.ts'
 
-/** Kong's `upstream_keepalive_*`: idle connections to one target, seconds they are kept, requests that one serves. */
+/** Kong's `upstream_keepalive_*`: idle connections to one target, seconds they are kept, requests that one serves; 0 of the last two is no limit. */
 export interface KeepaliveLimits {
   readonly poolSize: number
   readonly idleTimeout: number
@@ -19,7 +19,11 @@ export class UpstreamClient implements ConnectionOwner {
 
   /** `connectTo` sends what is meant for one `host:port` to another address, as curl's option of that name. */
   constructor(limits: KeepaliveLimits, connectTo: ReadonlyMap<string, Address> = new Map()) {
-    this.#limits = limits
+    this.#limits = {
+      poolSize: limits.poolSize,
+      idleTimeout: limits.idleTimeout || Infinity,
+      maxRequests: limits.maxRequests || Infinity,
+    }
     this.#connectTo = connectTo
   }
 

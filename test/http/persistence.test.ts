@@ -275,3 +275,15 @@ test.each(['constructor', '__proto__', 'toString', 'valueOf', 'hasOwnProperty', 
     expect(answer?.body.toString()).toBe(`${method} /a HTTP/1.1`)
   },
 )
+
+test('a connection to a service is kept without a limit where the limits are 0', async () => {
+  using upstream = await service(paths)
+  const settings = { idleTimeout: 0, maxRequests: 0 }
+  await using running = await gateway(proxied(upstream.port), { settings })
+  for (let i = 0; i < 3; i++) {
+    expect(statusOf(await ask(running.port, get('/a')))).toBe(200)
+    // Longer than it takes to notice a deadline.
+    await Bun.sleep(60)
+  }
+  expect(upstream.connections).toBe(1)
+})

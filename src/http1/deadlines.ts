@@ -30,10 +30,17 @@ export class Deadlines {
 
   #sweep(): void {
     const now = performance.now()
+    const faults: unknown[] = []
     for (const waiter of this.#waiters) {
       if (waiter.deadline > now) continue
       waiter.deadline = Infinity
-      waiter.expire()
+      try {
+        waiter.expire()
+      } catch (fault) {
+        faults.push(fault)
+      }
     }
+    // Only now, so that one waiter's fault is not the others'.
+    if (faults.length > 0) throw new AggregateError(faults, 'a deadline could not be kept')
   }
 }

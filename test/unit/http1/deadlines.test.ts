@@ -38,6 +38,20 @@ test('a deadline that was moved counts from there, and one that left counts no m
   for (const each of [moved, other]) deadlines.delete(each)
 })
 
+test('what one waiter throws does not keep the others from being told', async () => {
+  const code = `
+    const { Deadlines } = await import('${import.meta.dir}/../../../src/http1/deadlines.ts')
+    const deadlines = new Deadlines()
+    process.on('uncaughtException', ({ errors }) => console.log('fault ' + errors[0].message))
+    const add = (expire) => deadlines.add({ deadline: performance.now() + 20, expire })
+    add(() => { throw new Error('oops') })
+    add(() => { console.log('told'); setTimeout(() => process.exit(0), 100) })`
+  const child = Bun.spawn([process.execPath, '-e', code])
+  const timer = setTimeout(() => child.kill(), 1_500)
+  expect(await new Response(child.stdout).text()).toBe('told\nfault oops\n')
+  clearTimeout(timer)
+})
+
 test('without waiters nothing keeps the process', async () => {
   const code = `
     const { Deadlines } = await import('${import.meta.dir}/../../../src/http1/deadlines.ts')

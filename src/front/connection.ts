@@ -204,6 +204,8 @@ export class ClientConnection implements ExchangeConnection, Waiter {
     this.#ahead = undefined
     if (this.#isClosing) return
     if (!this.#exchange && this.#outbox.isEmpty) {
+      // A large body that came whole had paused the socket, and was answered before anybody asked for it.
+      if (this.#isPaused) this.resumeReading()
       if (at >= bytes.length) return void (this.deadline = performance.now() + IDLE_TIMEOUT)
       if (this.#searched === 0) this.deadline = performance.now() + HEAD_TIMEOUT
       this.#searched = bytes.length - at

@@ -149,6 +149,8 @@ export class Exchange {
   readBody(limit: number): Promise<Uint8Array> {
     return (this.#whole ??= new Promise((resolve, reject) => {
       if (this.head.length === 0) return resolve(EMPTY)
+      // Whoever asks after the client has left is told so: no part will come, nor the word that none will.
+      if (this.isOver) return reject(new BadMessage('the request body ended early'))
       if (this.head.length > limit)
         return reject(new BodyTooLarge(`the body is larger than ${limit} bytes`))
       const parts: Uint8Array[] = []

@@ -80,12 +80,12 @@ export class Proxy implements ForwardingOwner {
     if (!target) return this.#error(ctx, 503, 'no Service found with those values')
     const forwarding = new Forwarding(ctx, target, this.#options.client, this)
     ctx.forwarding = forwarding
-    const body = ctx.upstream.body ?? exchange.bodyAtOnce()
-    if (body || !exchange.bodyWasRead)
-      return forwarding.start(exchange.hasBody || ctx.upstream.body ? body : undefined)
+    const { body } = ctx.upstream
+    if (body || !exchange.hasBody) return forwarding.start(body)
+    if (!exchange.bodyWasRead) return forwarding.start(exchange.bodyAtOnce())
     exchange
       .readBody(Infinity)
-      .then((read) => forwarding.start(exchange.hasBody ? read : undefined))
+      .then((read) => forwarding.start(read))
       .catch((error) => this.#failedAccess(ctx, error))
   }
 

@@ -16,9 +16,11 @@ export function runAccess(plan: Plan, ctx: RequestContext, from = 0): Awaitable<
     ctx.running = instance
     const result = instance.handler.access(ctx)
     if (result instanceof Promise) {
-      return result.then((exit) =>
-        exit ? collect(plan, ctx, i + 1, exit) : runAccess(plan, ctx, i + 1),
-      )
+      return result.then((exit) => {
+        if (exit) return collect(plan, ctx, i + 1, exit)
+        // The client has left meanwhile: nobody is asked on its behalf.
+        return ctx.request.exchange.isOver ? undefined : runAccess(plan, ctx, i + 1)
+      })
     }
     if (result) return collect(plan, ctx, i + 1, result)
   }

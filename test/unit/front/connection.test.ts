@@ -8,7 +8,7 @@ const POST = 'POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 10\r\n\r\n'
 const EMPTY = new Uint8Array(0)
 
 /** A connection whose socket is the test's, with the exchanges that it began. */
-function connect() {
+function connect(handle: (exchange: Exchange) => void = () => {}) {
   const exchanges: Exchange[] = []
   const faults: BadMessage[] = []
   const socket = { sent: '', takes: Infinity, isPaused: false, state: 'open' }
@@ -31,7 +31,10 @@ function connect() {
     {
       deadlines: { add() {}, delete() {} } as never,
       isDraining: false,
-      handle: (exchange) => void exchanges.push(exchange),
+      handle(exchange) {
+        exchanges.push(exchange)
+        handle(exchange)
+      },
       refuse: (_, fault) => void faults.push(fault),
     },
   )
@@ -162,4 +165,21 @@ test('a body can be read whole, twice, and not beyond its limit', async () => {
   const other = connect()
   other.receive(POST)
   expect(other.exchanges[0]!.readBody(9)).rejects.toThrow('larger than 9 bytes')
+})
+
+test('a large body that came whole and was answered at once does not stop the next request', () => {
+  const connection = connect((exchange) => exchange.respond(404, '', EMPTY))
+  const post = 'POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 150000\r\n\r\n'
+  connection.receive(post + 'a'.repeat(150_000))
+  expect([connection.socket.isPaused, connection.patience()]).toEqual([false, 75])
+  connection.receive(GET)
+  expect(connection.socket.sent.match(/HTTP\/1\.1 404/g)).toHaveLength(2)
+})
+
+test('who asks for a body after its client has left is told so', async () => {
+  const { receive, connection, exchanges } = connect()
+  receive(POST)
+  connection.closed()
+  const read = exchanges[0]!.readBody(10).catch((error: Error) => error.message)
+  expect(await Promise.race([read, Bun.sleep(500)])).toBe('the request body ended early')
 })

@@ -171,6 +171,24 @@ test('a client that leaves while a plugin works is logged and not answered', asy
   expect([logged, sent()]).toEqual([[499], ''])
 })
 
+test('a plugin whose turn comes after the client has left is not run', async () => {
+  let goOn = () => {}
+  let ran = 0
+  const logged: number[] = []
+  const { receive, leave } = proxyWith([
+    {
+      access: () => new Promise((resolve) => (goOn = () => resolve(undefined))),
+      log: ({ status }) => void logged.push(status),
+    },
+    { access: () => void ran++ as undefined },
+  ])
+  receive(GET)
+  leave()
+  goOn()
+  await until(() => logged.length > 0)
+  expect([logged, ran]).toEqual([[499], 0])
+})
+
 test('a fault of our own breaks the connection off and is logged; nothing waits for ever', () => {
   const router = {
     match: () => {

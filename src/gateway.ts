@@ -108,10 +108,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       return cache as Cache<V>
     },
   }
+  const known = options.plugins ?? plugins
   const load = (files: readonly SourceFile[]) => {
-    const loaded = loadDeclarative(files, { env: options.env, plugins: options.plugins ?? plugins })
+    const loaded = loadDeclarative(files, { env: options.env, plugins: known })
     if (loaded.faults) return loaded
-    return { snapshot: prepare(loaded, shared, settings), warnings: loaded.warnings }
+    return { snapshot: prepare(loaded, shared, settings, known), warnings: loaded.warnings }
   }
 
   const first = load(options.files)

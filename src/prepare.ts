@@ -1,7 +1,6 @@
 import type { Loaded } from './declarative/load.ts'
 import type { Consumer, Service } from './entities/index.ts'
 import type { Gateway as PluginGateway, Consumers, Plugin } from './pdk.ts'
-import { plugins } from './plugins/index.ts'
 import { secretArguments } from './proxy/access_log.ts'
 import type { ServiceTarget } from './proxy/forwarding.ts'
 import { type Instance, makePlan } from './proxy/plan.ts'
@@ -21,6 +20,7 @@ export function prepare(
   loaded: LoadedEntities,
   shared: Pick<PluginGateway, 'cache' | 'fetch' | 'now' | 'log'>,
   tls: TlsSettings,
+  plugins: ReadonlyMap<string, Plugin>,
 ): Snapshot {
   const { entities } = loaded
   const consumers = indexConsumers(loaded)
@@ -29,7 +29,8 @@ export function prepare(
   const instances = entities.plugins
     .filter(({ enabled }) => enabled)
     .map((entity): Instance => {
-      const plugin = plugins.get(entity.name) as Plugin
+      const plugin = plugins.get(entity.name)
+      if (!plugin) throw new Error(`the plugin ${entity.name} was loaded, and is not there`)
       const place = () => loaded.place(entity)
       return {
         plugin,
@@ -62,7 +63,8 @@ export function prepare(
 }
 
 function targetOf(service: Service, { ca, tls_certificate_verify }: TlsSettings): ServiceTarget {
-  const { host, port, protocol } = service
+  const { port, protocol } = service
+  const host = service.host.replace(/^\[|\]$/g, '')
   const verify = service.tls_verify ?? tls_certificate_verify
   const tls =
     protocol === 'https' ? { serverName: host, verify, ca: verify ? ca : undefined } : undefined
@@ -79,7 +81,9 @@ function targetOf(service: Service, { ca, tls_certificate_verify }: TlsSettings)
 
 /** The `Host` field: with the port unless it is the protocol's own. */
 function hostField({ protocol, host, port }: Service): string {
-  return port === (protocol === 'https' ? 443 : 80) ? host : `${host}:${port}`
+  // RFC 3986 §3.2.2: an address of IPv6 stands in brackets, or its end could not be told from the port.
+  const name = host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
+  return port === (protocol === 'https' ? 443 : 80) ? name : `${name}:${port}`
 }
 
 function indexConsumers({ entities }: LoadedEntities): Consumers {

@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import { DEFAULT_SETTINGS } from '../../src/gateway.ts'
 import { VERSION } from '../../src/version.ts'
 import { gateway, proxied, type TestGatewayOptions } from './gateway.ts'
-import { answering, ok, service } from './service.ts'
+import { answering, echo, ok, service } from './service.ts'
 import { ask, field, statusOf } from './wire.ts'
 
 /** One request through a gateway: what the service got and what the client got, line by line. */
@@ -484,4 +484,20 @@ test('unless a trusted proxy took it by HTTPS; a stranger cannot say so', async 
     statusOf((await exchanged(request, { route: HTTPS_ONLY, options })).answer),
   )
   expect(await Promise.all(statuses)).toEqual([200, 426])
+})
+
+// prettier-ignore
+test.each([
+  ['http://[::1]',      '[::1]'],
+  ['http://[::1]:8080', '[::1]:8080'],
+])('%s is asked by the host %s', async (url, host) => {
+  using upstream = await service(echo)
+  const at = { host: '127.0.0.1', port: upstream.port }
+  const connectTo = new Map(['::1:80', '::1:8080'].map((each) => [each, at]))
+  await using running = await gateway(
+    `services: [{ name: s, url: "${url}", routes: [{ name: r, paths: ["/"] }] }]`,
+    { connectTo },
+  )
+  const answer = await ask(running.port, 'GET / HTTP/1.1\r\nHost: a.test\r\n\r\n')
+  expect(String(answer?.body)).toContain(`Host: ${host}\r\n`)
 })

@@ -1,11 +1,11 @@
 import * as oauth from 'oauth4webapi'
 import type { Gateway } from '../../pdk.ts'
+import { isRecord } from '../../schema/check.ts'
 import { array, boolean, type Config, number, string } from '../../schema/field.ts'
 import { badHeaderName, badHeaderValue } from '../header.ts'
-import { advise, type Failure } from './advice.ts'
 import { chooseAuth, type Client } from './client.ts'
+import { type Attempt, InvalidAnswer, refusalOf } from './failure.ts'
 import type { Issuer } from './issuer.ts'
-import { type Code, quotable, Refusal } from './refusal.ts'
 
 const argument = string('A text.')
 
@@ -166,7 +166,7 @@ export function createRelyingParty(
         const answer = await fetch(url, { method: 'GET', headers, body: undefined })
         if (answer.status !== 200) throw new InvalidAnswer(`the keys answered ${answer.status}`)
         const document: unknown = await answer.json()
-        const keys = isObject(document) ? document.keys : undefined
+        const keys = isRecord(document) ? document.keys : undefined
         if (!Array.isArray(keys)) throw new InvalidAnswer('the answer is no JWK set')
         return keys
       }),
@@ -190,12 +190,6 @@ export function createRelyingParty(
         oauth.clientCredentialsGrantRequest(as, clientOf(at), authOf(at), additionalParameters, options),
       ),
   }
-}
-
-interface Attempt {
-  url: URL
-  status?: number
-  mediaType?: string | undefined
 }
 
 interface FetchOptions {
@@ -234,11 +228,6 @@ function clientSecretBasic(client_secret: string): oauth.ClientAuth {
   }
 }
 
-/** An answer that the library takes for right, but that cannot be used. */
-class InvalidAnswer extends Error {
-  override readonly name = 'InvalidAnswer'
-}
-
 /** Judges a token endpoint's answer. Throws the library's errors and `InvalidAnswer`. */
 async function judge(
   as: oauth.AuthorizationServer,
@@ -253,7 +242,7 @@ async function judge(
     .clone()
     .json()
     .catch(() => undefined)
-  if (!isObject(document)) {
+  if (!isRecord(document)) {
     await oauth.processGenericTokenEndpointResponse(as, client, answer)
     throw new InvalidAnswer('the answer is no JSON object')
   }
@@ -306,79 +295,9 @@ function metadataOf(document: Readonly<Record<string, unknown>> & { issuer: stri
 
 async function issuerOf(answer: { json(): Promise<unknown> }): Promise<URL | null> {
   const document: unknown = await answer.json().catch(() => undefined)
-  return isObject(document) && typeof document.issuer === 'string'
+  return isRecord(document) && typeof document.issuer === 'string'
     ? URL.parse(document.issuer)
     : null
-}
-
-/** The OAuth error codes (RFC 6749 §5.2) that have a meaning of their own in the log. */
-const OAUTH_CODES: ReadonlySet<string> = new Set<Code>([
-  'invalid_grant',
-  'invalid_client',
-  'unauthorized_client',
-  'invalid_scope',
-])
-
-/** What the gateway's client says when a connection fails, by what it means here. */
-const CONNECTION_CODES: Readonly<Record<string, Code>> = {
-  name_resolution_failed: 'provider_unreachable',
-  connect_failed: 'provider_unreachable',
-  tls_failed: 'provider_unreachable',
-  closed: 'provider_unreachable',
-  connect_timeout: 'provider_timeout',
-  write_timeout: 'provider_timeout',
-  read_timeout: 'provider_timeout',
-  invalid_response: 'provider_invalid_response',
-}
-
-/** Says what went wrong and what to do, without the library's causes, which hold tokens and secrets. */
-function refusalOf(error: unknown, what: string, isCallers: boolean, last: Attempt): Refusal {
-  const { url, status, mediaType } = last
-  const place = `${url.origin}${url.pathname}`
-  const refuse = (code: Code, sentence: string, fault?: string) => {
-    const failure: Failure = {
-      code,
-      what,
-      url,
-      isCallers,
-      ...(status !== undefined && { status }),
-      ...(mediaType !== undefined && { mediaType }),
-      ...(fault !== undefined && { fault }),
-    }
-    const advice = advise(failure)
-    return new Refusal(code, advice === undefined ? sentence : `${sentence}; ${advice}`)
-  }
-  if (error instanceof oauth.ResponseBodyError) {
-    const code = OAUTH_CODES.has(error.error) ? (error.error as Code) : 'provider_refused'
-    const detail =
-      error.error_description === undefined ? '' : ` (${quotable(error.error_description)})`
-    return refuse(code, `${place} answered ${error.status} ${quotable(error.error)}${detail}`)
-  }
-  if (status !== undefined) {
-    const media = mediaType === undefined ? '' : ` ${quotable(mediaType)}`
-    const sentence = `${place} answered ${status}${media}, not what was asked for`
-    return refuse('provider_invalid_response', `${sentence}: ${explanation(error)}`)
-  }
-  const fault = faultOf(error)
-  const code = fault === undefined ? undefined : CONNECTION_CODES[fault]
-  if (code === undefined && error instanceof oauth.OperationProcessingError)
-    return refuse('provider_invalid_response', explanation(error))
-  const message = error instanceof Error ? quotable(error.message) : 'unknown'
-  return refuse(code ?? 'provider_unreachable', `${place} could not be asked: ${message}`, fault)
-}
-
-function faultOf(error: unknown): string | undefined {
-  return isObject(error) && typeof error.code === 'string' ? error.code : undefined
-}
-
-/** The library's messages name what is wrong, and hold nothing of the answer. */
-function explanation(error: unknown): string {
-  if (error instanceof InvalidAnswer) return error.message
-  return error instanceof oauth.OperationProcessingError ||
-    error instanceof oauth.UnsupportedOperationError ||
-    error instanceof TypeError
-    ? quotable(error.message)
-    : 'the answer cannot be read'
 }
 
 /** The pairs of two lists of one length; a name without a value is sent empty. */
@@ -387,8 +306,4 @@ function pairs(
   values: readonly string[] | undefined,
 ): [string, string][] {
   return (names ?? []).map((name, i) => [name, values?.[i] ?? ''])
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

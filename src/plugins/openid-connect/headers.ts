@@ -68,20 +68,8 @@ export interface IdentityHeaders {
 }
 
 export function createIdentityHeaders(config: Config<typeof fields>): IdentityHeaders {
-  const upstream = [
-    token(config.upstream_access_token_header, 'access_token'),
-    token(config.upstream_id_token_header, 'id_token'),
-    token(config.upstream_refresh_token_header, 'refresh_token'),
-    ...(config.upstream_headers ?? []).map(claim),
-    ...older(config.upstream_headers_claims, config.upstream_headers_names),
-  ].filter((rule) => rule !== undefined)
-  const downstream = [
-    token(config.downstream_access_token_header, 'access_token'),
-    token(config.downstream_id_token_header, 'id_token'),
-    token(config.downstream_refresh_token_header, 'refresh_token'),
-    ...(config.downstream_headers ?? []).map(claim),
-    ...older(config.downstream_headers_claims, config.downstream_headers_names),
-  ].filter((rule) => rule !== undefined)
+  const upstream = rulesOf(config, 'upstream')
+  const downstream = rulesOf(config, 'downstream')
   return {
     spellings: [...new Set(upstream.map(({ name }) => spelling(name)))],
     upstream: (identity) => upstream.flatMap((rule) => fieldOf(rule, identity)),
@@ -98,6 +86,16 @@ export function dropSpoofed(headers: HeaderList, { spellings }: IdentityHeaders)
 interface Rule {
   readonly name: string
   value(identity: Identity): string | undefined
+}
+
+function rulesOf(config: Config<typeof fields>, whither: 'upstream' | 'downstream'): Rule[] {
+  return [
+    token(config[`${whither}_access_token_header`], 'access_token'),
+    token(config[`${whither}_id_token_header`], 'id_token'),
+    token(config[`${whither}_refresh_token_header`], 'refresh_token'),
+    ...(config[`${whither}_headers`] ?? []).map(claim),
+    ...older(config[`${whither}_headers_claims`], config[`${whither}_headers_names`]),
+  ].filter((rule) => rule !== undefined)
 }
 
 function fieldOf({ name, value }: Rule, identity: Identity): [string, string][] {

@@ -6,14 +6,14 @@ import type {
   Service,
 } from '../entities/index.ts'
 import type { Plugin } from '../pdk.ts'
-import { check } from '../schema/check.ts'
+import { check, isRecord } from '../schema/check.ts'
 import { nearest } from '../schema/nearest.ts'
 import { type Draft, expand } from './expand.ts'
 import { type LocatedFault, printPath, type SourceFile } from './faults.ts'
 import { type Kind, KINDS } from './kinds.ts'
 import { mergeMeta } from './merge.ts'
 import { type ParsedFile, parseFile } from './parse.ts'
-import { References } from './references.ts'
+import { References, UNRESOLVED } from './references.ts'
 import type { Env } from './template.ts'
 import { findVaultReferences } from './vault_reference.ts'
 
@@ -130,7 +130,7 @@ class Checker {
       else this.#unknown.set(name, { draft, times: 1 })
       return undefined
     }
-    if (plugin.authenticates && consumer) {
+    if (plugin.authenticates && isRecord(consumer) && consumer.id !== UNRESOLVED) {
       // Kong's `no_consumer`. It would never run: before it has run nobody knows the consumer, and the way would be open.
       const hint = `${name} finds out who the consumer is, so it cannot be for one of them`
       this.#fault(draft, ['consumer'], 'value must be null', hint)

@@ -11,7 +11,7 @@ const UNSAID: ReadonlyMap<string, string> = new Map([
 ])
 
 /** Stands for the id of an entity that could not be found: the fault is noted, and the schema need not add another. */
-const UNRESOLVED = 'unresolved'
+export const UNRESOLVED = 'unresolved'
 
 /** Follows the references between entities, and refuses two entities that are one. */
 export class References {

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { isAbsolute, join } from 'node:path'
 import type { LocatedFault, SourceFile } from './declarative/faults.ts'
+import { isVaultReference } from './declarative/vault_reference.ts'
 import { LEVELS, type Level } from './log.ts'
 import { nearest } from './schema/nearest.ts'
 
@@ -12,8 +13,6 @@ export type Conf = {
 export interface ListenAddress {
   readonly host: string
   readonly port: number
-  /** What stands behind the address, such as `reuseport`. */
-  readonly flags: readonly string[]
 }
 
 export type LoadedConf =
@@ -117,7 +116,7 @@ export function loadConf({
   const warnings: string[] = []
   for (const [name, value] of given) {
     const known = Object.hasOwn(ALIASES, name) ? ALIASES[name]! : name
-    if (/^\{vault:\/\/.*\}$/s.test(value.text))
+    if (isVaultReference(value.text))
       faults.push(value.fault('references to vaults are not supported yet'))
     else if (Object.hasOwn(SETTINGS, known)) values.set(known, value)
     else if (Object.hasOwn(FIXED, name)) faults.push(...fixedFault(name, value))
@@ -245,7 +244,7 @@ function readAddress(entry: string): ListenAddress {
   if (later) throw new BadSetting(`${later} is not supported yet; remove it`)
   const unknown = flags.find((flag) => !FLAG.test(flag))
   if (unknown) throw new BadSetting(`unknown flag "${unknown}"`)
-  return { host: bracketed ?? (plain === '*' ? '0.0.0.0' : plain!), port, flags }
+  return { host: bracketed ?? (plain === '*' ? '0.0.0.0' : plain!), port }
 }
 
 /** nginx's levels above `error` are told as `error`. */

@@ -29,7 +29,7 @@ export function printFaults(faults: readonly LocatedFault[]): string {
 }
 
 /** One fault as text: a line, and below it what to type. */
-export function printFault({ file, line, column, path, message, hint }: LocatedFault): string {
+function printFault({ file, line, column, path, message, hint }: LocatedFault): string {
   const place = [file, line, column].filter((each) => each !== undefined).join(':')
   const [advice, ...below] = (hint ?? '').split('\n')
   const what = `${path === '' ? '' : ` ${path}`}: ${message}${advice ? `; ${advice}` : ''}`

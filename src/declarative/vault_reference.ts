@@ -2,10 +2,15 @@ import { isRecord } from '../schema/check.ts'
 import type { Field } from '../schema/field.ts'
 import type { Path } from './parse.ts'
 
+/** Whether a text is a reference to a vault, as Kong writes them: `{vault://env/secret}`. */
+export function isVaultReference(text: string): boolean {
+  return /^\{vault:\/\/.*\}$/s.test(text)
+}
+
 /** Finds the `{vault://…}` references in `value`: only where the schema lets a field hold one are they more than text. */
 export function findVaultReferences(field: Field, value: unknown, path: Path = []): Path[] {
   if (typeof value === 'string')
-    return field.rules.referenceable && /^\{vault:\/\/.*\}$/s.test(value) ? [path] : []
+    return field.rules.referenceable && isVaultReference(value) ? [path] : []
   const element = field.element
   if (Array.isArray(value))
     return element

@@ -27,12 +27,12 @@ function withPort(host: Host, digits: string | undefined): Host | string {
   return Number(digits) > 65535 ? 'invalid port number' : { ...host, port: Number(digits) }
 }
 
-export function isIpv4(text: string): boolean {
+function isIpv4(text: string): boolean {
   const parts = text.split('.')
   return parts.length === 4 && parts.every((each) => /^\d{1,3}$/.test(each) && Number(each) <= 255)
 }
 
-export function isIpv6(text: string): boolean {
+function isIpv6(text: string): boolean {
   const halves = text.split('::')
   const groups = halves.flatMap((half) => (half === '' ? [] : half.split(':')))
   if (!groups.every((each) => /^[0-9a-f]{1,4}$/i.test(each))) return false

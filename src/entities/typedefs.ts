@@ -14,7 +14,7 @@ export const PROTOCOLS = [
 ] as const
 
 /** Kong's rule for a UUID; gives the message if `value` is none. */
-export function notUuid(value: string): string | undefined {
+function notUuid(value: string): string | undefined {
   return isUuid(value) ? undefined : 'expected a valid UUID'
 }
 

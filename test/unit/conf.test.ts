@@ -12,7 +12,7 @@ function faults(env: Record<string, string>, text = '') {
   return printFaults(loadConf({ env, file: { name: 'kong.conf', text } }).faults ?? [])
 }
 
-const address = (host: string, port: number, ...flags: string[]) => ({ host, port, flags })
+const address = (host: string, port: number) => ({ host, port })
 
 test('without settings it listens on all addresses, and tells its health to this machine alone', () => {
   expect(conf({}).conf).toMatchObject({
@@ -32,7 +32,7 @@ test('without settings it listens on all addresses, and tells its health to this
 
 // prettier-ignore
 test.each([
-  ['proxy_listen',              '127.0.0.1:9000 reuseport backlog=16384',  [address('127.0.0.1', 9000, 'reuseport', 'backlog=16384')]],
+  ['proxy_listen',              '127.0.0.1:9000 reuseport backlog=16384',  [address('127.0.0.1', 9000)]],
   ['proxy_listen',              '[::1]:9000, localhost:9001, *:0',         [address('::1', 9000), address('localhost', 9001), address('0.0.0.0', 0)]],
   ['status_listen',             'off',                                     []],
   ['log_level',                 'debug',                                   'debug'],

@@ -14,8 +14,11 @@ export class MemoryCache<V> implements Cache<V> {
   readonly #limit: number
   readonly #now: () => number
   #turn = 0
+  /** Goes round the entries, for ever. */
+  #hand: Iterator<[string, Entry<V>]>
 
   constructor(limit: number, now: () => number) {
+    this.#hand = this.#entries.entries()
     this.#limit = limit
     this.#now = now
   }
@@ -39,12 +42,25 @@ export class MemoryCache<V> implements Cache<V> {
   set(key: string, value: V, ttl: number): void {
     this.#entries.delete(key)
     if (!(ttl > 0)) return
-    this.#entries.set(key, { value, ends: this.#now() + ttl * 1000, turn: ++this.#turn })
+    const now = this.#now()
+    this.#entries.set(key, { value, ends: now + ttl * 1000, turn: ++this.#turn })
+    this.#dropEnded(now)
     if (this.#entries.size > this.#limit) this.#entries.delete(this.#entries.keys().next().value!)
   }
 
   delete(key: string): void {
     this.#entries.delete(key)
+  }
+
+  /** For each value that comes two are looked at, so that what has ended goes before what is of use, and soon. */
+  #dropEnded(now: number): void {
+    for (let i = 0; i < 2; i++) {
+      let next = this.#hand.next()
+      if (next.done) next = (this.#hand = this.#entries.entries()).next()
+      if (next.done) return
+      const [key, { ends }] = next.value
+      if (ends <= now) this.#entries.delete(key)
+    }
   }
 
   once(key: string, load: () => Promise<V>): Promise<V> {

@@ -80,3 +80,12 @@ test('a failure is told to all who wait, and the next one may try', async () => 
   expect(both.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
   expect(await cache.once('a', async () => 'up')).toBe('up')
 })
+
+test('what has ended makes room before what is of use does', () => {
+  let now = 0
+  const cache = new MemoryCache<number>(100, () => now)
+  for (let i = 0; i < 100; i++) cache.set(`${i}`, i, i === 20 ? 3600 : 1)
+  now = 2_000
+  for (let i = 0; i < 99; i++) cache.set(`new ${i}`, i, 3600)
+  expect([cache.get('20'), cache.get('new 0'), cache.get('new 98')]).toEqual([20, 0, 98])
+})

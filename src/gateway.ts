@@ -1,6 +1,7 @@
 import { MemoryCache } from './cache/memory.ts'
 import type { LocatedFault, SourceFile } from './declarative/faults.ts'
 import { loadDeclarative } from './declarative/load.ts'
+import { Capacity } from './front/capacity.ts'
 import { Listener } from './front/listener.ts'
 import type { Cache, Log, Plugin } from './pdk.ts'
 import { plugins } from './plugins/index.ts'
@@ -34,6 +35,8 @@ export interface GatewayOptions {
 
 export interface GatewaySettings extends ClientAddressSettings, KeepaliveLimits {
   readonly fields: FieldSettings
+  /** Clients connected at once. Unless given: Kong's 16384, or what the limit of open files has room for. */
+  readonly maxConnections?: number
   /** Bytes; 0 is no limit. */
   readonly maxBodySize: number
   /** PEM of the authorities that are trusted in place of the built-in ones. */
@@ -133,11 +136,13 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   )
   const app = createApp((exchange) => proxy.handle(exchange))
   const listeners: Listener[] = []
+  const capacity = new Capacity(settings.maxConnections)
   try {
     for (const { host, port } of options.listen) {
       const listener = new Listener({
         host,
         port,
+        capacity,
         handle: (exchange) => void app.fetch(exchange as unknown as Request),
         refuse(connection, fault) {
           const request_id = nextRequestId()

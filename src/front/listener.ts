@@ -1,6 +1,7 @@
 import type { Socket } from 'bun'
 import { Deadlines } from '../http1/deadlines.ts'
 import type { BadMessage } from '../http1/head.ts'
+import type { Capacity } from './capacity.ts'
 import { ClientConnection, type ConnectionOwner } from './connection.ts'
 import type { Exchange } from './exchange.ts'
 
@@ -11,6 +12,8 @@ export interface ListenerOptions {
   readonly host: string
   /** 0 takes a free port. */
   readonly port: number
+  /** Shared by all listeners. Who finds no place is let go at once. */
+  readonly capacity: Capacity
   handle(exchange: Exchange): void
   refuse(connection: ClientConnection, fault: BadMessage): void
   /** A fault of our own while a connection was served. The connection is closed already. */
@@ -68,7 +71,8 @@ export class Listener implements ConnectionOwner {
       socket: {
         open: (socket) => {
           // A client that has left already has no address, and its socket no connection.
-          if (socket.remoteAddress === undefined) return void socket.terminate()
+          if (socket.remoteAddress === undefined || !options.capacity.enter())
+            return void socket.terminate()
           socket.data = new ClientConnection(socket, this)
           this.#connections.add(socket.data)
         },
@@ -78,6 +82,7 @@ export class Listener implements ConnectionOwner {
           const connection = this.#connectionOf(socket)
           if (!connection) return
           this.#connections.delete(connection)
+          options.capacity.leave()
           connection.closed()
         },
         error: (socket, error) => {

@@ -287,3 +287,20 @@ test('a connection to a service is kept without a limit where the limits are 0',
   }
   expect(upstream.connections).toBe(1)
 })
+
+test('a client for whom there is no room is let go, and finds room when another has left', async () => {
+  using upstream = await service(paths)
+  await using running = await gateway(proxied(upstream.port), { settings: { maxConnections: 1 } })
+  using first = await Wire.to(running.port)
+  expect(statusOf(await first.send(get('/a')).message())).toBe(200)
+  using second = await Wire.to(running.port)
+  await eventually(() => second.ending !== undefined)
+  expect(statusOf(await first.send(get('/b')).message())).toBe(200)
+  first.close()
+  for (let i = 0; i < 100; i++) {
+    const answer = await ask(running.port, get('/c')).catch(() => undefined)
+    if (answer) return expect(statusOf(answer)).toBe(200)
+    await Bun.sleep(5)
+  }
+  throw new Error('no room')
+})

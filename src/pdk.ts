@@ -2,6 +2,8 @@ import type { Consumer, KeyauthCredential, Route, Service } from './entities/ind
 import type { HeaderList } from './headers.ts'
 import type { Field } from './schema/field.ts'
 
+export { BodyTooLarge } from './http1/body.ts'
+
 /** What a plugin is. Its folder, its name in `kong.yaml` and `name` are one word. */
 export interface Plugin<C = unknown> {
   readonly name: string
@@ -173,9 +175,4 @@ export function exit(
 ): Exit {
   const fields = [['Content-Type', 'application/json; charset=utf-8'] as const, ...headers]
   return { status, headers: fields, body: JSON.stringify(body), ...(reason && { reason }) }
-}
-
-/** Thrown by `ClientRequest.body` for a body over the limit: the client gets 413. */
-export class BodyTooLarge extends Error {
-  override readonly name = 'BodyTooLarge'
 }

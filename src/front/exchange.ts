@@ -1,7 +1,6 @@
 import { STATUS_CODES } from 'node:http'
-import { BodyDecoder, Parts } from '../http1/body.ts'
+import { BodyDecoder, BodyTooLarge, Parts } from '../http1/body.ts'
 import { BadMessage, UNTIL_CLOSE, type RequestHead } from '../http1/head.ts'
-import { BodyTooLarge } from '../pdk.ts'
 
 /** Who takes a request's body as it comes. */
 export interface BodySink {

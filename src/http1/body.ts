@@ -141,6 +141,11 @@ export class BodyDecoder {
   }
 }
 
+/** Thrown to who reads a whole body, if it is over the limit: the client gets 413. */
+export class BodyTooLarge extends Error {
+  override readonly name = 'BodyTooLarge'
+}
+
 /** The parts of a body that came together, which go on together: a thousand tiny chunks are not a thousand writes. */
 export class Parts {
   #first: Uint8Array | undefined

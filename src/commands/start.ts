@@ -51,6 +51,9 @@ async function serve(
     settings: settingsOf(conf, process.env),
     plugins: enabledPlugins(conf.plugins),
   })
+  // What failed outside of any request must not end everybody's.
+  for (const event of ['uncaughtException', 'unhandledRejection'])
+    process.on(event, (cause) => log.error('the gateway failed', { code: 'internal_error', cause }))
   const status = await openStatus(conf, gateway, () => isReady)
   for (const warning of [...warnings, ...gateway.warnings]) log.warn(warning)
 

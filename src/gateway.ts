@@ -9,7 +9,7 @@ import { AccessLog } from './proxy/access_log.ts'
 import { ClientAddress, type ClientAddressSettings } from './proxy/client_address.ts'
 import { brokenRequest } from './proxy/errors.ts'
 import type { FieldSettings } from './proxy/fields.ts'
-import { Proxy } from './proxy/handle.ts'
+import { RequestHandler } from './proxy/handle.ts'
 import { requestIds } from './proxy/request_id.ts'
 import { createApp } from './proxy/server.ts'
 import { prepare } from './prepare.ts'
@@ -122,7 +122,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   if ('faults' in first) throw new ConfigurationError(first.faults)
   const accessLog = new AccessLog(options.writeAccessLog)
   const nextRequestId = requestIds()
-  const proxy = new Proxy(
+  const handler = new RequestHandler(
     {
       client,
       log,
@@ -134,7 +134,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     },
     first.snapshot,
   )
-  const app = createApp((exchange) => proxy.handle(exchange))
+  const app = createApp((exchange) => handler.handle(exchange))
   const listeners: Listener[] = []
   const capacity = new Capacity(settings.maxConnections)
   try {
@@ -166,7 +166,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     reload(files) {
       const next = load(files)
       if ('faults' in next) return next
-      proxy.snapshot = next.snapshot
+      handler.snapshot = next.snapshot
       return { warnings: next.warnings }
     },
     async stop(timeout = 10_000) {

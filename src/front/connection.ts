@@ -20,7 +20,7 @@ const LINGER_TIMEOUT = 5_000
 /** How much of the requests that a client sends ahead is kept. */
 const AHEAD_BYTES = 64 * 1024
 
-export interface ConnectionOwner {
+export interface ClientConnectionOwner {
   readonly deadlines: Deadlines
   /** Set while the gateway drains: answers say `Connection: close`. */
   readonly isDraining: boolean
@@ -35,7 +35,7 @@ export class ClientConnection implements ExchangeConnection, Waiter {
   readonly remoteAddress: string
   readonly localPort: number
   readonly #socket: Socket<ClientConnection>
-  readonly #owner: ConnectionOwner
+  readonly #owner: ClientConnectionOwner
   readonly #outbox: Outbox
   #exchange: Exchange | undefined
   /** Bytes that no request has taken yet, and how far they were searched for the end of a head. */
@@ -45,7 +45,7 @@ export class ClientConnection implements ExchangeConnection, Waiter {
   #isClosing = false
   #isReading = false
 
-  constructor(socket: Socket<ClientConnection>, owner: ConnectionOwner) {
+  constructor(socket: Socket<ClientConnection>, owner: ClientConnectionOwner) {
     this.#socket = socket
     this.#owner = owner
     this.#outbox = new Outbox(socket)

@@ -2,7 +2,7 @@ import type { Socket } from 'bun'
 import { Deadlines } from '../http1/deadlines.ts'
 import type { BadMessage } from '../http1/head.ts'
 import type { Capacity } from './capacity.ts'
-import { ClientConnection, type ConnectionOwner } from './connection.ts'
+import { ClientConnection, type ClientConnectionOwner } from './connection.ts'
 import type { Exchange } from './exchange.ts'
 
 /** How long an idle connection is kept after the listener has stopped; milliseconds. */
@@ -39,7 +39,7 @@ export class ListenError extends Error {
 }
 
 /** A TCP port that speaks HTTP/1.1 with clients. */
-export class Listener implements ConnectionOwner {
+export class Listener implements ClientConnectionOwner {
   readonly deadlines = new Deadlines()
   isDraining = false
   readonly handle: (exchange: Exchange) => void

@@ -15,7 +15,7 @@ import { Forwarding, type ForwardingOwner } from './forwarding.ts'
 import { runAccess } from './pipeline.ts'
 import type { Snapshot } from './snapshot.ts'
 
-export interface ProxyOptions {
+export interface RequestHandlerOptions {
   readonly client: UpstreamClient
   readonly log: Log
   readonly accessLog: AccessLog
@@ -27,14 +27,14 @@ export interface ProxyOptions {
 }
 
 /** The whole life of a request: found a route, passed the plugins, sent to the service, answered. */
-export class Proxy implements ForwardingOwner {
+export class RequestHandler implements ForwardingOwner {
   /** A request keeps the one that it began with. */
   snapshot: Snapshot
-  readonly #options: ProxyOptions
+  readonly #options: RequestHandlerOptions
   #date = ''
   #dateUntil = 0
 
-  constructor(options: ProxyOptions, snapshot: Snapshot) {
+  constructor(options: RequestHandlerOptions, snapshot: Snapshot) {
     this.#options = options
     this.snapshot = snapshot
   }

@@ -1,5 +1,5 @@
 import { Deadlines } from '../http1/deadlines.ts'
-import { type ConnectionOwner, type Target, UpstreamConnection } from './connection.ts'
+import { type UpstreamConnectionOwner, type Target, UpstreamConnection } from './connection.ts'
 
 /** Kong's `upstream_keepalive_*`: idle connections to one target, seconds they are kept, requests that one serves; 0 of the last two is no limit. */
 export interface KeepaliveLimits {
@@ -11,7 +11,7 @@ export interface KeepaliveLimits {
 export type Address = { readonly host: string; readonly port: number }
 
 /** Connections to servers, kept for the next request. HTTP/1.1, our own, because `fetch` has one limit for all servers. */
-export class UpstreamClient implements ConnectionOwner {
+export class UpstreamClient implements UpstreamConnectionOwner {
   readonly deadlines = new Deadlines()
   readonly #limits: KeepaliveLimits
   readonly #idle = new Map<string, UpstreamConnection[]>()

@@ -48,7 +48,7 @@ export interface Receiver {
   fail(error: UpstreamError): void
 }
 
-export interface ConnectionOwner {
+export interface UpstreamConnectionOwner {
   readonly deadlines: Deadlines
   /** The connection is free for the next request. */
   release(connection: UpstreamConnection): void
@@ -63,7 +63,7 @@ export class UpstreamConnection implements Waiter {
   deadline = Infinity
   requests = 0
   readonly target: Target
-  readonly #owner: ConnectionOwner
+  readonly #owner: UpstreamConnectionOwner
   #socket: Socket<UpstreamConnection> | undefined
   #outbox: Outbox | undefined
   #receiver: Receiver | undefined
@@ -78,7 +78,7 @@ export class UpstreamConnection implements Waiter {
   #isLeaving = false
   #waitsFor: UpstreamFault = 'connect_timeout'
 
-  constructor(target: Target, owner: ConnectionOwner) {
+  constructor(target: Target, owner: UpstreamConnectionOwner) {
     this.target = target
     this.#owner = owner
     owner.deadlines.add(this)

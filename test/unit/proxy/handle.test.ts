@@ -5,7 +5,7 @@ import { createLog } from '../../../src/log.ts'
 import { exit, type Handler } from '../../../src/pdk.ts'
 import { AccessLog } from '../../../src/proxy/access_log.ts'
 import { ClientAddress } from '../../../src/proxy/client_address.ts'
-import { Proxy } from '../../../src/proxy/handle.ts'
+import { RequestHandler } from '../../../src/proxy/handle.ts'
 import type { Instance } from '../../../src/proxy/plan.ts'
 import type { Snapshot } from '../../../src/proxy/snapshot.ts'
 import { Router } from '../../../src/router/router.ts'
@@ -39,7 +39,7 @@ function proxyWith(handlers: readonly Handler[], router?: Snapshot['router']) {
     host: '',
     pathRule: { base: '/', strip: false },
   }
-  const proxy = new Proxy(
+  const handler = new RequestHandler(
     {
       client: new UpstreamClient(DEFAULT_SETTINGS),
       log: createLog('debug', (line) => void log.push(line)),
@@ -74,7 +74,7 @@ function proxyWith(handlers: readonly Handler[], router?: Snapshot['router']) {
     {
       deadlines: { add() {}, delete() {} } as never,
       isDraining: false,
-      handle: (exchange) => proxy.handle(exchange),
+      handle: (exchange) => handler.handle(exchange),
       refuse() {},
     },
   )

@@ -130,7 +130,7 @@ function ourRequests({ input }: Case): Verdict {
     isDraining: false,
     refuse: () => void (isRefused = true),
     handle(exchange) {
-      const message = { name: exchange.method, body: 0, isComplete: false }
+      const message = { name: exchange.head.method, body: 0, isComplete: false }
       messages.push(message)
       const whole = exchange.bodyAtOnce()
       if (whole) {

@@ -53,6 +53,8 @@ function read(name: string): string {
         `${name}: no such file (looked in ${process.cwd()})\nGive the path of your kong.yaml with -c, or try: gatehouse quickstart`,
       )
     }
-    throw new UnreadableFile(`${name}: cannot be read (${code})`)
+    throw new UnreadableFile(
+      `${name}: cannot be read (${code})\nLet the user that runs gatehouse read it`,
+    )
   }
 }

@@ -175,8 +175,10 @@ class Checker {
     }
   }
 
+  /** `sentence` begins with the field that it is about, and that the line is of. */
   #say({ file, path }: Draft, sentence: string): void {
-    const { line } = file.locate(path)
+    const [field = ''] = sentence.split(/[,:]/, 1)
+    const { line } = file.locate([...path, ...field.split('.')], 'key')
     this.warnings.push(`${file.name}:${line} ${printPath(path)}.${sentence}`)
   }
 

@@ -75,7 +75,9 @@ export class References {
     const near = nearest(shown, this.#names(kind))
     return fault(
       `invalid reference '${field}: ${shown}' (no such entry in '${kind}')`,
-      near && `did you mean "${near}"?`,
+      near
+        ? `did you mean "${near}"?`
+        : 'if another file declares it, give that file with -c as well',
     )
   }
 

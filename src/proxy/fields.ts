@@ -89,7 +89,8 @@ export function requestFields(
   const port = from?.get('x-forwarded-port') ?? exchange.connection.localPort
   text += `X-Forwarded-For: ${chain.length > 0 ? `${chain.join(', ')}, ${peer}` : peer}\r\n`
   text += `X-Forwarded-Proto: ${from?.get('x-forwarded-proto') ?? request.scheme}\r\n`
-  text += `X-Forwarded-Host: ${from?.get('x-forwarded-host') ?? nameOf(request.host)}\r\n`
+  const host = from?.get('x-forwarded-host') ?? nameOf(request.host)
+  if (host !== '') text += `X-Forwarded-Host: ${host}\r\n`
   text += `X-Forwarded-Port: ${port}\r\n`
   text += `X-Forwarded-Path: ${from?.get('x-forwarded-path') ?? request.rawPath}\r\n`
   const prefix = from?.get('x-forwarded-prefix') ?? forwarded.prefix

@@ -11,13 +11,20 @@ export interface Failure {
   /** The answer's status and media type, if there was an answer. */
   readonly status?: number
   readonly mediaType?: string
-  /** Why the connection failed, in the words of the gateway's client. */
+  /** Why the connection failed, by the gateway's client. */
   readonly fault?: string
+  /** What the provider, or the gateway's client, said of it. */
+  readonly words?: string
 }
 
 /** What an operator should do about a failure: the first that fits. */
 const ADVICE: readonly (readonly [(failure: Failure) => boolean, (failure: Failure) => string])[] =
   [
+    [
+      ({ code, isCallers, words = '' }) =>
+        code === 'unauthorized_client' && !isCallers && /credential|secret/i.test(words),
+      () => "check client_id and client_secret against the provider's",
+    ],
     [
       ({ code, what }) => code === 'unauthorized_client' && what === 'password',
       () =>
@@ -46,6 +53,10 @@ const ADVICE: readonly (readonly [(failure: Failure) => boolean, (failure: Failu
         `a web page came instead of the discovery document: set issuer to the provider's own, such as ${url.origin}/realms/<realm> with Keycloak`,
     ],
     [
+      ({ mediaType }) => mediaType === 'text/html',
+      () => 'a web page came: check the endpoint, and what stands between it and the gateway',
+    ],
+    [
       ({ what, status }) => what === 'discovery' && status === 404,
       () => 'check the path of issuer, with Keycloak the name of the realm',
     ],
@@ -65,6 +76,14 @@ const ADVICE: readonly (readonly [(failure: Failure) => boolean, (failure: Failu
     [
       ({ fault }) => fault === 'name_resolution_failed',
       ({ url }) => `check the name ${url.hostname} in issuer`,
+    ],
+    [
+      ({ fault, words = '' }) => fault === 'tls_failed' && words.includes('WRONG_VERSION_NUMBER'),
+      () => 'the provider speaks plain HTTP on that port: write http:// instead of https://',
+    ],
+    [
+      ({ url, fault }) => fault === 'closed' && url.protocol === 'http:',
+      () => 'if the provider speaks TLS on that port, write https:// instead of http://',
     ],
     [
       ({ fault }) => fault === 'tls_failed',

@@ -47,7 +47,7 @@ export function createAnswers(config: Config<typeof fields>, realm: string): Ans
       // RFC 6750 §3.1: no error code for a request without any credentials.
       const kind = status === 403 ? forbidden : code === 'no_credentials' ? unauthorized : invalid
       return {
-        ...kind(display_errors ? ` (${refusal.message})` : ''),
+        ...kind(display_errors ? ` (${refusal.shown})` : ''),
         reason: { code, cause: refusal },
       }
     },

@@ -1,4 +1,5 @@
 import { array, type Config, string } from '../../schema/field.ts'
+import { Refusal } from './refusal.ts'
 
 /** Every way for a client to say who it is, by the names of RFC 8414. */
 export const CLIENT_AUTH_METHODS = [
@@ -28,11 +29,11 @@ export const fields = {
   ),
   client_auth: array(
     'How each client authenticates at the provider. Without it the first of the ways that the provider names.',
-    string('A way to authenticate.', { one_of: CLIENT_AUTH_METHODS, custom: unsupported }),
+    string('A way to authenticate.', { one_of: CLIENT_AUTH_METHODS }),
   ),
   token_endpoint_auth_method: string(
     'How the client authenticates at the token endpoint, instead of `client_auth`.',
-    { one_of: CLIENT_AUTH_METHODS, custom: unsupported },
+    { one_of: CLIENT_AUTH_METHODS },
   ),
 }
 
@@ -41,7 +42,7 @@ export interface Client {
   readonly client_id: string
   readonly client_secret: string | undefined
   /** How it authenticates at the token endpoint; unset where the provider may choose. */
-  readonly auth: ClientAuthMethod | undefined
+  readonly auth: (typeof CLIENT_AUTH_METHODS)[number] | undefined
 }
 
 /** The gateway's own client, if one is configured. */
@@ -62,23 +63,30 @@ export function callersClient(
   return { client_id, client_secret, auth: auth === 'none' ? undefined : auth }
 }
 
-/** How a client authenticates, where `offered` is what the provider's metadata names. */
+/** How a client authenticates, where `offered` is what the provider's metadata names. Throws `Refusal`. */
 export function chooseAuth(client: Client, offered: readonly string[] = []): ClientAuthMethod {
+  const { auth } = client
+  if (auth !== undefined && !isSupported(auth))
+    throw new Refusal(
+      'unsupported_client_auth',
+      `${auth} is not built yet, so no tokens are asked for`,
+    )
   if (client.client_secret === undefined) return 'none'
-  if (client.auth !== undefined) return client.auth
+  if (auth !== undefined) return auth
   const usable = offered.filter((method) => method !== 'none').find(isSupported)
   return usable ?? 'client_secret_basic'
 }
 
-function configuredAuth(config: Config<typeof fields>): ClientAuthMethod | undefined {
-  const method = config.token_endpoint_auth_method ?? config.client_auth?.[0]
-  return method !== undefined && isSupported(method) ? method : undefined
+function configuredAuth(config: Config<typeof fields>): Client['auth'] {
+  return config.token_endpoint_auth_method ?? config.client_auth?.[0]
+}
+
+/** The configured way to authenticate, if it is not built yet. */
+export function missingAuth(config: Config<typeof fields>): string | undefined {
+  const auth = configuredAuth(config)
+  return auth === undefined || isSupported(auth) ? undefined : auth
 }
 
 function isSupported(method: string): method is ClientAuthMethod {
   return (SUPPORTED as readonly string[]).includes(method)
-}
-
-function unsupported(method: string): string | undefined {
-  return isSupported(method) ? undefined : `${method} is not supported yet`
 }

@@ -1,4 +1,3 @@
-import * as oauth from 'oauth4webapi'
 import { isRecord } from '../../schema/check.ts'
 import { advise, type Failure } from './advice.ts'
 import { type Code, quotable, Refusal } from './refusal.ts'
@@ -8,6 +7,23 @@ export interface Attempt {
   url: URL
   status?: number
   mediaType?: string | undefined
+  /** What was sent and must not be seen: a provider may repeat it in what it answers. */
+  secrets: readonly string[]
+}
+
+/** The provider said no in the words of OAuth (RFC 6749 §5.2). */
+export class OAuthError extends Error {
+  override readonly name = 'OAuthError'
+  readonly status: number
+  readonly error: string
+  readonly description: string | undefined
+
+  constructor(status: number, error: string, description: string | undefined) {
+    super(error)
+    this.status = status
+    this.error = error
+    this.description = description
+  }
 }
 
 /** An answer that the library takes for right, but that cannot be used. */
@@ -35,7 +51,7 @@ const CONNECTION_CODES: Readonly<Record<string, Code>> = {
   invalid_response: 'provider_invalid_response',
 }
 
-/** Says what went wrong and what to do, without the library's causes, which hold tokens and secrets. */
+/** Says what went wrong and what to do. What the provider wrote is cleared of what it was sent. */
 export function refusalOf(
   error: unknown,
   what: string,
@@ -44,48 +60,45 @@ export function refusalOf(
 ): Refusal {
   const { url, status, mediaType } = last
   const place = `${url.origin}${url.pathname}`
-  const refuse = (code: Code, sentence: string, fault?: string) => {
-    const failure: Failure = {
-      code,
-      what,
-      url,
-      isCallers,
-      ...(status !== undefined && { status }),
-      ...(mediaType !== undefined && { mediaType }),
-      ...(fault !== undefined && { fault }),
-    }
-    const advice = advise(failure)
+  const theirs = (text: string) => quotable(withoutSecrets(text, last.secrets))
+  const refuse = (code: Code, sentence: string, more: Pick<Failure, 'fault' | 'words'> = {}) => {
+    const media = mediaType === undefined ? {} : { mediaType: theirs(mediaType) }
+    const answer = status === undefined ? {} : { status }
+    const advice = advise({ code, what, url, isCallers, ...answer, ...media, ...more })
     return new Refusal(code, advice === undefined ? sentence : `${sentence}; ${advice}`)
   }
-  if (error instanceof oauth.ResponseBodyError) {
+  if (error instanceof OAuthError) {
     const code = OAUTH_CODES.has(error.error) ? (error.error as Code) : 'provider_refused'
-    const detail =
-      error.error_description === undefined ? '' : ` (${quotable(error.error_description)})`
-    return refuse(code, `${place} answered ${error.status} ${quotable(error.error)}${detail}`)
+    const words = error.description === undefined ? undefined : theirs(error.description)
+    const detail = words === undefined ? '' : ` (${words})`
+    const sentence = `${place} answered ${error.status} ${theirs(error.error)}${detail}`
+    return refuse(code, sentence, words === undefined ? {} : { words })
   }
+  if (error instanceof Refusal) return error
+  const message = error instanceof Error ? theirs(error.message) : 'unknown'
   if (status !== undefined) {
-    const media = mediaType === undefined ? '' : ` ${quotable(mediaType)}`
-    const sentence = `${place} answered ${status}${media}, not what was asked for`
-    return refuse('provider_invalid_response', `${sentence}: ${explanation(error)}`)
+    const media = mediaType === undefined ? '' : ` ${theirs(mediaType)}`
+    const reason = error instanceof InvalidAnswer ? message : 'the answer cannot be read'
+    const sentence = `${place} answered ${status}${media}, not what was asked for: ${reason}`
+    return refuse('provider_invalid_response', sentence)
   }
-  const fault = faultOf(error)
-  const code = fault === undefined ? undefined : CONNECTION_CODES[fault]
-  if (code === undefined && error instanceof oauth.OperationProcessingError)
-    return refuse('provider_invalid_response', explanation(error))
-  const message = error instanceof Error ? quotable(error.message) : 'unknown'
-  return refuse(code ?? 'provider_unreachable', `${place} could not be asked: ${message}`, fault)
+  if (error instanceof InvalidAnswer) return refuse('provider_invalid_response', message)
+  const fault = isRecord(error) && typeof error.code === 'string' ? error.code : ''
+  return refuse(
+    CONNECTION_CODES[fault] ?? 'provider_unreachable',
+    `${place} could not be asked: ${message}`,
+    { fault, words: message },
+  )
 }
 
-function faultOf(error: unknown): string | undefined {
-  return isRecord(error) && typeof error.code === 'string' ? error.code : undefined
-}
-
-/** The library's messages name what is wrong, and hold nothing of the answer. */
-function explanation(error: unknown): string {
-  if (error instanceof InvalidAnswer) return error.message
-  return error instanceof oauth.OperationProcessingError ||
-    error instanceof oauth.UnsupportedOperationError ||
-    error instanceof TypeError
-    ? quotable(error.message)
-    : 'the answer cannot be read'
+/** Takes out of a text what was sent, as it is and as a form or a header would have carried it. */
+function withoutSecrets(text: string, secrets: readonly string[]): string {
+  const written = secrets.flatMap((secret) => [
+    secret,
+    encodeURIComponent(secret),
+    new URLSearchParams([['', secret]]).toString().slice(1),
+    Buffer.from(secret).toString('base64'),
+  ])
+  const longestFirst = written.filter((each) => each !== '').sort((a, b) => b.length - a.length)
+  return longestFirst.reduce((rest, each) => rest.replaceAll(each, '…'), text)
 }

@@ -10,6 +10,7 @@ export const REASONS = {
   token_not_yet_valid: 'The token is for later.',
   invalid_grant: 'The provider refused the password or the refresh token.',
   invalid_client: 'The provider refused the client and its secret.',
+  unsupported_client_auth: 'The client is to authenticate in a way that is not built yet.',
   unauthorized_client: 'The provider does not allow the client this grant.',
   invalid_scope: 'The provider refused the scopes.',
   provider_refused: 'The provider refused the request with another OAuth error.',
@@ -33,6 +34,18 @@ const FORBIDDEN: ReadonlySet<Code> = new Set<Code>([
   'forbidden_claim',
 ])
 
+/** Codes whose sentence quotes the provider: that is for the operator, and nothing for a client. */
+const QUOTING: ReadonlySet<Code> = new Set<Code>([
+  'invalid_grant',
+  'invalid_client',
+  'unauthorized_client',
+  'invalid_scope',
+  'provider_refused',
+  'provider_unreachable',
+  'provider_timeout',
+  'provider_invalid_response',
+])
+
 /** What is thrown where a request cannot pass; the message is for the operator and never holds a secret. */
 export class Refusal extends Error {
   override readonly name = 'Refusal'
@@ -41,6 +54,11 @@ export class Refusal extends Error {
   constructor(code: Code, message: string = REASONS[code], cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause })
     this.code = code
+  }
+
+  /** What a client may be told with `display_errors`. */
+  get shown(): string {
+    return QUOTING.has(this.code) ? REASONS[this.code] : this.message
   }
 
   /** 403 for a caller who is known but may not pass; 401 for all else, a provider that is down included. */

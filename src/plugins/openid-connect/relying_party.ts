@@ -4,7 +4,7 @@ import { isRecord } from '../../schema/check.ts'
 import { array, boolean, type Config, number, string } from '../../schema/field.ts'
 import { badHeaderName, badHeaderValue } from '../header.ts'
 import { chooseAuth, type Client } from './client.ts'
-import { type Attempt, InvalidAnswer, refusalOf } from './failure.ts'
+import { type Attempt, InvalidAnswer, OAuthError, refusalOf } from './failure.ts'
 import type { Issuer } from './issuer.ts'
 
 const argument = string('A text.')
@@ -88,6 +88,7 @@ export function createRelyingParty(
   /** One exchange with the provider; `last` keeps what is known of it for the advice. */
   const fetcher = (last: Attempt) => async (url: string, request: FetchOptions) => {
     last.url = new URL(url)
+    last.secrets = secretsIn(request)
     const headers = new Headers(request.headers)
     headers.delete('user-agent')
     const body = request.body?.toString()
@@ -112,11 +113,11 @@ export function createRelyingParty(
     at: { isCallers: boolean; url: URL },
     ask: (fetch: ReturnType<typeof fetcher>) => Promise<T>,
   ): Promise<T> {
-    const last: Attempt = { url: at.url }
+    const last: Attempt = { url: at.url, secrets: [] }
     try {
       return await ask(fetcher(last))
     } catch (error) {
-      throw refusalOf(error, what, at.isCallers, last)
+      throw refusalOf(inOurWords(error), what, at.isCallers, last)
     }
   }
 
@@ -196,6 +197,26 @@ interface FetchOptions {
   readonly method: string
   readonly headers: Record<string, string>
   readonly body: URLSearchParams | undefined
+}
+
+/** What a request carries that nobody may read in a log. */
+function secretsIn({ headers, body }: FetchOptions): string[] {
+  const [, basic = ''] = /^basic (.+)$/i.exec(new Headers(headers).get('authorization') ?? '') ?? []
+  const names = ['client_secret', 'password', 'refresh_token', 'client_assertion']
+  const sent = names.flatMap((name) => body?.getAll(name) ?? [])
+  const [, secret = ''] = /^[^:]*:(.*)$/s.exec(Buffer.from(basic, 'base64').toString()) ?? []
+  return [basic, secret, ...sent].filter((each) => each !== '')
+}
+
+/** The library's errors without their causes, which hold tokens and secrets. */
+function inOurWords(error: unknown): unknown {
+  if (error instanceof oauth.ResponseBodyError)
+    return new OAuthError(error.status, error.error, error.error_description)
+  const isAnswer =
+    error instanceof oauth.OperationProcessingError ||
+    error instanceof oauth.UnsupportedOperationError ||
+    error instanceof TypeError
+  return isAnswer ? new InvalidAnswer(error.message) : error
 }
 
 type GrantOptions = oauth.TokenEndpointRequestOptions & { additionalParameters: URLSearchParams }

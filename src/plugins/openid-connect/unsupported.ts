@@ -1,7 +1,7 @@
 import { check } from '../../schema/check.ts'
 import type { Config, EntityCheck, Field, Fields } from '../../schema/field.ts'
 import { fields as authentication, missingMethods } from './authenticate.ts'
-import { fields as clients } from './client.ts'
+import { fields as clients, missingAuth } from './client.ts'
 import { fields as guards } from './unsupported/guards.ts'
 import { fields as introspection } from './unsupported/introspection.ts'
 import { fields as login } from './unsupported/login.ts'
@@ -73,6 +73,9 @@ export function warningsOf(config: Settings): string[] {
   const needClient = asked.filter((name) => name === 'password' || name === 'refresh_token')
   if (needClient.length > 0 && config.client_id === undefined)
     warnings.push(`client_id: not set, so that ${needClient.join(' and ')} cannot succeed`)
+  const auth = missingAuth(config)
+  if (auth !== undefined)
+    warnings.push(`client_auth: ${auth}: not built yet, so that no tokens are asked for`)
   const clientCount = config.client_id?.length ?? 0
   if (clientCount > 1)
     warnings.push(`client_id: the first of the ${clientCount} clients serves all requests`)

@@ -1,16 +1,11 @@
 import { array, boolean, string } from '../../../schema/field.ts'
 import { CLIENT_AUTH_METHODS } from '../client.ts'
 
-// A request that should end a session must not reach the service as if it were one of its own.
-const refused = {
-  custom: () => 'logout is not supported yet: there are no sessions to end',
-} as const
-
 /** Ending a session, and the revocation of its tokens. */
 export const fields = {
-  logout_uri_suffix: string('The end of the path that ends the session.', refused),
-  logout_query_arg: string('The argument of the query that ends the session.', refused),
-  logout_post_arg: string('The argument of the body that ends the session.', refused),
+  logout_uri_suffix: string('The end of the path that ends the session.'),
+  logout_query_arg: string('The argument of the query that ends the session.'),
+  logout_post_arg: string('The argument of the body that ends the session.'),
   logout_methods: array(
     'The methods with which a session can be ended.',
     string('A method.', { one_of: ['DELETE', 'GET', 'POST'] }),

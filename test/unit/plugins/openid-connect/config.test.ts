@@ -33,9 +33,6 @@ test.each([
   [{ token_exchange_endpoint: 'http://x.test' },     'token_exchange_endpoint: is not supported yet'],
   [{ token_exchange: { subject_token_issuers: [{ issuer: 'x' }] } }, 'token_exchange: is not supported yet'],
   [{ principals: { enabled: true } },                'principals.enabled: Kong Identity is a service of Konnect and cannot be asked'],
-  [{ logout_uri_suffix: '/logout' },                 'logout_uri_suffix: logout is not supported yet: there are no sessions to end'],
-  [{ client_auth: ['private_key_jwt'] },             'client_auth.0: private_key_jwt is not supported yet'],
-  [{ token_endpoint_auth_method: 'tls_client_auth' },'token_endpoint_auth_method: tls_client_auth is not supported yet'],
   [{ consumer_claims: [['sub']] },                   ': consumer_claims: is not supported yet without consumer_optional, for it would let in callers who are no consumers'],
   [{ consumer_claim: ['sub'] },                      ': consumer_claims: is not supported yet without consumer_optional, for it would let in callers who are no consumers'],
 ])('%j would guard, and is refused at load', (config, fault) => {
@@ -88,6 +85,14 @@ describe('a warning names', () => {
     expect(warningsOf(config)).toEqual([
       'session_storage, redis: accepted, not honoured (there are no sessions yet)',
       'https_proxy: accepted, not honoured (the provider is asked directly, with HTTP/1.1)',
+    ])
+  })
+
+  test('what nothing can be done with yet, although Kong can', () => {
+    const config = { ...QUIET, logout_uri_suffix: '/logout', client_auth: ['private_key_jwt'] }
+    expect(warningsOf(config)).toEqual([
+      'logout_uri_suffix: accepted, not honoured (there is no logout yet)',
+      'client_auth: private_key_jwt: not built yet, so that no tokens are asked for',
     ])
   })
 

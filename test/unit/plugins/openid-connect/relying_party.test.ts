@@ -54,6 +54,10 @@ const FAILURES: [string, string, () => never | object, string, RegExp][] = [
   ['too long an answer',      '/token',  fails('invalid_response'),          'provider_invalid_response', /could not be asked/],
   ['a refused connection',    DOCUMENT,  fails('connect_failed'),            'provider_unreachable',      /could not be asked/],
   ['an unknown name',         DOCUMENT,  fails('name_resolution_failed'),    'provider_unreachable',      /check the name provider.test/],
+  ['HTTPS of a plain port',   DOCUMENT,  () => { throw Object.assign(new Error('SSL: WRONG_VERSION_NUMBER'), { code: 'tls_failed' }) }, 'provider_unreachable', /write http:/],
+  ['a wrong secret',          '/token',  () => ({ status: 401, json: { error: 'unauthorized_client', error_description: 'Invalid client or Invalid client credentials' } }), 'unauthorized_client', /; check client_id and client_secret/],
+  ['a web page for tokens',   '/token',  () => ({ text: '<html>', headers: { 'content-type': 'text/html' } }), 'provider_invalid_response', /a web page came: check the endpoint/],
+  ['a client_auth to come',   '/nothing', () => ({}),                       'unsupported_client_auth',   /private_key_jwt is not built yet/],
   ['a bad certificate',       DOCUMENT,  fails('tls_failed'),                'provider_unreachable',      /SSL_CERT_FILE/],
   ['a slow discovery',        DOCUMENT,  fails('connect_timeout'),           'provider_timeout',          /could not be asked/],
   ['a web page',              DOCUMENT,  () => ({ text: '<html>', headers: { 'content-type': 'text/html;charset=utf-8' } }), 'provider_invalid_response', /a web page came.*set issuer/],
@@ -66,9 +70,43 @@ const FAILURES: [string, string, () => never | object, string, RegExp][] = [
   ['500 for the keys',        '/keys',   () => ({ status: 500, text: '' }),  'provider_invalid_response', /500/],
 ]
 
+const REPEATED = 'pass word+&: kong-secret'
+const ECHOES = [
+  ['as it is', REPEATED],
+  ['as a form has it', new URLSearchParams([['password', REPEATED]]).toString()],
+  ['percent-encoded', encodeURIComponent(REPEATED)],
+  ['as Base64', btoa(REPEATED)],
+]
+
+test.each(ECHOES)(
+  'a provider that repeats the password %s does not bring it into the log',
+  async (_, echo) => {
+    provider.instead['/token'] = () => ({
+      status: 400,
+      json: { error: 'invalid_request', error_description: `you sent ${echo} and kong-secret` },
+    })
+    for (const client_auth of ['client_secret_post', 'client_secret_basic']) {
+      const headers = [basic('alex', REPEATED)]
+      const { cause } = await logged({ client_auth: [client_auth] }, headers)
+      expect(cause).toContain('you sent ')
+      expect(cause).not.toMatch(/pass.word|kong-secret/)
+      expect(cause).not.toContain(btoa(REPEATED))
+    }
+  },
+)
+
+test('a client is not told what the provider said, even where errors are displayed', async () => {
+  provider.instead['/token'] = oauth('invalid_grant')
+  const plugin = create(provider, { ...HOW_TO, display_errors: true })
+  const { exit } = await send(plugin, { headers: [basic('alex', 'doe')] })
+  expect(messageOf(exit)).toBe(`Unauthorized (${REASONS.invalid_grant})`)
+})
+
 test.each(FAILURES)('%s is a 401, and the log says why', async (_, end, instead, code, cause) => {
   provider.instead[end] = instead
-  const log = await logged()
+  const log = await logged(
+    code === 'unsupported_client_auth' ? { client_auth: ['private_key_jwt'] } : {},
+  )
   expect(log.code).toBe(code)
   expect(log.cause).toMatch(cause)
   expect(log.cause).not.toMatch(/kong-secret|doe\b|eyJ|[\r\n]/)

@@ -59,7 +59,7 @@ export interface OutboundRequest {
   readonly method?: string
   readonly headers?: Readonly<Record<string, string>> | Headers
   readonly body?: string | undefined
-  /** The limit for connecting, for sending and for each wait for an answer's next part; milliseconds. */
+  /** The limit for all of it, from connecting to the last byte of the answer; milliseconds. */
   readonly timeout: number
   /** The limit for the whole answer's body; bytes. Default 1 MiB. */
   readonly maxBytes?: number

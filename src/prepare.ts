@@ -5,7 +5,7 @@ import { secretArguments } from './proxy/access_log.ts'
 import type { ServiceTarget } from './proxy/forwarding.ts'
 import { type Instance, makePlan } from './proxy/plan.ts'
 import type { PreparedRoute, Snapshot } from './proxy/snapshot.ts'
-import { wireText } from './router/path.ts'
+import { wireText } from './path.ts'
 import { type RouteRule, Router } from './router/router.ts'
 
 type LoadedEntities = Extract<Loaded, { entities: unknown }>

@@ -1,4 +1,4 @@
-import { normalizePath } from '../entities/path.ts'
+import { normalizeText } from '../path.ts'
 import { isRecord } from '../schema/check.ts'
 import { nearest } from '../schema/nearest.ts'
 import { uuidV5 } from '../uuid.ts'
@@ -149,7 +149,7 @@ class Expansion {
 /** Before 3.0 a path that held anything unusual was a regular expression without a mark; `~` is the mark since. */
 function migratePath(path: unknown): unknown {
   if (typeof path !== 'string') return path
-  return /^[\w.\-~/%]*$/.test(path) ? normalizePath(path) : `~${path}`
+  return /^[\w.\-~/%]*$/.test(path) ? normalizeText(path) : `~${path}`
 }
 
 /** Kong's namespaces of ids, one for each kind. */

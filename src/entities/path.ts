@@ -1,29 +1,5 @@
-const RESERVED = "!*'();:@&=+$,/?%#[]"
-
-/**
- * Brings a path to the form in which paths are compared, as Kong does: what is percent-encoded without need is
- * decoded (as UTF-8), dot segments are resolved, slashes that follow each other become one.
- */
-export function normalizePath(path: string): string {
-  const decoded = path.includes('%') ? decode(path) : path
-  if (!decoded.includes('.') && !decoded.includes('//')) return decoded
-  const segments: string[] = []
-  for (const segment of decoded.split('/').slice(1)) {
-    if (segment === '..') segments.pop()
-    else if (segment !== '.' && segment !== '') segments.push(segment)
-  }
-  const slash = segments.length > 0 && /\/(?:\.\.?)?$/.test(decoded) ? '/' : ''
-  return `/${segments.join('/')}${slash}`
-}
-
-function decode(path: string): string {
-  const bytes = Buffer.from(path, 'utf8').toString('latin1')
-  const decoded = bytes.replace(/%([0-9a-f]{2})/gi, (triplet: string, hex: string) => {
-    const char = String.fromCharCode(parseInt(hex, 16))
-    return RESERVED.includes(char) ? triplet.toUpperCase() : char
-  })
-  return Buffer.from(decoded, 'latin1').toString('utf8')
-}
+import { normalizeText } from '../path.ts'
+import { compileRegex } from '../pattern.ts'
 
 /** Kong's rule for the path of a service. */
 export function badServicePath(path: string): string | undefined {
@@ -41,7 +17,7 @@ export function badRoutePath(path: string): string | undefined {
   if (path.startsWith('~')) return badRegex(path.slice(1))
   const percent = isUriPath(path) ? badPercent(path) : undefined
   if (percent) return percent
-  const normal = normalizePath(path)
+  const normal = normalizeText(path)
   return path === normal ? undefined : `non-normalized path, consider use '${normal}' instead`
 }
 
@@ -60,10 +36,8 @@ export function badRegex(source: string): string | undefined {
     const found = pattern.exec(source)
     if (found) return wrong(`${why}: ${found[0]}`)
   }
-  const [, flags = '', rest = source] = /^\(\?([is]+)\)(.*)$/s.exec(source) ?? []
   try {
-    // The router matches bytes, one character each.
-    new RegExp(Buffer.from(rest, 'utf8').toString('latin1').replaceAll('(?P<', '(?<'), flags)
+    compileRegex(source)
     return undefined
   } catch (error) {
     return wrong((error as Error).message.replace(/^Invalid regular expression: /, ''))

@@ -2,7 +2,7 @@ import type { Exchange } from '../front/exchange.ts'
 import { HeaderList } from '../headers.ts'
 import { BadMessage, type ResponseHead } from '../http1/head.ts'
 import { BodyTooLarge, type Exit, type Log, type ResponseContext } from '../pdk.ts'
-import { escapePath } from '../router/path.ts'
+import { escapePath } from '../path.ts'
 import { upstreamPath } from '../router/upstream_path.ts'
 import type { UpstreamClient } from '../upstream/client.ts'
 import type { UpstreamError } from '../upstream/errors.ts'
@@ -28,7 +28,7 @@ export interface RequestHandlerOptions {
 
 /** The whole life of a request: found a route, passed the plugins, sent to the service, answered. */
 export class RequestHandler implements ForwardingOwner {
-  /** A request keeps the one that it began with. */
+  /** What requests are handled by from now on. */
   snapshot: Snapshot
   readonly #options: RequestHandlerOptions
   #date = ''

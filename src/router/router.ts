@@ -1,6 +1,7 @@
 import { uuidV5 } from '../uuid.ts'
 import type { HeaderList } from '../headers.ts'
-import { wireText } from './path.ts'
+import { wireText } from '../path.ts'
+import { compileRegex } from '../pattern.ts'
 
 /** What a route asks of a request: Kong's fields of the same names. */
 export interface RouteRule {
@@ -147,15 +148,6 @@ function isRegex(path: string): boolean {
 function pathPattern(path: string): PathPattern {
   if (!isRegex(path)) return { prefix: wireText(path) }
   return { regex: compileRegex(path.slice(1)) }
-}
-
-/** A regex of a route, anchored at the front as Kong does. Throws a `SyntaxError` for one that cannot be read. */
-function compileRegex(source: string): RegExp {
-  const { flags, rest } = /^\(\?(?<flags>[is]+)\)(?<rest>.*)$/s.exec(source)?.groups ?? {
-    flags: '',
-    rest: source,
-  }
-  return new RegExp(`^(?:${wireText(rest ?? source).replaceAll('(?P<', '(?<')})`, flags)
 }
 
 function hostRule(host: string): HostRule {

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { existsSync, readFileSync } from 'node:fs'
 import { HeaderList } from '../../../src/headers.ts'
-import { normalizePath, wireText } from '../../../src/router/path.ts'
+import { normalizePath, wireText } from '../../../src/path.ts'
 import { type RouteRule, Router } from '../../../src/router/router.ts'
 import { upstreamPath } from '../../../src/router/upstream_path.ts'
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import { existsSync, readFileSync } from 'node:fs'
-import { escapePath, normalizePath, wireText } from '../../../src/router/path.ts'
+import { escapePath, normalizePath, wireText } from '../../src/path.ts'
 
 const VECTORS = `${import.meta.dir}/../../../../shared/data/core-vectors.jsonl`
 

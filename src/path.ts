@@ -50,3 +50,8 @@ const NEEDS_ESCAPE = /[^!#$&'()*+,\-./0-9:;=?@A-Z[\]_a-z~%]/
 export function wireText(text: string): string {
   return Buffer.from(text, 'utf8').toString('latin1')
 }
+
+/** `normalizePath` for a path as people write it, in characters. */
+export function normalizeText(path: string): string {
+  return Buffer.from(normalizePath(wireText(path)), 'latin1').toString('utf8')
+}

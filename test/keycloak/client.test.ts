@@ -66,7 +66,7 @@ describe.skipIf(!keycloak)(
     // prettier-ignore
     test.each([
     ['a client that does not exist', { client_id: ['nobody'] },                              'invalid_client',      'check client_id and client_secret'],
-    ['a wrong secret',               { client_secret: [WRONG] },                             'unauthorized_client', 'or check its secret'],
+    ['a wrong secret',               { client_secret: [WRONG] },                             'unauthorized_client', 'check client_id and client_secret'],
     ['a client without the grant',   { client_id: ['client-2'] },                            'unauthorized_client', 'Direct access grants'],
     ['a scope that does not exist',  { scopes: ['openid', 'no-such-scope'] },                'invalid_scope',       'set scopes to what the provider knows'],
     ['a realm that does not exist',  { issuer: 'nowhere' },                                  'provider_invalid_response', 'with Keycloak the name of the realm'],

@@ -106,7 +106,7 @@ function endsArgument(c: number): boolean {
 }
 
 /** Leaves out what may be a JWT, which a plugin may read from an argument of any name. */
-function withoutTokens(text: string): string {
+export function withoutTokens(text: string): string {
   let kept = ''
   let keptTo = 0
   let from = 0

@@ -6,7 +6,7 @@ import { escapePath } from '../path.ts'
 import { upstreamPath } from '../router/upstream_path.ts'
 import type { UpstreamClient } from '../upstream/client.ts'
 import type { UpstreamError } from '../upstream/errors.ts'
-import type { AccessLog } from './access_log.ts'
+import { type AccessLog, withoutTokens } from './access_log.ts'
 import type { ClientAddress } from './client_address.ts'
 import { ProxiedRequest, RequestContext } from './context.ts'
 import { ALLOWED, errorBody, MESSAGES } from './errors.ts'
@@ -128,7 +128,7 @@ export class RequestHandler implements ForwardingOwner {
   #exit(ctx: RequestContext, { status, headers, body, reason }: Exit): void {
     if (reason) {
       const facts = { code: reason.code, ...this.#facts(ctx), cause: reason.cause }
-      this.#options.log.notice(`${status} ${ctx.request.method} ${ctx.request.rawPath}`, facts)
+      this.#options.log.notice(`${status} ${asked(ctx.request)}`, facts)
     }
     const list = HeaderList.of(headers)
     const bytes = typeof body === 'string' ? Buffer.from(body) : body
@@ -256,7 +256,7 @@ export class RequestHandler implements ForwardingOwner {
   failed(ctx: RequestContext, error: UpstreamError): void {
     const status = STATUS_OF[error.code] ?? 502
     const facts = { code: error.code, ...this.#facts(ctx), cause: error }
-    this.#options.log.error(`${status} ${ctx.request.method} ${ctx.request.rawPath}`, facts)
+    this.#options.log.error(`${status} ${asked(ctx.request)}`, facts)
     this.#error(
       ctx,
       status,
@@ -269,7 +269,7 @@ export class RequestHandler implements ForwardingOwner {
     const { exchange } = request
     if (error && at instanceof RequestContext) {
       const facts = { code: error.code, ...this.#facts(at), cause: error }
-      this.#options.log.info(`${request.method} ${request.rawPath} was cut`, facts)
+      this.#options.log.info(`${asked(request)} was cut`, facts)
     }
     // nginx's number for a client that left before it was answered.
     const status = exchange.status === 0 ? 499 : exchange.status
@@ -327,3 +327,8 @@ const UPGRADE = [
   ['Upgrade', 'TLS/1.2, HTTP/1.1'],
 ] as const
 const EMPTY = new Uint8Array(0)
+
+/** What a request asked for, fit for the log: a token may stand in a path as well. */
+function asked({ method, rawPath }: ProxiedRequest): string {
+  return `${method} ${withoutTokens(rawPath)}`
+}

@@ -32,6 +32,15 @@ export class UpstreamClient implements UpstreamConnectionOwner {
     return this.#idle.get(target.key)?.pop()
   }
 
+  /**
+   * One that was in use a moment ago, at most `age` milliseconds: for what may be sent only once. The longer a server has
+   * left a connection alone, the more likely it is to close it just now.
+   */
+  takeFresh(target: Target, age: number): UpstreamConnection | undefined {
+    const newest = this.#idle.get(target.key)?.at(-1)
+    return newest && performance.now() - newest.parkedAt <= age ? this.take(target) : undefined
+  }
+
   /** A new connection; `timeout` in milliseconds. Throws `UpstreamError`. */
   async connect(target: Target, timeout: number): Promise<UpstreamConnection> {
     const instead = this.#connectTo.get(`${target.host}:${target.port}`)

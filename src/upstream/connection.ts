@@ -61,6 +61,8 @@ const EMPTY = new Uint8Array(0)
 /** One connection to a server, for one request after the other. */
 export class UpstreamConnection implements Waiter {
   deadline = Infinity
+  /** When it was last free for a request, in `performance.now()` milliseconds. */
+  parkedAt = 0
   requests = 0
   readonly target: Target
   readonly #owner: UpstreamConnectionOwner
@@ -196,6 +198,7 @@ export class UpstreamConnection implements Waiter {
 
   /** Waits for the next request, at most `timeout` milliseconds. */
   park(timeout: number): void {
+    this.parkedAt = performance.now()
     this.#wait('closed', timeout)
   }
 

@@ -41,6 +41,9 @@ function targetOf(url: URL, verify: boolean, ca: string | undefined): Target {
   return { host, port, tls, key: `${url.protocol}//${host}:${port} ${verify} fetch` }
 }
 
+/** How long ago a kept connection may have been used for a POST; milliseconds. Some servers close theirs after seconds. */
+const FRESH = 1_000
+
 /** `until`: when the time for all of it is over, on the clock of `performance.now()`. */
 async function ask(
   client: UpstreamClient,
@@ -49,7 +52,8 @@ async function ask(
   request: OutboundRequest,
   until: number,
 ): Promise<Response> {
-  const kept = client.take(target)
+  const isRepeatable = (request.method ?? 'GET') === 'GET'
+  const kept = isRepeatable ? client.take(target) : client.takeFresh(target, FRESH)
   if (kept) {
     try {
       return await exchange(kept, url, request, until)

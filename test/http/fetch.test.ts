@@ -202,6 +202,25 @@ test('a GET on a kept connection that closes just then is sent again, a POST is 
   expect(server.requests.filter(({ line }) => line.startsWith('POST'))).toHaveLength(1)
 })
 
+test('a POST goes on a connection that was just in use, and not on one that has rested', async () => {
+  using server = await service(answering(ok()))
+  const client = new UpstreamClient({ poolSize: 512, idleTimeout: 60, maxRequests: 10_000 })
+  clients.push(client)
+  const fetch = createFetch(client, undefined)
+  const url = urlOf(server)
+  const post = { ...QUICK, method: 'POST', body: 'refresh_token=once' }
+  await fetch(url, QUICK)
+  await fetch(url, post)
+  expect(server.connections).toBe(1)
+
+  const key = `${url.slice(0, -1)} true fetch`
+  const kept = client.take({ host: '127.0.0.1', port: server.port, tls: undefined, key })!
+  client.release(kept)
+  kept.parkedAt -= 1_500
+  await fetch(url, post)
+  expect(server.connections).toBe(2)
+})
+
 test('keepalive: false closes, otherwise one connection serves all', async () => {
   using server = await service(answering(ok()))
   const fetch = createTestFetch()

@@ -35,6 +35,10 @@ const ADVICE: readonly (readonly [(failure: Failure) => boolean, (failure: Failu
       ({ what }) => `allow the client the grant "${what}" at the provider, or check its secret`,
     ],
     [
+      ({ code, isCallers }) => code === 'unauthorized_client' && isCallers,
+      () => 'in Keycloak, switch on "Service accounts roles" in the settings of the client',
+    ],
+    [
       ({ code, isCallers }) => code === 'invalid_client' && !isCallers,
       () =>
         "check client_id and client_secret against the provider's, and that client_auth is the way the client may authenticate",

@@ -158,11 +158,13 @@ export function createDiscovery(
     }
   }
 
-  function warnOfIssuer(document: Metadata, { name }: Issuer): void {
+  function warnOfIssuer(document: Metadata, { name, url }: Issuer): void {
     if (state.hasWarned || isSameIssuer(document.issuer, name)) return
     state.hasWarned = true
     const told = `the provider calls itself ${document.issuer}, which is what tokens must say`
-    gateway.log.warn(`${gateway.place()} openid-connect: issuer is ${config.issuer}, but ${told}`)
+    // Without the password that a URL may hold.
+    const ours = `${url.origin}${url.pathname}`
+    gateway.log.warn(`${gateway.place()} openid-connect: issuer is ${ours}, but ${told}`)
   }
 
   async function loadKeys(metadata: Metadata): Promise<readonly unknown[]> {

@@ -91,13 +91,17 @@ export function refusalOf(
   )
 }
 
-/** Takes out of a text what was sent, as it is and as a form or a header would have carried it. */
+/** Takes out of a text what was sent, in the spellings of a form, a header, JSON and HTML. */
 function withoutSecrets(text: string, secrets: readonly string[]): string {
+  // Whoever repeats the parameters of a request may spell them in any way.
+  if (/(?:client_secret|password|refresh_token|client_assertion)\W{0,9}[=:]/i.test(text)) return '…'
   const written = secrets.flatMap((secret) => [
     secret,
     encodeURIComponent(secret),
     new URLSearchParams([['', secret]]).toString().slice(1),
     Buffer.from(secret).toString('base64'),
+    JSON.stringify(secret).slice(1, -1),
+    Bun.escapeHTML(secret),
   ])
   const longestFirst = written.filter((each) => each !== '').sort((a, b) => b.length - a.length)
   return longestFirst.reduce((rest, each) => rest.replaceAll(each, '…'), text)

@@ -11,7 +11,7 @@ export const REASONS = {
   invalid_grant: 'The provider refused the password or the refresh token.',
   invalid_client: 'The provider refused the client and its secret.',
   unsupported_client_auth: 'The client is to authenticate in a way that is not built yet.',
-  unauthorized_client: 'The provider does not allow the client this grant.',
+  unauthorized_client: 'The provider does not allow the client this grant, or refused its secret.',
   invalid_scope: 'The provider refused the scopes.',
   provider_refused: 'The provider refused the request with another OAuth error.',
   provider_unreachable: 'The provider could not be reached.',
@@ -79,7 +79,7 @@ export function isTransient(error: unknown): boolean {
  */
 export function quotable(text: unknown): string {
   return String(text)
-    .replace(/[\x00-\x1f\x7f]+/g, ' ')
+    .replace(/[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+/g, ' ')
     .replace(/[\w.-]+/g, (word) => (looksLikeToken(word) ? '…' : word))
     .slice(0, 200)
 }

@@ -88,7 +88,7 @@ export function createRelyingParty(
   /** One exchange with the provider; `last` keeps what is known of it for the advice. */
   const fetcher = (last: Attempt) => async (url: string, request: FetchOptions) => {
     last.url = new URL(url)
-    last.secrets = secretsIn(request)
+    last.secrets = [...last.secrets, ...secretsIn(request)]
     const headers = new Headers(request.headers)
     headers.delete('user-agent')
     const body = request.body?.toString()
@@ -110,10 +110,10 @@ export function createRelyingParty(
 
   async function attempt<T>(
     what: string,
-    at: { isCallers: boolean; url: URL },
+    at: { isCallers: boolean; url: URL; secret?: string | undefined },
     ask: (fetch: ReturnType<typeof fetcher>) => Promise<T>,
   ): Promise<T> {
-    const last: Attempt = { url: at.url, secrets: [] }
+    const last: Attempt = { url: at.url, secrets: at.secret ? [at.secret] : [] }
     try {
       return await ask(fetcher(last))
     } catch (error) {
@@ -129,7 +129,8 @@ export function createRelyingParty(
     const { metadata, client, allowHttp, isCallers } = at
     const as = metadata as oauth.AuthorizationServer
     const url = new URL(URL.parse(metadata.token_endpoint ?? '') ?? metadata.issuer)
-    return attempt(what, { isCallers, url }, async (fetch) => {
+    const secret = client.client_secret
+    return attempt(what, { isCallers, url, secret }, async (fetch) => {
       const additionalParameters = new URLSearchParams()
       if (what !== 'refresh_token' && config.scopes && config.scopes.length > 0)
         additionalParameters.set('scope', config.scopes.join(' '))

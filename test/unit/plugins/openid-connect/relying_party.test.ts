@@ -88,7 +88,8 @@ test.each(ECHOES)(
     for (const client_auth of ['client_secret_post', 'client_secret_basic']) {
       const headers = [basic('alex', REPEATED)]
       const { cause } = await logged({ client_auth: [client_auth] }, headers)
-      expect(cause).toContain('you sent ')
+      // Where the parameter is named, all that the provider said is left out.
+      expect(cause).toMatch(/\((?:you sent …|…\))/)
       expect(cause).not.toMatch(/pass.word|kong-secret/)
       expect(cause).not.toContain(btoa(REPEATED))
     }

@@ -141,7 +141,7 @@ export class RequestContext implements AccessContext {
 }
 
 /** Drops Kong's identity headers in every spelling. */
-export function dropIdentity(headers: HeaderList): void {
+function dropIdentity(headers: HeaderList): void {
   for (const name of headers.names) {
     if (name.charCodeAt(0) === 0x78 && IDENTITY_HEADERS.has(spelling(name))) {
       for (const each of IDENTITY_HEADERS) headers.deleteSpellings(each)

@@ -4,6 +4,7 @@ import { ListenError } from '../front/listener.ts'
 import { ConfigurationError, type Gateway, startGateway } from '../gateway.ts'
 import { createLog } from '../log.ts'
 import type { Log } from '../pdk.ts'
+import { firstSignal } from '../signal.ts'
 import { type StatusServer, startStatus } from '../status.ts'
 import { VERSION } from '../version.ts'
 import { type Configuration, readConfiguration } from './configuration.ts'
@@ -113,12 +114,6 @@ function adviceOn({ host, port, code, setting }: ListenError): string {
   if (code === 'EADDRINUSE') return `port ${port} is in use; set ${setting}`
   if (code === 'EACCES') return `port ${port} needs more rights than this user has; set ${setting}`
   return `cannot listen on ${host} port ${port} (${code}); set ${setting}`
-}
-
-function firstSignal(...signals: NodeJS.Signals[]): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
-    for (const signal of signals) process.once(signal, () => resolve(signal))
-  })
 }
 
 function written(host: string, port: number): string {

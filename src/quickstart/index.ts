@@ -2,6 +2,7 @@ import kongYaml from '../../kong.yaml' with { type: 'text' }
 import { type Gateway, startGateway } from '../gateway.ts'
 import { createLog } from '../log.ts'
 import type { Log } from '../pdk.ts'
+import { firstSignal } from '../signal.ts'
 import { VERSION } from '../version.ts'
 import { banner } from './banner.ts'
 import { type Echo, startEcho } from './echo.ts'
@@ -86,10 +87,4 @@ async function onFreePort<T>(first: number, start: (port: number) => Promise<T>)
       if (!isAddressInUse(fault) || port + 1 === first + PORTS) throw fault
     }
   }
-}
-
-function firstSignal(...signals: NodeJS.Signals[]): Promise<void> {
-  return new Promise((resolve) => {
-    for (const signal of signals) process.once(signal, () => resolve())
-  })
 }

@@ -173,6 +173,36 @@ export function exit(
   headers: readonly (readonly [string, string])[] = [],
   reason?: Reason,
 ): Exit {
-  const fields = [['Content-Type', 'application/json; charset=utf-8'] as const, ...headers]
-  return { status, headers: fields, body: JSON.stringify(body), ...(reason && { reason }) }
+  return jsonExit(status, JSON.stringify(body), headers, reason)
+}
+
+/** Answers as `kong.response.error` does for a client that takes JSON: with the request's id. */
+export function errorExit(
+  request: ClientRequest,
+  status: number,
+  message: string,
+  headers: readonly (readonly [string, string])[] = [],
+  reason?: Reason,
+): Exit {
+  return jsonExit(status, errorJson(message, request.id), headers, reason)
+}
+
+export const JSON_TYPE = 'application/json; charset=utf-8'
+
+/**
+ * Kong's template for an error in JSON. Like Kong it does not escape `message`, which therefore must hold no quotes of
+ * a client's making.
+ */
+export function errorJson(message: string, requestId: string): string {
+  return `{\n  "message":"${message}",\n  "request_id":"${requestId}"\n}`
+}
+
+function jsonExit(
+  status: number,
+  body: string,
+  headers: readonly (readonly [string, string])[],
+  reason: Reason | undefined,
+): Exit {
+  const fields = [['Content-Type', JSON_TYPE] as const, ...headers]
+  return { status, headers: fields, body, ...(reason && { reason }) }
 }

@@ -1,5 +1,4 @@
-import type { AccessContext, Exit, Gateway } from '../pdk.ts'
-import { errorExit } from './error.ts'
+import { type AccessContext, errorExit, type Exit, type Gateway } from '../pdk.ts'
 
 /** Lets the caller pass as the consumer that the field `anonymous` names; 500 if there is none, as in Kong. */
 export function becomeAnonymous(

@@ -1,4 +1,5 @@
 import { STATUS_CODES } from 'node:http'
+import { errorJson, JSON_TYPE } from '../pdk.ts'
 import { PRODUCT } from '../version.ts'
 
 /** Kong's sentences for what nginx would say of a status (`kong/error_handlers.lua`). */
@@ -26,10 +27,7 @@ interface Template {
   write(message: string, requestId: string): string
 }
 
-const JSON_TEMPLATE: Template = {
-  contentType: 'application/json; charset=utf-8',
-  write: (message, id) => `{\n  "message":"${message}",\n  "request_id":"${id}"\n}`,
-}
+const JSON_TEMPLATE: Template = { contentType: JSON_TYPE, write: errorJson }
 const PLAIN: Template = {
   contentType: 'text/plain; charset=utf-8',
   write: (message, id) => `${message}\nrequest_id: ${id}\n`,

@@ -1,8 +1,14 @@
 import { spelling } from '../../headers.ts'
-import type { AccessContext, ClientRequest, Exit, Gateway, Plugin } from '../../pdk.ts'
+import {
+  type AccessContext,
+  type ClientRequest,
+  errorExit,
+  type Exit,
+  type Gateway,
+  type Plugin,
+} from '../../pdk.ts'
 import { becomeAnonymous } from '../anonymous.ts'
 import { type Argument, findArgument, findHeader, removeArguments } from '../arguments.ts'
-import { errorExit } from '../error.ts'
 import { type Body, hasSearchableBody, readBody } from './body.ts'
 import { type Config, schema } from './schema.ts'
 

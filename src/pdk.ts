@@ -74,7 +74,6 @@ export interface Cache<V> {
   get(key: string): V | undefined
   /** `ttl` in seconds; a value whose ttl is not above zero is not kept. */
   set(key: string, value: V, ttl: number): void
-  delete(key: string): void
   /** Runs `load` once for all who ask for `key` at the same time. What it gives is theirs; it is not kept. */
   once(key: string, load: () => Promise<V>): Promise<V>
 }

@@ -48,10 +48,6 @@ export class MemoryCache<V> implements Cache<V> {
     if (this.#entries.size > this.#limit) this.#entries.delete(this.#entries.keys().next().value!)
   }
 
-  delete(key: string): void {
-    this.#entries.delete(key)
-  }
-
   /** For each value that comes two are looked at, so that what has ended goes before what is of use, and soon. */
   #dropEnded(now: number): void {
     for (let i = 0; i < 2; i++) {

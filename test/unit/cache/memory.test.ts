@@ -51,14 +51,6 @@ test('it never holds more than its limit', () => {
   expect(held).toHaveLength(100)
 })
 
-test('a deleted value is gone', () => {
-  const { cache } = cacheOf()
-  cache.set('a', '1', 10)
-  cache.delete('a')
-  cache.delete('b')
-  expect(cache.get('a')).toBeUndefined()
-})
-
 test('once loads once for all who ask at the same time, and again for those who ask later', async () => {
   const { cache } = cacheOf()
   let loads = 0

@@ -16,7 +16,6 @@ RUN mkdir -p /image/etc/ssl/certs \
 FROM scratch
 LABEL org.opencontainers.image.title="gatehouse" \
       org.opencontainers.image.description="An API gateway that runs Kong's declarative configuration with the openid-connect plugin" \
-      org.opencontainers.image.version="0.1.0" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /image/ /
 # Bun does not look for the system's certificates by itself.

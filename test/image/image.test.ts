@@ -63,10 +63,7 @@ test('it runs as nobody, on port 8000, starts /kong.yaml and knows how it does',
     Entrypoint: ['/gatehouse'],
     Cmd: ['start', '-c', '/kong.yaml'],
     Healthcheck: { Test: ['CMD', '/gatehouse', 'health'] },
-    Labels: {
-      'org.opencontainers.image.version': version,
-      'org.opencontainers.image.licenses': 'Apache-2.0',
-    },
+    Labels: { 'org.opencontainers.image.licenses': 'Apache-2.0' },
   })
   expect(image.config.Env).toContain('SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt')
 })
@@ -97,8 +94,10 @@ test('the how-to passes through it: the password, then the refresh token', async
   expect((await fetch(url)).status).toBe(401)
 })
 
-test('TERM ends it with 0', async () => {
+test('it says which release it is, and TERM ends it with 0', async () => {
   const { container } = await start(plain())
+  const { code, out } = await container.exec('/gatehouse', 'version')
+  expect([code, out]).toEqual([0, `gatehouse ${version}\n`])
   container.signal('SIGTERM')
   expect(await container.exited).toBe(0)
 })

@@ -12,10 +12,16 @@ export interface Plugin<C = unknown> {
   /** Says who the caller is: what a client claims about itself in Kong's identity headers is then dropped. */
   readonly authenticates?: true
   readonly schema: Field<C>
-  /** What the operator should know of this configuration, each a sentence that begins with the field's name. */
-  warnings?(config: C): readonly string[]
+  /** What the operator should know of this configuration. */
+  warnings?(config: C): readonly Warning[]
   /** Prepares one plugin entity at load, so that a request finds only prepared things. Never contacts anyone. */
   create(config: C, gateway: Gateway): Handler
+}
+
+/** What an operator should know of some fields of a configuration: a sentence that goes on after their names. */
+export interface Warning {
+  readonly fields: readonly string[]
+  readonly message: string
 }
 
 /** One plugin entity at work: the phases it takes part in. */

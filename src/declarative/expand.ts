@@ -13,6 +13,7 @@ import {
   UNSUPPORTED_FIELDS,
 } from './kinds.ts'
 import { META, type Meta, mergeDeep } from './merge.ts'
+import { type Origin, originsIn } from './origin.ts'
 import type { ParsedFile, Path } from './parse.ts'
 
 /** An entity as the file gives it, before its references are followed and its fields are checked. */
@@ -23,13 +24,15 @@ export interface Draft {
   readonly path: Path
   /** Its own fields: nested lists, remarks and what belongs to no entity are taken out. */
   readonly input: Readonly<Record<string, unknown>>
+  /** Where else its fields may be written, the first of them first. */
+  readonly origins: readonly Origin[]
   /** The entity that it is nested under, and the foreign key that says so. */
   readonly parent: { readonly field: string; readonly draft: Draft } | undefined
 }
 
 /** Takes the nesting of the files apart into one list of entities, in their order, each with an id. */
 export function expand(files: readonly ParsedFile[], meta: Meta) {
-  const expansion = new Expansion(meta)
+  const expansion = new Expansion(files, meta)
   for (const file of files) expansion.readFile(file)
   return { drafts: expansion.drafts, faults: expansion.faults }
 }
@@ -37,10 +40,12 @@ export function expand(files: readonly ParsedFile[], meta: Meta) {
 class Expansion {
   readonly drafts: Draft[] = []
   readonly faults: LocatedFault[] = []
+  readonly #files: readonly ParsedFile[]
   readonly #meta: Meta
   readonly #topLevel = new Map<Kind, number>()
 
-  constructor(meta: Meta) {
+  constructor(files: readonly ParsedFile[], meta: Meta) {
+    this.#files = files
     this.#meta = meta
   }
 
@@ -93,10 +98,12 @@ class Expansion {
       // null stands for what is left out, as for decK: Kong takes its default when the request comes.
       else if (value !== null) fields.set(name, value)
     }
-    if (kind === 'plugins') this.#shareConfig(file, path, fields)
+    const origins =
+      kind === 'plugins' ? this.#shareConfig(file, path, fields) : this.#defaultsOf(kind)
     this.#fillIn(kind, fields)
     const input = Object.fromEntries(fields)
-    const draft = { kind, id: idOf(kind, input, parent, place), file, path, input, parent }
+    const id = idOf(kind, input, parent, place)
+    const draft = { kind, id, file, path, input, origins, parent }
     this.drafts.push(draft)
     for (const [child, field, list] of lists)
       this.#readList(file, [...path, child], child, list, { field, draft })
@@ -114,9 +121,9 @@ class Expansion {
   }
 
   /** decK's `_config`: the plugin has the settings of that name, with its own over them. */
-  #shareConfig(file: ParsedFile, path: Path, fields: Map<string, unknown>): void {
+  #shareConfig(file: ParsedFile, path: Path, fields: Map<string, unknown>): readonly Origin[] {
     const name = fields.get('_config')
-    if (name === undefined) return
+    if (name === undefined) return []
     fields.delete('_config')
     const shared =
       typeof name === 'string'
@@ -124,10 +131,16 @@ class Expansion {
         : undefined
     if (!shared) {
       this.faults.push(file.fault([...path, '_config'], 'no such entry in _plugin_configs'))
-      return
+      return []
     }
     const own = fields.get('config') ?? {}
     if (isRecord(own)) fields.set('config', mergeDeep(shared, own))
+    return originsIn(this.#files, ['config'], ['_plugin_configs', String(name)])
+  }
+
+  #defaultsOf(kind: Kind): readonly Origin[] {
+    const name = DEFAULTS.get(kind)
+    return name === undefined ? [] : originsIn(this.#files, [], ['_info', 'defaults', name])
   }
 
   /** What `_info` has for all entities. */
@@ -145,6 +158,12 @@ class Expansion {
     }
   }
 }
+
+/** The names in `_info` of the kinds that it has defaults for. */
+const DEFAULTS: ReadonlyMap<Kind, string> = new Map([
+  ['services', 'service'],
+  ['routes', 'route'],
+])
 
 /** Before 3.0 a path that held anything unusual was a regular expression without a mark; `~` is the mark since. */
 function migratePath(path: unknown): unknown {

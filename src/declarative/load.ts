@@ -12,7 +12,8 @@ import { type Draft, expand } from './expand.ts'
 import { type LocatedFault, printPath, type SourceFile } from './faults.ts'
 import { type Kind, KINDS } from './kinds.ts'
 import { mergeMeta } from './merge.ts'
-import { type ParsedFile, parseFile } from './parse.ts'
+import { findWritten } from './origin.ts'
+import { type ParsedFile, parseFile, type Path } from './parse.ts'
 import { References, UNRESOLVED } from './references.ts'
 import type { Env } from './template.ts'
 import { findVaultReferences } from './vault_reference.ts'
@@ -86,8 +87,9 @@ class Checker {
     keyauth_credentials: [],
     plugins: [],
   }
-  readonly warnings: string[] = []
-  readonly #faults: LocatedFault[] = []
+  // What several plugins share is said once.
+  readonly warnings = new Set<string>()
+  readonly #faults = new Map<string, LocatedFault>()
   readonly #unknown = new Map<string, { draft: Draft; times: number }>()
   readonly #plugins: ReadonlyMap<string, Plugin>
 
@@ -115,7 +117,7 @@ class Checker {
       const message = `plugin '${name}' not enabled; add it to the 'plugins' configuration property`
       this.#fault(draft, ['name'], message, times > 1 ? `${advice} (used ${times} times)` : advice)
     }
-    return this.#faults
+    return [...this.#faults.values()]
   }
 
   #checkConfig(
@@ -141,54 +143,66 @@ class Checker {
         this.#fault(draft, ['config', ...path], message, hint)
       return undefined
     }
-    for (const path of findVaultReferences(plugin.schema, checked.value)) {
+    const inFile = (path: Path) => checked.written(path).map((each) => ['config', ...each])
+    for (const path of findVaultReferences(plugin.schema, checked.value).flatMap(inFile)) {
       this.#fault(
         draft,
-        ['config', ...path],
+        path,
         'references to vaults are not supported yet',
         'use ${{ env "DECK_…" }}',
       )
     }
-    for (const warning of plugin.warnings?.(checked.value) ?? [])
-      this.#say(draft, `config.${warning}`)
+    for (const { fields, message } of plugin.warnings?.(checked.value) ?? [])
+      this.#say(
+        draft,
+        fields.flatMap((field) => inFile([field])),
+        message,
+      )
     return checked.value
   }
 
   #warn(draft: Draft, entity: Readonly<Record<string, unknown>>): void {
     if (draft.kind === 'services' && entity.tls_verify_depth !== undefined) {
-      this.#say(draft, 'tls_verify_depth: has no effect yet')
+      this.#say(draft, [['tls_verify_depth']], 'has no effect yet')
     }
     if (draft.kind !== 'routes') return
     if (entity.path_handling === 'v1') {
       this.#say(
         draft,
-        'path_handling: v1 is taken for v0, as Kong does with router_flavor traditional_compatible',
+        [['path_handling']],
+        'v1 is taken for v0, as Kong does with router_flavor traditional_compatible',
       )
     }
     for (const [i, path] of ((entity.paths ?? []) as readonly string[]).entries()) {
       if (!path.startsWith('~') && /[()[\]\\^$*+|{}]/.test(path)) {
         this.#say(
           draft,
-          `paths[${i}]: is a plain prefix; if it is meant as a regular expression, write ~ before it`,
+          [['paths', i]],
+          'is a plain prefix; if it is meant as a regular expression, write ~ before it',
         )
       }
     }
   }
 
-  /** `sentence` begins with the field that it is about, and that the line is of. */
-  #say({ file, path }: Draft, sentence: string): void {
-    const [field = ''] = sentence.split(/[,:]/, 1)
-    const { line } = file.locate([...path, ...field.split('.')], 'key')
-    this.warnings.push(`${file.name}:${line} ${printPath(path)}.${sentence}`)
+  /** Warns of fields: in one sentence, unless they stand in several places. */
+  #say(draft: Draft, fields: readonly Path[], message: string): void {
+    const places = fields.map((field) => findWritten(draft, field))
+    const groups = Map.groupBy(
+      places,
+      ({ file, path }) => `${file.name} ${printPath(path.slice(0, -1))}`,
+    )
+    for (const group of groups.values()) {
+      const { file, path } = group[0]!
+      const { line } = file.locate(path, 'key')
+      const [, ...more] = new Set(group.map((each) => printPath(each.path.slice(-1))))
+      const names = [printPath(path), ...more].join(', ')
+      this.warnings.add(`${file.name}:${line} ${names}: ${message}`)
+    }
   }
 
-  #fault(
-    draft: Draft,
-    path: readonly (string | number)[],
-    message: string,
-    hint: string | undefined,
-  ): void {
-    this.#faults.push(draft.file.fault([...draft.path, ...path], message, hint))
+  #fault(draft: Draft, field: Path, message: string, hint: string | undefined): void {
+    const { file, path } = findWritten(draft, field)
+    this.#faults.set(JSON.stringify([file.name, path, message]), file.fault(path, message, hint))
   }
 }
 

@@ -1,46 +1,68 @@
+import { Aliases } from './aliases.ts'
 import type { Field, Infer, Shorthand } from './field.ts'
 import { nearest } from './nearest.ts'
 
-/** A fault in a configuration: where, Kong's message, and a guess at what was meant. */
+/** A fault in a configuration: where it is written, Kong's message, and a guess at what was meant. */
 export interface Fault {
-  readonly path: readonly (string | number)[]
+  readonly path: Path
   readonly message: string
   readonly hint?: string
 }
 
 /** Either the value with its defaults filled in, or every fault of the input at once. */
 export type Checked<T> =
-  | { readonly value: T; readonly faults?: never }
-  | { readonly value?: never; readonly faults: readonly Fault[] }
+  | {
+      readonly value: T
+      /** Where the value at a path was written: where a shorthand has filled a field, under the shorthand's name. */
+      written(path: Path): readonly Path[]
+      readonly faults?: never
+    }
+  | { readonly value?: never; readonly written?: never; readonly faults: readonly Fault[] }
 
 /** Checks `input` against `field` as Kong does: a missing field gets its default, an explicit null stays unset. */
 export function check<F extends Field>(field: F, input: unknown): Checked<Infer<F>> {
-  const faults: Fault[] = []
-  const value = read(field, input, [], faults)
-  return faults.length > 0 ? { faults } : { value: value as Infer<F> }
+  const notes: Notes = { faults: [], aliases: new Aliases(input) }
+  const value = read(field, input, [], notes)
+  const { faults, aliases } = notes
+  if (faults.length > 0) return { faults: faults.map((fault) => asWritten(fault, aliases)) }
+  return { value: value as Infer<F>, written: (path) => aliases.written(path) }
 }
 
 type Path = readonly (string | number)[]
 
-function read(field: Field, input: unknown, path: Path, faults: Fault[]): unknown {
+/** What is found on the way through an input. */
+interface Notes {
+  readonly faults: Fault[]
+  readonly aliases: Aliases
+}
+
+/** The fault of a field as the fault of what has filled it. */
+function asWritten(fault: Fault, aliases: Aliases): Fault {
+  const part = aliases.partName(fault.path)
+  const message = part === undefined ? fault.message : `${part}: ${fault.message}`
+  const [path = fault.path] = aliases.written(fault.path)
+  return { ...fault, path, message }
+}
+
+function read(field: Field, input: unknown, path: Path, notes: Notes): unknown {
   const { rules } = field
   if (input === undefined) input = rules.default
   if (input === undefined && field.type === 'record' && rules.required) input = {}
   if (input === undefined || input === null) {
-    if (rules.required) faults.push({ path, message: 'required field missing' })
+    if (rules.required) notes.faults.push({ path, message: 'required field missing' })
     return undefined
   }
-  const before = faults.length
-  const value = readType(field, input, path, faults)
-  if (faults.length === before) {
+  const before = notes.faults.length
+  const value = readType(field, input, path, notes)
+  if (notes.faults.length === before) {
     const message = brokenRule(field, value)
-    if (message) faults.push({ path, message, ...hintFor(field, value) })
+    if (message) notes.faults.push({ path, message, ...hintFor(field, value) })
   }
   return value
 }
 
-function readType(field: Field, input: unknown, path: Path, faults: Fault[]): unknown {
-  const wrong = (message: string) => void faults.push({ path, message })
+function readType(field: Field, input: unknown, path: Path, notes: Notes): unknown {
+  const wrong = (message: string) => void notes.faults.push({ path, message })
   switch (field.type) {
     case 'string':
       return typeof input === 'string' ? input : wrong('expected a string')
@@ -54,14 +76,14 @@ function readType(field: Field, input: unknown, path: Path, faults: Fault[]): un
     case 'set': {
       if (!Array.isArray(input))
         return wrong(field.type === 'set' ? 'expected a set' : 'expected an array')
-      return input.map((each, i) => read(elementOf(field), each, [...path, i], faults))
+      return input.map((each, i) => read(elementOf(field), each, [...path, i], notes))
     }
     case 'map': {
       if (!isRecord(input)) return wrong('expected a map')
-      return mapValues(input, (each, key) => read(elementOf(field), each, [...path, key], faults))
+      return mapValues(input, (each, key) => read(elementOf(field), each, [...path, key], notes))
     }
     case 'record':
-      return isRecord(input) ? readRecord(field, input, path, faults) : wrong('expected a record')
+      return isRecord(input) ? readRecord(field, input, path, notes) : wrong('expected a record')
     case 'foreign':
       return isRecord(input) && typeof input.id === 'string'
         ? { id: input.id }
@@ -71,8 +93,9 @@ function readType(field: Field, input: unknown, path: Path, faults: Fault[]): un
   }
 }
 
-function readRecord(field: Field, input: Record<string, unknown>, path: Path, faults: Fault[]) {
+function readRecord(field: Field, input: Record<string, unknown>, path: Path, notes: Notes) {
   const { fields = {}, shorthands = {}, checks = [] } = field
+  const { faults } = notes
   const given: Record<string, unknown> = {}
   const expanded: Record<string, unknown> = {}
   const before = faults.length
@@ -83,7 +106,7 @@ function readRecord(field: Field, input: Record<string, unknown>, path: Path, fa
     if (Object.hasOwn(fields, key)) given[key] = value
     else if (shorthand) {
       const found = faults.length
-      merge(expanded, expand(shorthand, value, [...path, key], faults))
+      merge(expanded, expand(shorthand, value, path, key, notes))
       filled &&= faults.length === found
     } else
       faults.push({
@@ -94,12 +117,13 @@ function readRecord(field: Field, input: Record<string, unknown>, path: Path, fa
   }
   merge(given, expanded)
   const value = mapValues(fields, (each, key) =>
-    filled || given[key] !== undefined ? read(each, given[key], [...path, key], faults) : undefined,
+    filled || given[key] !== undefined ? read(each, given[key], [...path, key], notes) : undefined,
   )
   if (faults.length === before) {
     for (const broken of checks) {
-      const message = broken(value)
-      if (message) faults.push({ path, message })
+      const fault = broken(value)
+      if (typeof fault === 'string') faults.push({ path, message: fault })
+      else if (fault) faults.push({ path: [...path, fault.field], message: fault.message })
     }
   }
   return value
@@ -109,11 +133,15 @@ function expand(
   shorthand: Shorthand,
   input: unknown,
   path: Path,
-  faults: Fault[],
+  name: string,
+  notes: Notes,
 ): Record<string, unknown> {
-  const before = faults.length
-  const value = read(shorthand.field, input, path, faults)
-  return faults.length > before || value === undefined ? {} : shorthand.expand(value as never)
+  const before = notes.faults.length
+  const value = read(shorthand.field, input, [...path, name], notes)
+  if (notes.faults.length > before || value === undefined) return {}
+  const filled = shorthand.expand(value as never)
+  notes.aliases.add([...path, name], value, filled, path)
+  return filled
 }
 
 /** A shorthand may reach into a nested record (`session_redis_host` is `redis.host`): records are merged, not replaced. */

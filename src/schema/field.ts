@@ -33,8 +33,10 @@ export interface Rules {
   readonly custom?: (value: never) => string | undefined
 }
 
-/** A rule over several fields of one record, in Kong's words. Gives the message if it is broken. */
-export type EntityCheck = (value: Readonly<Record<string, unknown>>) => string | undefined
+/** A rule over several fields of one record, in Kong's words. If it is broken, gives the message, and the field if it is the fault of one. */
+export type EntityCheck = (
+  value: Readonly<Record<string, unknown>>,
+) => string | { readonly field: string; readonly message: string } | undefined
 
 export interface Field<T = unknown> {
   readonly type: FieldType

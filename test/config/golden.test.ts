@@ -14,7 +14,8 @@ const SEPARATOR = '----------\n'
 const env = { DECK_TOKEN: 'abc', DECK_PORT: '+08080', DECK_FLAG: 'T', DECK_LINES: 'one\ntwo' }
 
 /** Few, so that another plugin changes no case. */
-const plugins = new Map(['key-auth', 'request-termination'].map((name) => [name, all.get(name)!]))
+const NAMES = ['key-auth', 'openid-connect', 'request-termination']
+const plugins = new Map(NAMES.map((name) => [name, all.get(name)!]))
 
 const cases = readdirSync(import.meta.dir).filter((name) => name.endsWith('.txt'))
 

@@ -21,7 +21,12 @@ export const keyAuth: Plugin<Config> = {
   warnings: ({ identity_realms }) =>
     identity_realms === undefined
       ? []
-      : ['identity_realms: accepted, not honoured (keys come from the configuration alone)'],
+      : [
+          {
+            fields: ['identity_realms'],
+            message: 'accepted, not honoured (keys come from the configuration alone)',
+          },
+        ],
   create(config, gateway) {
     const { anonymous, run_on_preflight, key_in_body } = config
     const search = createSearch(config)

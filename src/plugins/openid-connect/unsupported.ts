@@ -1,3 +1,4 @@
+import type { Warning } from '../../pdk.ts'
 import { check } from '../../schema/check.ts'
 import type { Config, EntityCheck, Field, Fields } from '../../schema/field.ts'
 import { fields as authentication, missingMethods } from './authenticate.ts'
@@ -46,45 +47,52 @@ export const fields = {
 export const checks: readonly EntityCheck[] = [
   ({ consumer_claims, consumer_optional }) =>
     consumer_claims !== undefined && consumer_optional !== true
-      ? 'consumer_claims: is not supported yet without consumer_optional, for it would let in callers who are no consumers'
+      ? {
+          field: 'consumer_claims',
+          message:
+            'is not supported yet without consumer_optional, for it would let in callers who are no consumers',
+        }
       : undefined,
 ]
 
 type Settings = Config<typeof fields & typeof authentication & typeof clients & typeof verification>
 
 /** What the operator should know of a configuration: what it asks for in vain, and what it leaves open. */
-export function warningsOf(config: Settings): string[] {
-  const warnings: string[] = []
+export function warningsOf(config: Settings): Warning[] {
+  const warnings: Warning[] = []
+  const warn = (fields: readonly string[], message: string) =>
+    void warnings.push({ fields, message })
   const missing = missingMethods(config)
   if (missing.length > 0) {
     const names = missing.join(', ')
-    warnings.push(`auth_methods: ${names}: not built yet, such credentials are refused`)
+    warn(['auth_methods'], `${names}: not built yet, such credentials are refused`)
   }
   for (const [what, group] of NOT_HONOURED) {
     const names = Object.keys(group).filter((name) =>
       isSet(group[name]!, config[name as keyof Settings]),
     )
-    if (names.length > 0) warnings.push(`${names.join(', ')}: accepted, not honoured (${what})`)
+    if (names.length > 0) warn(names, `accepted, not honoured (${what})`)
   }
   // Nobody has asked for a method that only stands in the default list.
   const asked = isSet(authentication.auth_methods, config.auth_methods) ? config.auth_methods : []
   if (asked.includes('refresh_token') && config.refresh_token_param_name === undefined)
-    warnings.push('refresh_token_param_name: not set, so that no refresh tokens are looked for')
+    warn(['refresh_token_param_name'], 'not set, so that no refresh tokens are looked for')
   const needClient = asked.filter((name) => name === 'password' || name === 'refresh_token')
   if (needClient.length > 0 && config.client_id === undefined)
-    warnings.push(`client_id: not set, so that ${needClient.join(' and ')} cannot succeed`)
+    warn(['client_id'], `not set, so that ${needClient.join(' and ')} cannot succeed`)
   const auth = missingAuth(config)
   if (auth !== undefined)
-    warnings.push(`client_auth: ${auth}: not built yet, so that no tokens are asked for`)
+    warn(['client_auth'], `${auth}: not built yet, so that no tokens are asked for`)
   const clientCount = config.client_id?.length ?? 0
   if (clientCount > 1)
-    warnings.push(`client_id: the first of the ${clientCount} clients serves all requests`)
+    warn(['client_id'], `the first of the ${clientCount} clients serves all requests`)
   if (config.ignore_signature.length > 0)
-    warnings.push(
-      `ignore_signature: the tokens of ${config.ignore_signature.join(', ')} are not verified`,
+    warn(
+      ['ignore_signature'],
+      `the tokens of ${config.ignore_signature.join(', ')} are not verified`,
     )
   if (!config.verify_signature)
-    warnings.push('verify_signature: is off, so that anybody can write a token that is taken')
+    warn(['verify_signature'], 'is off, so that anybody can write a token that is taken')
   return warnings
 }
 

@@ -12,7 +12,7 @@ const guard: Plugin = {
     secrets: array('Secrets.', string('A secret.', { referenceable: true })),
     label: string('A label.'),
   }),
-  warnings: () => ['label: is not read yet'],
+  warnings: () => [{ fields: ['label'], message: 'is not read yet' }],
   create: () => ({}),
 }
 
@@ -61,6 +61,22 @@ test('a reference to a vault is refused where it would be one, and is text elsew
       .split('\n')
       .map((line) => line.split(' ')[1]),
   ).toEqual(['plugins[0].config.secret:', 'plugins[0].config.secrets[1]:'])
+})
+
+test('what is shared is told where it is written, once for all who use it', () => {
+  const shared = (fields: string) => `${HEAD}_plugin_configs: { x: { ${fields} } }`
+  const user = (more = '') => `- host: a\n  plugins: [{ name: guard, _config: x${more} }]\n`
+  const users = `${HEAD}services:\n${user()}${user()}${user(', config: { label: [] }')}`
+  expect(faults(shared('label: 1'), users).split('\n')).toEqual([
+    'a.yaml:2:32 _plugin_configs.x.label: expected a string',
+    'b.yaml:8:57 services[2].plugins[0].config.label: expected a string',
+  ])
+  expect(faults(shared("secrets: ['{vault://env/a}']"), `${HEAD}services:\n${user()}`)).toStartWith(
+    'a.yaml:2:35 _plugin_configs.x.secrets[0]: references to vaults',
+  )
+  expect(entities(shared('label: a'), `${HEAD}services:\n${user()}${user()}`).warnings).toEqual([
+    'a.yaml:2 _plugin_configs.x.label: is not read yet',
+  ])
 })
 
 test('what has no name has the same id at each load, and its own', () => {

@@ -47,8 +47,8 @@ const NO_URL = 'url: expected a URL with a scheme and a host, such as http://exa
 test.each([
   [{ url: 'example.com' },                              [NO_URL]],
   [{ url: 'http:///path' },                             [NO_URL]],
-  [{ url: 'http://a b' },                               ['host: invalid value: a b']],
-  [{ url: 'http://a:1:2' },                             ['host: must not have a port']],
+  [{ url: 'http://a b' },                               ['url: host: invalid value: a b']],
+  [{ url: 'http://a:1:2' },                             ['url: host: must not have a port']],
   [{},                                                  ['host: required field missing']],
   [{ host: 'a:80' },                                    ['host: must not have a port']],
   [{ host: 'a:99999' },                                 ['host: must not have a port']],

@@ -104,6 +104,54 @@ test('a shorthand at fault is one fault, not also that of what it would have fil
   expect(faults(withShorthand, { place: 17 })).toEqual(['place | expected a string'])
 })
 
+test('a fault of what a shorthand has filled is told by the name that was written', () => {
+  const named = (name: string, value: (given: never) => Record<string, unknown>, field: Field) => ({
+    [name]: { field, expand: value },
+  })
+  const item = string('An item.')
+  const field = record(
+    'A record.',
+    {
+      paths: array('Paths.', array('A path.', item, { len_min: 2 })),
+      url: record('A URL.', {
+        port: integer('A port.', { between: [1, 9] }),
+        host: string('A host.', { match: [/^a/, 'bad host'] }),
+      }),
+    },
+    {},
+    {
+      shorthands: {
+        ...named('path', (path) => ({ paths: [path] }), array('A path.', item)),
+        ...named('url_port', (port) => ({ url: { port } }), integer('A port.')),
+        ...named('address', (text: string) => ({ url: { host: `${text}.test` } }), item),
+      },
+      checks: [({ url }) => (url ? { field: 'url', message: 'is not to be' } : undefined)],
+    },
+  )
+  expect(faults(field, { path: ['a'] })).toEqual(['path | length must be at least 2'])
+  expect(faults(field, { paths: [['a']] })).toEqual(['paths.0 | length must be at least 2'])
+  expect(faults(field, { url_port: 10 })).toEqual(['url_port | value should be between 1 and 9'])
+  // A part of what was written is told by its name too.
+  expect(faults(field, { address: 'b' })).toEqual(['address | host: bad host'])
+  expect(faults(field, { url: { port: 10 }, address: 'a' })).toEqual([
+    'url.port | value should be between 1 and 9',
+  ])
+  expect(faults(field, { url_port: 1 })).toEqual(['url_port | is not to be'])
+  expect(faults(field, { url: {}, url_port: 1 })).toEqual(['url | is not to be'])
+})
+
+test('where a value was written is known of what has no fault, too', () => {
+  const written = (input: unknown, ...path: string[]) =>
+    check(withShorthand, input)
+      .written?.(path)
+      .map((each) => each.join('.'))
+  expect(written({ place: 'a' }, 'redis')).toEqual(['place'])
+  expect(written({ place: 'a' }, 'redis', 'host')).toEqual(['place'])
+  expect(written({ place: 'a' }, 'redis', 'port')).toEqual(['redis.port'])
+  expect(written({ redis: { host: 'a' } }, 'redis', 'host')).toEqual(['redis.host'])
+  expect(written({ place: 'a', redis: { port: 1 } }, 'redis')).toEqual(['redis'])
+})
+
 test('a rule over several fields is told where the record is, once its fields are right', () => {
   const field = record(
     'A record.',

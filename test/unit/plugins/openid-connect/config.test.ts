@@ -8,7 +8,10 @@ const faultsOf = (config: Record<string, unknown>) =>
   (check(openidConnect.schema, { issuer: ISSUER, ...config }).faults ?? []).map(
     ({ path, message }) => `${path.join('.')}: ${message}`,
   )
-const warningsOf = (config: Record<string, unknown>) => openidConnect.warnings!(configure(config))
+const warningsOf = (config: Record<string, unknown>) =>
+  openidConnect.warnings!(configure(config)).map(
+    ({ fields, message }) => `${fields.join(', ')}: ${message}`,
+  )
 const QUIET = {
   auth_methods: ['bearer', 'refresh_token', 'password', 'client_credentials'],
   refresh_token_param_name: 'refresh_token',
@@ -33,8 +36,8 @@ test.each([
   [{ token_exchange_endpoint: 'http://x.test' },     'token_exchange_endpoint: is not supported yet'],
   [{ token_exchange: { subject_token_issuers: [{ issuer: 'x' }] } }, 'token_exchange: is not supported yet'],
   [{ principals: { enabled: true } },                'principals.enabled: Kong Identity is a service of Konnect and cannot be asked'],
-  [{ consumer_claims: [['sub']] },                   ': consumer_claims: is not supported yet without consumer_optional, for it would let in callers who are no consumers'],
-  [{ consumer_claim: ['sub'] },                      ': consumer_claims: is not supported yet without consumer_optional, for it would let in callers who are no consumers'],
+  [{ consumer_claims: [['sub']] },                   'consumer_claims: is not supported yet without consumer_optional, for it would let in callers who are no consumers'],
+  [{ consumer_claim: ['sub'] },                      'consumer_claim: is not supported yet without consumer_optional, for it would let in callers who are no consumers'],
 ])('%j would guard, and is refused at load', (config, fault) => {
   expect(faultsOf(config)).toEqual([fault])
 })

@@ -67,8 +67,8 @@ export const DEFAULT_SETTINGS: GatewaySettings = {
   tls_certificate_verify: false,
 }
 
-/** How many values one cache keeps. */
-const CACHE_ENTRIES = 50_000
+/** How much one cache keeps: about 50,000 logins with tokens of a usual size; bytes. */
+const CACHE_BYTES = 200 * 1024 * 1024
 
 export interface Gateway {
   /** The ports that it listens on, in the order of `listen`. */
@@ -107,7 +107,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     now: Date.now,
     cache<V>(namespace: string): Cache<V> {
       let cache = caches.get(namespace)
-      if (!cache) caches.set(namespace, (cache = new MemoryCache(CACHE_ENTRIES, Date.now)))
+      if (!cache) caches.set(namespace, (cache = new MemoryCache(CACHE_BYTES, Date.now)))
       return cache as Cache<V>
     },
   }

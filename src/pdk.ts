@@ -78,8 +78,11 @@ export interface OutboundRequest {
 /** A memory of values that end: least recently used go first. */
 export interface Cache<V> {
   get(key: string): V | undefined
-  /** `ttl` in seconds; a value whose ttl is not above zero is not kept. */
-  set(key: string, value: V, ttl: number): void
+  /**
+   * `ttl` in seconds; a value whose ttl is not above zero is not kept. `size` is about how many bytes the value holds
+   * (4096 unless told), since a cache is bounded by bytes.
+   */
+  set(key: string, value: V, ttl: number, size?: number): void
   /** Runs `load` once for all who ask for `key` at the same time. What it gives is theirs; it is not kept. */
   once(key: string, load: () => Promise<V>): Promise<V>
 }

@@ -3,16 +3,23 @@ import type { Cache } from '../pdk.ts'
 interface Entry<V> {
   readonly value: V
   readonly ends: number
-  /** How many values had been set when it was last put at the end of the line. */
+  readonly bytes: number
+  /** How many bytes had been set when it was last put at the end of the line. */
   turn: number
 }
 
-/** A cache in this process: at most `limit` entries, the least recently used leave first. `now` in milliseconds. */
+/** What an entry takes beside the texts in it, as measured for tokens; bytes. */
+const ENTRY = 300
+/** What is taken for the size of a value of which nothing is said: tokens with their claims, mostly; bytes. */
+const VALUE = 4096
+
+/** A cache in this process: about `limit` bytes, the least recently used leave first. `now` in milliseconds. */
 export class MemoryCache<V> implements Cache<V> {
   readonly #entries = new Map<string, Entry<V>>()
   readonly #pending = new Map<string, Promise<V>>()
   readonly #limit: number
   readonly #now: () => number
+  #bytes = 0
   #turn = 0
   /** Goes round the entries, for ever. */
   #hand: Iterator<[string, Entry<V>]>
@@ -27,7 +34,7 @@ export class MemoryCache<V> implements Cache<V> {
     const entry = this.#entries.get(key)
     if (entry === undefined) return undefined
     if (entry.ends <= this.#now()) {
-      this.#entries.delete(key)
+      this.#drop(key, entry)
       return undefined
     }
     // Who is near the end of the line stays there: most hits are a look, and nothing is written.
@@ -39,13 +46,25 @@ export class MemoryCache<V> implements Cache<V> {
     return entry.value
   }
 
-  set(key: string, value: V, ttl: number): void {
-    this.#entries.delete(key)
-    if (!(ttl > 0)) return
+  set(key: string, value: V, ttl: number, size = VALUE): void {
+    const before = this.#entries.get(key)
+    if (before) this.#drop(key, before)
+    const bytes = ENTRY + key.length + size
+    if (!(ttl > 0) || bytes > this.#limit) return
     const now = this.#now()
-    this.#entries.set(key, { value, ends: now + ttl * 1000, turn: ++this.#turn })
+    this.#bytes += bytes
+    this.#turn += bytes
+    this.#entries.set(key, { value, ends: now + ttl * 1000, bytes, turn: this.#turn })
     this.#dropEnded(now)
-    if (this.#entries.size > this.#limit) this.#entries.delete(this.#entries.keys().next().value!)
+    for (const [oldest, entry] of this.#entries) {
+      if (this.#bytes <= this.#limit) break
+      this.#drop(oldest, entry)
+    }
+  }
+
+  #drop(key: string, { bytes }: Entry<V>): void {
+    this.#entries.delete(key)
+    this.#bytes -= bytes
   }
 
   /** For each value that comes two are looked at, so that what has ended goes before what is of use, and soon. */
@@ -54,8 +73,8 @@ export class MemoryCache<V> implements Cache<V> {
       let next = this.#hand.next()
       if (next.done) next = (this.#hand = this.#entries.entries()).next()
       if (next.done) return
-      const [key, { ends }] = next.value
-      if (ends <= now) this.#entries.delete(key)
+      const [key, entry] = next.value
+      if (entry.ends <= now) this.#drop(key, entry)
     }
   }
 

@@ -101,7 +101,7 @@ export function createTokens(
   const isFresh = ({ ends }: TokenSet) => ends - leeway * 1000 > now()
 
   function keep(line: Line, key: string): void {
-    if (cache_tokens) lines.set(key, line, (line.lives - now()) / 1000)
+    if (cache_tokens) lines.set(key, line, (line.lives - now()) / 1000, sizeOf(line.set))
   }
 
   function newLine(answer: TokenResponse, presented?: string): Line {
@@ -247,6 +247,11 @@ function setOf(
     isIdTokenNew: answer.id_token !== undefined,
     ends: seconds > 0 ? now + seconds * 1000 : 0,
   }
+}
+
+/** About how many bytes a set holds. */
+function sizeOf({ access_token, refresh_token = '', id_token = '' }: TokenSet): number {
+  return access_token.length + refresh_token.length + id_token.length
 }
 
 /** How long an access token may be kept. What the provider says is over at once stays so, whatever the bounds. */

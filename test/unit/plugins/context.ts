@@ -61,7 +61,7 @@ export function testGateway(parts: Partial<Gateway> & { consumerList?: readonly 
   const now = parts.now ?? Date.now
   const gateway: Gateway = {
     cache<V>(namespace: string) {
-      if (!caches.has(namespace)) caches.set(namespace, new MemoryCache<unknown>(10_000, now))
+      if (!caches.has(namespace)) caches.set(namespace, new MemoryCache<unknown>(10_000_000, now))
       return caches.get(namespace) as MemoryCache<V>
     },
     fetch: async (url) => {

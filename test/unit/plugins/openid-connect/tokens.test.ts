@@ -1,4 +1,5 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'bun:test'
+import { MemoryCache } from '../../../../src/cache/memory.ts'
 import type { Handler } from '../../../../src/pdk.ts'
 import { send } from '../context.ts'
 import { basic, bearer, create, gatewayOf, HOW_TO, refreshToken } from './plugin.ts'
@@ -432,4 +433,20 @@ describe('when the provider changes its keys', () => {
     gateway = gatewayOf(provider)
     handler = create(provider, HOW_TO, gateway)
   })
+})
+
+test.each([
+  ['many short tokens', 10, true],
+  ['few long ones', 10_000, false],
+])('a cache has room for %s', async (_, length, isKept) => {
+  provider.claims = { padding: 'x'.repeat(length) }
+  const lines = new MemoryCache<never>(200_000, () => provider.now)
+  const nothing = new MemoryCache<never>(0, () => provider.now)
+  const cache = (namespace: string) => (namespace === 'oidc:lines' ? lines : nothing)
+  const by = create(provider, { ...HOW_TO, cache_tokens_salt: 's' }, gatewayOf(provider, { cache }))
+  const users = Array.from({ length: 20 }, (_, i) => basic(`user-${i}`, 'doe'))
+  for (const user of users) expect(OK(await ask(user, by))).toBe(true)
+  const { calls } = provider
+  expect(OK(await ask(users[0]!, by))).toBe(true)
+  expect(provider.calls === calls).toBe(isKept)
 })

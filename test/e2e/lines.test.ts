@@ -4,6 +4,7 @@ import { gatewayOf, openidConnect } from './entities.ts'
 import { Gatehouse } from './gatehouse.ts'
 import { json, Provider, type Reply } from './provider.ts'
 import { Service } from './service.ts'
+import { until } from './until.ts'
 
 // A machine that is busy with other things is no fault.
 setDefaultTimeout(30_000)
@@ -41,13 +42,14 @@ test('whatever is presented, whenever: every request passes, and no refresh toke
   using service = new Service()
   const config = gatewayOf(service.url, openidConnect(provider.issuer))
   await using gatehouse = await Gatehouse.start({ config, settings: ['proxy_access_log = off'] })
-  const until = performance.now() + DURATION
+  const end = performance.now() + DURATION
+  const isOn = () => performance.now() < end
   const statuses: Record<string, number> = {}
   const known: string[] = []
 
   const workers = Array.from({ length: 20 }, async () => {
     using connection = await Connection.open(gatehouse.port)
-    while (performance.now() < until) {
+    while (isOn()) {
       // The newest tokens are the ones of interest: somebody else presents them at the same moment.
       const recent = known.slice(-30)
       const token = recent[Math.floor(Math.random() * recent.length * 2)]
@@ -60,9 +62,11 @@ test('whatever is presented, whenever: every request passes, and no refresh toke
     }
   })
   const reloads = (async () => {
-    while (performance.now() < until - 500) {
+    while (isOn()) {
       await gatehouse.reload(config)
-      await Bun.sleep(150)
+      // The next one comes while a call is under way.
+      const before = provider.used.length
+      await until('the next call', () => provider.used.length > before || !isOn())
     }
   })()
   await Promise.all([...workers, reloads])

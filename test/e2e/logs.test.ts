@@ -4,6 +4,7 @@ import { gatewayOf, openidConnect } from './entities.ts'
 import { Gatehouse } from './gatehouse.ts'
 import { json, Provider, sign } from './provider.ts'
 import { Service } from './service.ts'
+import { until } from './until.ts'
 
 // A machine that is busy with other things is no fault.
 setDefaultTimeout(20_000)
@@ -54,8 +55,7 @@ describe('the access log', () => {
     {
       using connection = await Connection.open(gatehouse.port)
       connection.request({ path: '/anything?delay=300' }).catch(() => {})
-      await gatehouse.logged(/is ready/)
-      await Bun.sleep(50)
+      await until('the request', () => service.requests.length > 0)
     }
     await gatehouse.accessLogged(/"GET \/anything\?delay=300 HTTP\/1\.1" 499 0 /)
   })
@@ -157,11 +157,9 @@ test('a disk that is full stops nothing', async () => {
   using service = new Service()
   const settings = ['proxy_access_log = /dev/full']
   await using gatehouse = await Gatehouse.start({ config: gatewayOf(service.url), settings })
-  for (const _ of [1, 2, 3]) {
-    expect((await request(gatehouse.port)).status).toBe(200)
-    // Longer than lines are gathered.
-    await Bun.sleep(150)
-  }
+  // More than is gathered before it is written, several times over.
+  const path = `/anything?${'x'.repeat(7_000)}`
+  for (let i = 0; i < 20; i++) expect((await request(gatehouse.port, { path })).status).toBe(200)
 })
 
 describe('no log shows a secret', () => {

@@ -27,7 +27,7 @@ export function check(args: string[]): number {
     process.stdout.write(`${files.map(({ name }) => name).join(', ')}: valid\n`)
     return 0
   } catch (error) {
-    if (error instanceof UnreadableFile) return reportError(error.message)
+    if (error instanceof UnreadableFile) return reportError(error.help)
     throw error
   }
 }

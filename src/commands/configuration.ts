@@ -40,6 +40,7 @@ export function readConfiguration(
     return { conf, warnings, names: [], files }
   }
   throw new UnreadableFile(
-    'no configuration is given\nSay which: gatehouse start -c kong.yaml (or KONG_DECLARATIVE_CONFIG), or try: gatehouse quickstart',
+    'no configuration is given',
+    'Say which: gatehouse start -c kong.yaml (or KONG_DECLARATIVE_CONFIG), or try: gatehouse quickstart',
   )
 }

@@ -1,5 +1,5 @@
 import { constants, fstatSync, openSync, writeSync } from 'node:fs'
-import { UnreadableFile } from './sources.ts'
+import { isForbidden, UnreadableFile } from './sources.ts'
 
 const STANDARD: Readonly<Record<string, number>> = { '/dev/stdout': 1, '/dev/stderr': 2 }
 
@@ -13,14 +13,24 @@ const RETRY = 50
 /** Milliseconds that a slow reader has for the rest when the process ends. */
 const GRACE = 500
 
+const MAY_NOT = 'Let the user that runs gatehouse write it and its folder'
+/** What to do about a log that cannot be opened. */
+const ADVICE: Readonly<Record<string, string>> = {
+  ENOENT: 'Make its folder',
+  ENOTDIR: 'Make its folder',
+  EISDIR: 'Name a file in that folder',
+  EROFS: 'Let it be in a folder that can be written',
+  ENXIO: 'Let somebody read that pipe first',
+}
+
 /**
  * What writes to a log of Kong's settings: a path, `/dev/stdout`, `/dev/stderr`, or `off`, which writes nothing. Throws
- * `UnreadableFile` for a path that cannot be written.
+ * `UnreadableFile` for a path that cannot be written; `setting` is what names another.
  */
-export function logWriter(path: string): ((text: string) => void) | undefined {
+export function logWriter(path: string, setting: string): ((text: string) => void) | undefined {
   if (path === 'off') return undefined
   const standard = STANDARD[path]
-  const fd = standard === undefined ? open(path) : withoutBlocking(standard)
+  const fd = standard === undefined ? open(path, setting) : withoutBlocking(standard)
   let waiting: Uint8Array[] = []
   let length = 0
   let dropped = 0
@@ -85,13 +95,15 @@ function withoutBlocking(fd: number): number {
   return fd
 }
 
-function open(path: string): number {
+function open(path: string, setting: string): number {
   try {
     return openSync(path, FLAGS, 0o666)
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
+    const { code = 'failed' } = error as NodeJS.ErrnoException
+    const advice = isForbidden(code) ? MAY_NOT : ADVICE[code]
     throw new UnreadableFile(
-      `${path}: the log cannot be written (${code})\nMake its folder, or set KONG_PROXY_ACCESS_LOG and KONG_PROXY_ERROR_LOG`,
+      `${path}: the log cannot be written (${code})`,
+      advice === undefined ? `Set ${setting}` : `${advice}, or set ${setting}`,
     )
   }
 }

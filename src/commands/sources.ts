@@ -2,9 +2,21 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { SourceFile } from '../declarative/faults.ts'
 
-/** Thrown for a file that cannot be read: what, and what to do. */
+/** Thrown for a file that cannot be read or written. */
 export class UnreadableFile extends Error {
   override readonly name = 'UnreadableFile'
+  /** What to do about it when nothing could be started; one line. */
+  readonly advice: string | undefined
+
+  constructor(message: string, advice?: string) {
+    super(message)
+    this.advice = advice
+  }
+
+  /** What, and below it what to do. */
+  get help(): string {
+    return this.advice === undefined ? this.message : `${this.message}\n${this.advice}`
+  }
 }
 
 const DECLARATIVE = /\.(?:ya?ml|json)$/
@@ -31,15 +43,18 @@ export function filesOf(name: string): string[] {
 }
 
 function isFolder(name: string): boolean {
-  return statSync(name, { throwIfNoEntry: false })?.isDirectory() ?? false
+  try {
+    return statSync(name).isDirectory()
+  } catch (error) {
+    throw unreadable(name, error)
+  }
 }
 
 function entriesOf(folder: string): string[] {
   try {
     return readdirSync(folder, { recursive: true, encoding: 'utf8' })
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    throw new UnreadableFile(`${folder}: the folder cannot be read (${code})`)
+    throw unreadable(folder, error)
   }
 }
 
@@ -47,14 +62,28 @@ function read(name: string): string {
   try {
     return readFileSync(name === '-' ? 0 : name, 'utf8')
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENOENT') {
-      throw new UnreadableFile(
-        `${name}: no such file (looked in ${process.cwd()})\nGive the path of your kong.yaml with -c, or try: gatehouse quickstart`,
-      )
-    }
-    throw new UnreadableFile(
-      `${name}: cannot be read (${code})\nLet the user that runs gatehouse read it`,
+    throw unreadable(name, error)
+  }
+}
+
+function unreadable(name: string, error: unknown): UnreadableFile {
+  const { code = 'failed' } = error as NodeJS.ErrnoException
+  if (code === 'ENOENT' || code === 'ENOTDIR') {
+    return new UnreadableFile(
+      `${name}: no such file (looked in ${process.cwd()})`,
+      'Give the path of your kong.yaml with -c, or try: gatehouse quickstart',
     )
   }
+  if (isForbidden(code)) {
+    return new UnreadableFile(
+      `${name}: may not be read (${code})`,
+      'Let the user that runs gatehouse read it and enter each folder on the path',
+    )
+  }
+  return new UnreadableFile(`${name}: cannot be read (${code})`)
+}
+
+/** Whether an error of the system says that the user lacks a right. */
+export function isForbidden(code: string): boolean {
+  return code === 'EACCES' || code === 'EPERM'
 }

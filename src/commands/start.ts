@@ -29,7 +29,7 @@ export async function start(args: string[]): Promise<number> {
     if ('faults' in configuration) return reportFaults(configuration.faults)
     return await serve(configuration, options.watch)
   } catch (error) {
-    if (error instanceof UnreadableFile) return reportError(error.message)
+    if (error instanceof UnreadableFile) return reportError(error.help)
     if (error instanceof ConfigurationError) return reportFaults(error.faults)
     if (error instanceof ListenError) return reportError(adviceOn(error))
     throw error
@@ -40,8 +40,11 @@ async function serve(
   { conf, files, names, warnings }: Configuration,
   watches: boolean,
 ): Promise<number> {
-  const log = createLog(conf.log_level, logWriter(conf.proxy_error_log) ?? (() => {}))
-  const writeAccessLog = logWriter(conf.proxy_access_log)
+  const log = createLog(
+    conf.log_level,
+    logWriter(conf.proxy_error_log, 'KONG_PROXY_ERROR_LOG') ?? (() => {}),
+  )
+  const writeAccessLog = logWriter(conf.proxy_access_log, 'KONG_PROXY_ACCESS_LOG')
   let isReady = true
   const gateway = await startGateway({
     files,
@@ -91,6 +94,8 @@ function reloadFrom(read: () => readonly SourceFile[], gateway: Gateway, log: Lo
     for (const warning of loaded.warnings) log.warn(warning)
     log.notice('the configuration was loaded again')
   } catch (error) {
+    if (error instanceof UnreadableFile)
+      return log.error(`${error.message}; the old configuration goes on`, refused)
     log.error('the configuration was not loaded again', { ...refused, cause: error })
   }
 }

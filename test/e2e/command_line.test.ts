@@ -84,7 +84,7 @@ describe('check', () => {
       stdout:
         'note: unknown setting log_levle; did you mean log_level?\n' +
         'note: settings without effect here: mem_cache_size\n' +
-        'note: kong.yaml:6 services[0].routes[0].paths[0]: is a plain prefix; if it is meant as a regular expression, write ~ before it\n' +
+        'note: kong.yaml:7 services[0].routes[0].paths[0]: is a plain prefix; if it is meant as a regular expression, write ~ before it\n' +
         'kong.yaml: valid\n',
       stderr: '',
     })
@@ -214,7 +214,7 @@ describe('start refuses with 1 and one sentence', () => {
       stdout: '',
       stderr:
         'gatehouse: logs/access.log: the log cannot be written (ENOENT)\n' +
-        'Make its folder, or set KONG_PROXY_ACCESS_LOG and KONG_PROXY_ERROR_LOG\n',
+        'Make its folder, or set KONG_PROXY_ACCESS_LOG\n',
     })
   })
 

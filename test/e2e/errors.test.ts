@@ -1,9 +1,11 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { chmodSync } from 'node:fs'
 import { join } from 'node:path'
 import { basic, request } from './client.ts'
 import { gatewayOf, openidConnect } from './entities.ts'
 import { Folder } from './folder.ts'
 import { Gatehouse, run } from './gatehouse.ts'
+import { asNobody } from './nobody.ts'
 import { answer, hang, json, Provider, type Reply } from './provider.ts'
 import { Service } from './service.ts'
 
@@ -42,6 +44,25 @@ function start(title: string, file: string | undefined, env: Record<string, stri
   }
 }
 
+/** What `gatehouse start` says to a user who has no right to what is in `locked` of a folder. */
+function forbidden(title: string, word: string, env: Record<string, string> = {}): Case {
+  return {
+    title,
+    async see() {
+      using folder = new Folder({ 'kong.yaml': HOW_TO, 'locked/kong.yaml': HOW_TO })
+      chmodSync(join(folder.path, 'locked'), 0)
+      const ended = await run(['start', '-c', word], {
+        cwd: folder.path,
+        env: { ...DECK, KONG_PROXY_LISTEN: '127.0.0.1:0', KONG_STATUS_LISTEN: 'off', ...env },
+        ...asNobody(folder),
+      })
+      chmodSync(join(folder.path, 'locked'), 0o755)
+      expect([ended.code, ended.stdout]).toEqual([1, ''])
+      return ended.stderr
+    },
+  }
+}
+
 /** What the log says of a login that a provider made impossible. */
 function login(
   title: string,
@@ -72,6 +93,10 @@ const refused = (error: string, description: string, status = 401) => ({
 // prettier-ignore
 const CASES: readonly Case[] = [
   start('a file that is not there', undefined),
+  forbidden('a file that may not be read', 'locked/kong.yaml'),
+  forbidden('a folder that may not be read', 'locked'),
+  forbidden('a log that may not be written', 'kong.yaml', { KONG_PROXY_ERROR_LOG: 'locked/error.log' }),
+  start('a log in a folder that is not there', HOW_TO, { ...DECK, KONG_PROXY_ACCESS_LOG: 'logs/access.log' }),
   { title: 'no file at all', see: async () => (await run(['start'])).stderr },
   { title: 'a misspelled command', see: async () => (await run(['strat'])).stderr },
   start('variables that are not set', HOW_TO, {}),

@@ -1,10 +1,9 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
-import { chmodSync, copyFileSync } from 'node:fs'
 import { request } from './client.ts'
 import { gatewayOf } from './entities.ts'
-import { executable } from './executable.ts'
 import { Folder } from './folder.ts'
 import { Gatehouse, run } from './gatehouse.ts'
+import { asNobody } from './nobody.ts'
 import { Service } from './service.ts'
 
 // A machine that is busy with other things is no fault.
@@ -86,18 +85,8 @@ describe('the executable is its own master', () => {
   test.skipIf(!isRoot)('it serves as nobody, from a folder where nobody may write', async () => {
     using service = new Service()
     using folder = new Folder()
-    const program = folder.write('bin/gatehouse', '')
-    copyFileSync(executable, program)
-    chmodSync(program, 0o555)
-    const through = [
-      'setpriv',
-      '--reuid=65534',
-      '--regid=65534',
-      '--clear-groups',
-      '--no-new-privs',
-    ]
     const config = gatewayOf(service.url)
-    await using gatehouse = await Gatehouse.start({ config, through, program })
+    await using gatehouse = await Gatehouse.start({ config, ...asNobody(folder) })
     const status = await Bun.file(`/proc/${gatehouse.pid}/status`).text()
     expect(/^Uid:\s+(\d+)\s+(\d+)/m.exec(status)?.slice(1)).toEqual(['65534', '65534'])
     expect((await request(gatehouse.port)).status).toBe(200)

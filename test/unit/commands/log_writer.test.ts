@@ -32,7 +32,7 @@ function read(): string {
 /** Writes four megabytes in numbered lines, says so, and then waits to be told to end. */
 const WRITER = `
 import { logWriter } from '${join(import.meta.dir, '../../../src/commands/log_writer.ts')}'
-const write = logWriter(process.argv.at(-1))
+const write = logWriter(process.argv.at(-1), 'KONG_PROXY_ACCESS_LOG')
 for (let i = 0; i < 4000; i++) write(\`\${i} \${'x'.repeat(1000)}\\n\`)
 process.stderr.write('written')
 process.stdin.on('data', () => { write('last\\n'); process.exit(0) })

@@ -79,6 +79,7 @@ export function parseJws(token: string): Jws {
   const claims = parseObject(payload!)
   if (!header || !claims) throw new Refusal('invalid_token', 'the token is no JWT')
   const { alg, typ } = header
+  if (alg === undefined) throw new Refusal('invalid_token', 'the token names no algorithm')
   if (typeof alg !== 'string' || !(ASYMMETRIC.includes(alg) || SYMMETRIC.includes(alg)))
     throw new Refusal('invalid_token', `the algorithm "${quotable(alg)}" is not allowed`)
   // RFC 7515 §4.1.11 wants unknown extensions refused; the others would let the token name its own key.
@@ -179,7 +180,9 @@ export function judgeClaims(claims: Claims, expected: Expectations): void {
   const nbf = timeOf(claims, 'nbf', kind)
   const iat = timeOf(claims, 'iat', kind)
   // Kong takes a bearer token without an end; RFC 9068 §2.2 does not, and nothing could take such a token back.
-  if (exp === undefined ? strict : exp + leeway <= now && !isKept)
+  if (exp === undefined && strict)
+    throw new Refusal('token_expired', `the exp claim is missing in the ${kind}`)
+  if (exp !== undefined && exp + leeway <= now && !isKept)
     throw new Refusal('token_expired', `invalid exp claim (${exp}) was specified for ${kind}`)
   if (nbf !== undefined && nbf - leeway > now)
     throw new Refusal('token_not_yet_valid', `invalid nbf claim (${nbf}) was specified for ${kind}`)
@@ -201,7 +204,11 @@ export function judgeIssuer(
   kind: Expectations['kind'],
 ): void {
   if (issuers.some((issuer) => isSameIssuer(issuer, iss))) return
-  const sentence = `invalid iss claim (${quotable(iss)}) was specified for ${kind}`
+  const value = typeof iss === 'string' ? ` (${quotable(iss)})` : ''
+  const sentence =
+    iss === undefined
+      ? `the iss claim is missing in the ${kind}`
+      : `invalid iss claim${value} was specified for ${kind}`
   throw new Refusal('invalid_issuer', `${sentence}, expected: ${issuers.join(', ')}`)
 }
 

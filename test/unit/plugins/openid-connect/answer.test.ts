@@ -4,7 +4,7 @@ import type { ResponseContext } from '../../../../src/pdk.ts'
 import { HeaderList } from '../../../../src/headers.ts'
 import { headerOf, messageOf, send, type Sent } from '../context.ts'
 import { bearer, create, gatewayOf, HOW_TO, basic } from './plugin.ts'
-import { ScriptedProvider, type SigningKey, signingKey } from './provider.ts'
+import { ISSUER, ScriptedProvider, type SigningKey, signingKey } from './provider.ts'
 
 let key: SigningKey
 let provider: ScriptedProvider
@@ -67,6 +67,25 @@ describe('a refusal', () => {
   test('says why where display_errors is on', async () => {
     const { exit } = await ask({ display_errors: true }, BROKEN)
     expect(messageOf(exit)).toBe('Unauthorized (the token is no JWT)')
+  })
+
+  // prettier-ignore
+  test.each([
+    [{ iss: undefined },               `the iss claim is missing in the access token, expected: ${ISSUER}`],
+    [{ iss: 'http://x.test' },         `invalid iss claim (http://x.test) was specified for access token, expected: ${ISSUER}`],
+    [{ iss: { a: 1 } },                `invalid iss claim was specified for access token, expected: ${ISSUER}`],
+    [{ exp: undefined },               'the exp claim is missing in the access token'],
+    [{ exp: 1 },                       'invalid exp claim (1) was specified for access token'],
+  ])('shows what is wrong with %j in the words of the log', async (claims, reason) => {
+    const { exit } = await ask({ display_errors: true }, await withToken(claims))
+    expect(messageOf(exit)).toBe(`Unauthorized (${reason})`)
+  })
+
+  test('of a token that names no algorithm says so', async () => {
+    const header = Buffer.from('{"typ":"JWT"}').toString('base64url')
+    const sent = { headers: [bearer(`${header}.${Buffer.from('{}').toString('base64url')}.AAAA`)] }
+    const { exit } = await ask({ display_errors: true }, sent)
+    expect(messageOf(exit)).toBe('Unauthorized (the token names no algorithm)')
   })
 
   test('is a redirect where one is configured, each status to its own', async () => {

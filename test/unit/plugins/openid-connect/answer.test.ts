@@ -1,16 +1,13 @@
-import { beforeAll, beforeEach, describe, expect, test } from 'bun:test'
+import { beforeEach, describe, expect, test } from 'bun:test'
 import type { Consumer } from '../../../../src/entities/index.ts'
 import type { ResponseContext } from '../../../../src/pdk.ts'
 import { HeaderList } from '../../../../src/headers.ts'
 import { headerOf, messageOf, send, type Sent } from '../context.ts'
 import { bearer, create, gatewayOf, HOW_TO, basic } from './plugin.ts'
-import { ISSUER, ScriptedProvider, type SigningKey, signingKey } from './provider.ts'
+import { ISSUER, ScriptedProvider, signingKey } from './provider.ts'
 
-let key: SigningKey
+const key = await signingKey('one')
 let provider: ScriptedProvider
-beforeAll(async () => {
-  key = await signingKey('one')
-})
 beforeEach(() => {
   provider = new ScriptedProvider(key)
 })

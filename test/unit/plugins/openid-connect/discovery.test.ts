@@ -1,20 +1,17 @@
-import { beforeAll, beforeEach, describe, expect, test } from 'bun:test'
+import { beforeEach, describe, expect, test } from 'bun:test'
 import { send, TestContext } from '../context.ts'
 import { createDiscovery } from '../../../../src/plugins/openid-connect/discovery.ts'
 import { parseIssuer } from '../../../../src/plugins/openid-connect/issuer.ts'
 import { createRelyingParty } from '../../../../src/plugins/openid-connect/relying_party.ts'
 import { withDefaults } from '../../../../src/plugins/openid-connect/schema.ts'
 import { basic, bearer, configure, create, gatewayOf, HOW_TO } from './plugin.ts'
-import { ISSUER, ScriptedProvider, type SigningKey, signingKey } from './provider.ts'
+import { ISSUER, ScriptedProvider, signingKey } from './provider.ts'
 
 const BEARER = { auth_methods: ['bearer'] }
 const DOCUMENT = '/realms/master/.well-known/openid-configuration'
-let key: SigningKey
-let next: SigningKey
+const key = await signingKey('one')
+const next = await signingKey('two')
 let provider: ScriptedProvider
-beforeAll(async () => {
-  ;[key, next] = await Promise.all([signingKey('one'), signingKey('two')])
-})
 beforeEach(() => {
   provider = new ScriptedProvider(key)
 })

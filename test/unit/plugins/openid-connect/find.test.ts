@@ -1,11 +1,12 @@
-import { beforeAll, beforeEach, describe, expect, test } from 'bun:test'
+import { beforeEach, describe, expect, test } from 'bun:test'
 import { createSearch } from '../../../../src/plugins/openid-connect/authenticate.ts'
 import { withDefaults } from '../../../../src/plugins/openid-connect/schema.ts'
 import { readBodyArguments } from '../../../../src/plugins/arguments.ts'
 import { send, type Sent, TestContext } from '../context.ts'
 import { basic, bearer, configure, create, refreshToken } from './plugin.ts'
-import { ScriptedProvider, type SigningKey, signingKey } from './provider.ts'
+import { ScriptedProvider, signingKey } from './provider.ts'
 
+const key = await signingKey('one')
 const ALL = ['bearer', 'refresh_token', 'password', 'client_credentials']
 const NAMED = { auth_methods: ALL, refresh_token_param_name: 'refresh_token' }
 const FORM = ['Content-Type', 'application/x-www-form-urlencoded'] as const
@@ -104,11 +105,7 @@ test('a body that announces more than a credential needs is not read', async () 
 })
 
 describe('what was used is hidden from the service', () => {
-  let key: SigningKey
   let provider: ScriptedProvider
-  beforeAll(async () => {
-    key = await signingKey('one')
-  })
   beforeEach(() => {
     provider = new ScriptedProvider(key)
   })
@@ -176,6 +173,6 @@ describe('what was used is hidden from the service', () => {
 test('the access log is told the names of the arguments that hold secrets', async () => {
   const methods = ['bearer', 'refresh_token', 'password', 'client_credentials']
   const config = { auth_methods: methods, refresh_token_param_name: 'rt' }
-  const { secretArguments } = create(new ScriptedProvider(await signingKey('one')), config)
+  const { secretArguments } = create(new ScriptedProvider(key), config)
   expect(secretArguments?.toSorted()).toEqual(['access_token', 'client_secret', 'password', 'rt'])
 })

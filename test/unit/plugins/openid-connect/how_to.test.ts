@@ -1,15 +1,12 @@
-import { beforeAll, beforeEach, expect, test } from 'bun:test'
+import { beforeEach, expect, test } from 'bun:test'
 import type { Handler } from '../../../../src/pdk.ts'
 import { messageOf, send, TestContext } from '../context.ts'
 import { basic, bearer, create, HOW_TO, refreshToken } from './plugin.ts'
-import { ScriptedProvider, type SigningKey, signingKey } from './provider.ts'
+import { ScriptedProvider, signingKey } from './provider.ts'
 
-let key: SigningKey
+const key = await signingKey('one')
 let provider: ScriptedProvider
 let handler: Handler
-beforeAll(async () => {
-  key = await signingKey('one')
-})
 beforeEach(() => {
   provider = new ScriptedProvider(key)
   handler = create(provider, HOW_TO)

@@ -1,16 +1,13 @@
-import { beforeAll, beforeEach, describe, expect, test } from 'bun:test'
+import { beforeEach, describe, expect, test } from 'bun:test'
 import { REASONS } from '../../../../src/plugins/openid-connect/refusal.ts'
 import { explain } from '../../../../src/log.ts'
 import { messageOf, send } from '../context.ts'
 import { basic, create, gatewayOf, HOW_TO, refreshToken } from './plugin.ts'
-import { ISSUER, ScriptedProvider, type SigningKey, signingKey } from './provider.ts'
+import { ISSUER, ScriptedProvider, signingKey } from './provider.ts'
 
 const DOCUMENT = '.well-known/openid-configuration'
-let key: SigningKey
+const key = await signingKey('one')
 let provider: ScriptedProvider
-beforeAll(async () => {
-  key = await signingKey('one')
-})
 beforeEach(() => {
   provider = new ScriptedProvider(key)
 })

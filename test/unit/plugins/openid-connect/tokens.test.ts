@@ -1,16 +1,14 @@
-import { beforeAll, beforeEach, describe, expect, test } from 'bun:test'
+import { beforeEach, describe, expect, test } from 'bun:test'
 import { MemoryCache } from '../../../../src/cache/memory.ts'
 import type { Handler } from '../../../../src/pdk.ts'
 import { send } from '../context.ts'
 import { basic, bearer, create, gatewayOf, HOW_TO, refreshToken } from './plugin.ts'
-import { ScriptedProvider, type SigningKey, signingKey } from './provider.ts'
+import { ScriptedProvider, signingKey } from './provider.ts'
 
-let key: SigningKey
+const key = await signingKey('one')
+const next = await signingKey('two')
 let provider: ScriptedProvider
 let handler: Handler
-beforeAll(async () => {
-  key = await signingKey('one')
-})
 beforeEach(() => {
   provider = new ScriptedProvider(key)
   handler = create(provider, HOW_TO)
@@ -386,11 +384,6 @@ describe('who shares tokens', () => {
 })
 
 describe('when the provider changes its keys', () => {
-  let next: SigningKey
-  beforeAll(async () => {
-    next = await signingKey('two')
-  })
-
   test('kept tokens that no longer verify are fetched anew, once', async () => {
     const first = await login()
     provider.jwks = [next.jwk]

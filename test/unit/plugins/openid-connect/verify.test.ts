@@ -1,4 +1,4 @@
-import { beforeAll, beforeEach, describe, expect, test } from 'bun:test'
+import { beforeEach, describe, expect, test } from 'bun:test'
 import { SignJWT } from 'jose'
 import { headerOf, send } from '../context.ts'
 import { basic, bearer, create, gatewayOf, HOW_TO } from './plugin.ts'
@@ -9,17 +9,10 @@ const BEARER = {
   client_id: ['kong'],
   client_secret: ['kong-secret-of-32-bytes-at-least'],
 }
-let key: SigningKey
-let stranger: SigningKey
-let rsa: SigningKey
+const key = await signingKey('one')
+const stranger = await signingKey('one')
+const rsa = await signingKey('rsa', 'RS256')
 let provider: ScriptedProvider
-beforeAll(async () => {
-  ;[key, stranger, rsa] = await Promise.all([
-    signingKey('one'),
-    signingKey('one'),
-    signingKey('rsa', 'RS256'),
-  ])
-})
 beforeEach(() => {
   provider = new ScriptedProvider(key)
 })

@@ -2,30 +2,24 @@ import { createHmac, createPublicKey } from 'node:crypto'
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { request } from '../e2e/client.ts'
 import { gatewayOf, openidConnect } from '../e2e/entities.ts'
-import { Gatehouse } from '../e2e/gatehouse.ts'
-import { Service, valuesOf } from '../e2e/service.ts'
+import { valuesOf } from '../e2e/service.ts'
 import { until } from '../e2e/until.ts'
-import { Calls } from './calls.ts'
 import { keycloak } from './keycloak.ts'
 import { Admin, clientToken, passwordTokens } from './realm.ts'
+import { startScene } from './scene.ts'
 
 // A machine that is busy with other things is no fault.
 setDefaultTimeout(20_000)
 
-const bearer = (issuer: string, changes: object = {}) =>
-  openidConnect(issuer, { auth_methods: ['bearer'], ...changes })
+const BEARER = { auth_methods: ['bearer'] }
 const field = (token: string) => ({ fields: [`Authorization: Bearer ${token}`] })
 
 describe.skipIf(!keycloak)('bearer', () => {
   test.each(['kong', 'kong-es256', 'kong-ps256', 'kong-eddsa'])(
     'a token of %s passes, unchanged, without a call on repeat',
     async (client) => {
-      using calls = new Calls(keycloak!.url)
-      using service = new Service()
-      const issuer = calls.issuer('kong')
-      await using gatehouse = await Gatehouse.start({
-        config: gatewayOf(service.url, bearer(issuer)),
-      })
+      await using scene = await startScene('kong', BEARER)
+      const { calls, service, issuer, gatehouse } = scene
       const { access_token } = await passwordTokens(issuer, client)
       calls.clear()
       expect((await request(gatehouse.port, field(access_token))).status).toBe(200)
@@ -40,11 +34,11 @@ describe.skipIf(!keycloak)('bearer', () => {
   test.each(['kong-es256', 'kong-ps256', 'kong-eddsa'])(
     'the password grant works with %s',
     async (client) => {
-      using calls = new Calls(keycloak!.url)
-      using service = new Service()
-      const changes = { client_id: [client], upstream_id_token_header: 'x_id_token' }
-      const config = gatewayOf(service.url, openidConnect(calls.issuer('kong'), changes))
-      await using gatehouse = await Gatehouse.start({ config })
+      await using scene = await startScene('kong', {
+        client_id: [client],
+        upstream_id_token_header: 'x_id_token',
+      })
+      const { service, gatehouse } = scene
       const fields = [`Authorization: Basic ${btoa('alex:doe')}`]
       expect((await request(gatehouse.port, { fields })).status).toBe(200)
       for (const name of ['authorization', 'x-id-token']) {
@@ -56,12 +50,8 @@ describe.skipIf(!keycloak)('bearer', () => {
   )
 
   test('a token in the query is taken, and does not go upstream there', async () => {
-    using calls = new Calls(keycloak!.url)
-    using service = new Service()
-    const issuer = calls.issuer('kong')
-    await using gatehouse = await Gatehouse.start({
-      config: gatewayOf(service.url, bearer(issuer)),
-    })
+    await using scene = await startScene('kong', BEARER)
+    const { service, issuer, gatehouse } = scene
     const token = await clientToken(issuer, 'kong')
     const path = `/anything?a=1&access_token=${token}&b=2`
     expect((await request(gatehouse.port, { path })).status).toBe(200)
@@ -73,10 +63,8 @@ describe.skipIf(!keycloak)('bearer', () => {
   })
 
   test('a token is only of use at the realm that issued it', async () => {
-    using calls = new Calls(keycloak!.url)
-    using service = new Service()
-    const config = gatewayOf(service.url, bearer(calls.issuer('kong')))
-    await using gatehouse = await Gatehouse.start({ config })
+    await using scene = await startScene('kong', BEARER)
+    const { calls, service, gatehouse } = scene
     const token = await clientToken(calls.issuer('realm-b'), 'client-b')
     expect((await request(gatehouse.port, field(token))).status).toBe(401)
     expect(service.requests).toEqual([])
@@ -84,12 +72,8 @@ describe.skipIf(!keycloak)('bearer', () => {
   })
 
   test('a token that was tampered with is refused, and so is one that nobody signed', async () => {
-    using calls = new Calls(keycloak!.url)
-    using service = new Service()
-    const issuer = calls.issuer('kong')
-    await using gatehouse = await Gatehouse.start({
-      config: gatewayOf(service.url, bearer(issuer)),
-    })
+    await using scene = await startScene('kong', BEARER)
+    const { service, issuer, gatehouse } = scene
     const token = await clientToken(issuer, 'kong')
     expect((await request(gatehouse.port, field(token))).status).toBe(200)
     const [head = '', payload = '', signature = ''] = token.split('.')
@@ -128,11 +112,8 @@ describe.skipIf(!keycloak)('bearer', () => {
 
   test('a new key of the provider is loaded when a token of it comes, once', async () => {
     const admin = await Admin.of(keycloak!, 'realm-b')
-    using calls = new Calls(keycloak!.url)
-    using service = new Service()
-    const issuer = calls.issuer('realm-b')
-    const config = gatewayOf(service.url, bearer(issuer, { rediscovery_lifetime: 1 }))
-    await using gatehouse = await Gatehouse.start({ config })
+    await using scene = await startScene('realm-b', { ...BEARER, rediscovery_lifetime: 1 })
+    const { calls, issuer, gatehouse } = scene
     const old = await clientToken(issuer, 'client-b')
     expect((await request(gatehouse.port, field(old))).status).toBe(200)
     await using _key = await admin.makeKey()
@@ -148,12 +129,8 @@ describe.skipIf(!keycloak)('bearer', () => {
   })
 
   test('tokens of unknown keys do not make it ask the provider again and again', async () => {
-    using calls = new Calls(keycloak!.url)
-    using service = new Service()
-    const issuer = calls.issuer('kong')
-    await using gatehouse = await Gatehouse.start({
-      config: gatewayOf(service.url, bearer(issuer)),
-    })
+    await using scene = await startScene('kong', BEARER)
+    const { calls, issuer, gatehouse } = scene
     const [, payload, signature] = (await clientToken(issuer, 'kong')).split('.')
     calls.clear()
     for (let i = 0; i < 50; i++) {
@@ -167,14 +144,12 @@ describe.skipIf(!keycloak)('bearer', () => {
   })
 
   test('a token without the scope is a 403 that says so, and the service is not asked', async () => {
-    using calls = new Calls(keycloak!.url)
-    using service = new Service()
-    const issuer = calls.issuer('kong')
-    const config = bearer(issuer, {
+    await using scene = await startScene('kong', {
+      ...BEARER,
       scopes_claim: ['scope'],
       scopes_required: ['openid nothing', 'super'],
     })
-    await using gatehouse = await Gatehouse.start({ config: gatewayOf(service.url, config) })
+    const { service, issuer, gatehouse } = scene
     const { access_token } = await passwordTokens(issuer)
     const answer = await request(gatehouse.port, field(access_token))
     expect([answer.status, answer.body]).toEqual([403, '{"message":"Forbidden"}'])
@@ -189,9 +164,8 @@ describe.skipIf(!keycloak)('bearer', () => {
       /\[notice\] 403 GET \/anything code=insufficient_scope .*config=kong\.yaml:\d+ .*scopes_required/,
     )
     // One that has the words of one element passes.
-    await gatehouse.reload(
-      gatewayOf(service.url, bearer(issuer, { scopes_required: ['super', 'openid email'] })),
-    )
+    const looser = { ...BEARER, scopes_required: ['super', 'openid email'] }
+    await gatehouse.reload(gatewayOf(service.url, openidConnect(issuer, looser)))
     expect((await request(gatehouse.port, field(access_token))).status).toBe(200)
   })
 
@@ -206,10 +180,8 @@ describe.skipIf(!keycloak)('bearer', () => {
     [{ claims_forbidden: ['tier'] },                                              403],
     [{ issuers_allowed: ['http://elsewhere.test/realms/kong'] },                  401],
   ])('%j gives %i', async (changes, status) => {
-    using calls = new Calls(keycloak!.url)
-    using service = new Service()
-    const issuer = calls.issuer('kong')
-    await using gatehouse = await Gatehouse.start({ config: gatewayOf(service.url, bearer(issuer, changes)) })
+    await using scene = await startScene('kong', { ...BEARER, ...changes })
+    const { service, issuer, gatehouse } = scene
     const { access_token } = await passwordTokens(issuer)
     expect((await request(gatehouse.port, field(access_token))).status).toBe(status)
     expect(service.requests).toHaveLength(status === 200 ? 1 : 0)

@@ -1,11 +1,9 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { basic, request } from '../e2e/client.ts'
-import { gatewayOf, openidConnect } from '../e2e/entities.ts'
-import { Gatehouse } from '../e2e/gatehouse.ts'
-import { Service, valuesOf } from '../e2e/service.ts'
-import { Calls } from './calls.ts'
+import { valuesOf } from '../e2e/service.ts'
 import { keycloak } from './keycloak.ts'
 import { SECRET } from './realm.ts'
+import { startScene } from './scene.ts'
 
 // A machine that is busy with other things is no fault.
 setDefaultTimeout(20_000)
@@ -23,10 +21,8 @@ describe.skipIf(!keycloak)('how the client authenticates at the provider', () =>
     ['what the provider names first',   { client_auth: null },                                        undefined, undefined, encoded],
     ['none, as a public client',        { client_auth: ['none'], client_id: ['kong-public'], client_secret: null }, 'kong-public', undefined, null],
   ])('%s', async (_, changes, client_id, client_secret, authorization) => {
-    using calls = new Calls(keycloak!.url)
-    using service = new Service()
-    const config = gatewayOf(service.url, openidConnect(calls.issuer('kong'), changes))
-    await using gatehouse = await Gatehouse.start({ config })
+    await using scene = await startScene('kong', changes)
+    const { calls, service, gatehouse } = scene
     expect((await request(gatehouse.port, user)).status).toBe(200)
     const [call] = calls.tokens
     expect(call!.authorization).toBe(authorization)
@@ -47,11 +43,8 @@ describe.skipIf(!keycloak)('how the client authenticates at the provider', () =>
   })
 
   test("client_credentials sends the caller's own client", async () => {
-    using calls = new Calls(keycloak!.url)
-    using service = new Service()
-    const changes = { auth_methods: ['client_credentials'] }
-    const config = gatewayOf(service.url, openidConnect(calls.issuer('kong'), changes))
-    await using gatehouse = await Gatehouse.start({ config })
+    await using scene = await startScene('kong', { auth_methods: ['client_credentials'] })
+    const { calls, gatehouse } = scene
     const fields = [basic('caller-a', SECRET)]
     expect((await request(gatehouse.port, { fields })).status).toBe(200)
     expect(calls.tokens[0]!.form.client_id).toBe('caller-a')
@@ -69,12 +62,10 @@ describe.skipIf(!keycloak)(
     ['a wrong secret',               { client_secret: [WRONG] },                             'unauthorized_client', 'check client_id and client_secret'],
     ['a client without the grant',   { client_id: ['client-2'] },                            'unauthorized_client', 'Direct access grants'],
     ['a scope that does not exist',  { scopes: ['openid', 'no-such-scope'] },                'invalid_scope',       'set scopes to what the provider knows'],
-    ['a realm that does not exist',  { issuer: 'nowhere' },                                  'provider_invalid_response', 'with Keycloak the name of the realm'],
-  ])('%s', async (_, { issuer = 'kong', ...changes }: Record<string, unknown>, code, advice) => {
-    using calls = new Calls(keycloak!.url)
-    using service = new Service()
-    const config = gatewayOf(service.url, openidConnect(calls.issuer(String(issuer)), changes))
-    await using gatehouse = await Gatehouse.start({ config, secrets: [WRONG] })
+    ['a realm that does not exist',  { realm: 'nowhere' },                                   'provider_invalid_response', 'with Keycloak the name of the realm'],
+  ])('%s', async (_, { realm = 'kong', ...changes }: Record<string, unknown>, code, advice) => {
+    await using scene = await startScene(String(realm), changes, { secrets: [WRONG] })
+    const { service, gatehouse } = scene
     const answer = await request(gatehouse.port, user)
     expect([answer.status, answer.body]).toEqual([401, '{"message":"Unauthorized"}'])
     expect(service.requests).toEqual([])
@@ -87,10 +78,8 @@ describe.skipIf(!keycloak)(
   })
 
     test('an account that is disabled', async () => {
-      using calls = new Calls(keycloak!.url)
-      using service = new Service()
-      const config = gatewayOf(service.url, openidConnect(calls.issuer('kong')))
-      await using gatehouse = await Gatehouse.start({ config })
+      await using scene = await startScene('kong')
+      const { gatehouse } = scene
       const fields = [basic('casey', 'doe')]
       expect((await request(gatehouse.port, { fields })).status).toBe(401)
       expect(await gatehouse.logged(/code=invalid_grant/)).toContain('Account disabled')

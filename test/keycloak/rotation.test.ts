@@ -1,20 +1,18 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { basic, request } from '../e2e/client.ts'
-import { gatewayOf, openidConnect } from '../e2e/entities.ts'
 import { Gatehouse } from '../e2e/gatehouse.ts'
-import { Service, valuesOf } from '../e2e/service.ts'
+import { valuesOf } from '../e2e/service.ts'
 import { until } from '../e2e/until.ts'
 import { Calls } from './calls.ts'
 import { keycloak } from './keycloak.ts'
 import { Admin, passwordTokens } from './realm.ts'
+import { startScene } from './scene.ts'
 
 // A machine that is busy with other things is no fault.
 setDefaultTimeout(20_000)
 
 /** Seconds that access tokens of the client `kong-brief` live. */
 const LIFESPAN = 3
-const brief = (issuer: string, changes: object = {}) =>
-  openidConnect(issuer, { client_id: ['kong-brief'], ...changes })
 
 describe.skipIf(!keycloak)('many at once', () => {
   test.each([
@@ -26,10 +24,8 @@ describe.skipIf(!keycloak)('many at once', () => {
       { auth_methods: ['client_credentials'] },
     ],
   ])('a hundred equal requests with %s are one call', async (_, field, changes) => {
-    using calls = new Calls(keycloak!.url)
-    using service = new Service()
-    const config = gatewayOf(service.url, openidConnect(calls.issuer('kong'), changes))
-    await using gatehouse = await Gatehouse.start({ config })
+    await using scene = await startScene('kong', changes)
+    const { calls, service, gatehouse } = scene
     const fields = [field()].filter((each) => each !== undefined)
     const path = fields.length > 0 ? '/anything' : '/anything?username=alex&password=doe'
     expect(await statuses(gatehouse, 100, { fields, path })).toEqual({ 200: 100 })
@@ -41,10 +37,8 @@ describe.skipIf(!keycloak)('many at once', () => {
   })
 
   test('with a wrong password they are not more than one call at a time', async () => {
-    using calls = new Calls(keycloak!.url)
-    using service = new Service()
-    const config = gatewayOf(service.url, openidConnect(calls.issuer('kong')))
-    await using gatehouse = await Gatehouse.start({ config })
+    await using scene = await startScene('kong')
+    const { calls, service, gatehouse } = scene
     const fields = [basic('alex', 'wrong')]
     expect(await statuses(gatehouse, 100, { fields })).toEqual({ 401: 100 })
     expect(calls.tokens.length).toBeLessThan(5)
@@ -56,10 +50,8 @@ describe.skipIf(!keycloak)('refresh tokens that work once', () => {
   test('forty at once on one token are one call; the token goes on working when its tokens have expired', async () => {
     const admin = await Admin.of(keycloak!, 'kong-rotate')
     await admin.makeClient('kong-brief', LIFESPAN)
-    using calls = new Calls(keycloak!.url)
-    using service = new Service()
-    const issuer = calls.issuer('kong-rotate')
-    await using gatehouse = await Gatehouse.start({ config: gatewayOf(service.url, brief(issuer)) })
+    await using scene = await startScene('kong-rotate', { client_id: ['kong-brief'] })
+    const { calls, service, issuer, gatehouse } = scene
     const first = await passwordTokens(issuer, 'kong-brief')
     calls.clear()
 
@@ -99,12 +91,8 @@ describe.skipIf(!keycloak)('refresh tokens that work once', () => {
   }, 30_000)
 
   test('the token that came upstream may be presented too, and is never used twice', async () => {
-    using calls = new Calls(keycloak!.url)
-    using service = new Service()
-    const issuer = calls.issuer('kong-rotate')
-    await using gatehouse = await Gatehouse.start({
-      config: gatewayOf(service.url, openidConnect(issuer)),
-    })
+    await using scene = await startScene('kong-rotate')
+    const { calls, service, gatehouse } = scene
     const user = [basic('alex', 'doe')]
     expect((await request(gatehouse.port, { fields: user })).status).toBe(200)
     const [presented] = valuesOf(service.last, 'refresh-token')
@@ -119,15 +107,9 @@ describe.skipIf(!keycloak)('refresh tokens that work once', () => {
   })
 
   test('a token that somebody else has used is a 401, and is not asked about again', async () => {
-    using calls = new Calls(keycloak!.url)
-    using service = new Service()
-    const issuer = calls.issuer('kong-rotate')
-    await using one = await Gatehouse.start({
-      config: gatewayOf(service.url, openidConnect(issuer)),
-    })
-    await using other = await Gatehouse.start({
-      config: gatewayOf(service.url, openidConnect(issuer)),
-    })
+    await using scene = await startScene('kong-rotate')
+    const { calls, issuer, config, gatehouse: one } = scene
+    await using other = await Gatehouse.start({ config })
     const fields = [`Refresh-Token: ${(await passwordTokens(issuer)).refresh_token}`]
     expect((await request(one.port, { fields })).status).toBe(200)
     calls.clear()
@@ -138,11 +120,8 @@ describe.skipIf(!keycloak)('refresh tokens that work once', () => {
   })
 
   test('the tokens survive a reload of the configuration', async () => {
-    using calls = new Calls(keycloak!.url)
-    using service = new Service()
-    const issuer = calls.issuer('kong-rotate')
-    const config = gatewayOf(service.url, openidConnect(issuer))
-    await using gatehouse = await Gatehouse.start({ config })
+    await using scene = await startScene('kong-rotate')
+    const { calls, issuer, config, gatehouse } = scene
     const fields = [`Refresh-Token: ${(await passwordTokens(issuer)).refresh_token}`]
     expect((await request(gatehouse.port, { fields })).status).toBe(200)
     calls.clear()
@@ -154,10 +133,8 @@ describe.skipIf(!keycloak)('refresh tokens that work once', () => {
 
 describe.skipIf(!keycloak)('an access token that has expired', () => {
   test('is renewed with the refresh token that came with it, by one call for all', async () => {
-    using calls = new Calls(keycloak!.url)
-    using service = new Service()
-    const config = openidConnect(calls.issuer('kong'), { client_id: ['kong-short'] })
-    await using gatehouse = await Gatehouse.start({ config: gatewayOf(service.url, config) })
+    await using scene = await startScene('kong', { client_id: ['kong-short'] })
+    const { calls, service, gatehouse } = scene
     const fields = [basic('alex', 'doe')]
     expect((await request(gatehouse.port, { fields })).status).toBe(200)
     const [first] = valuesOf(service.last, 'authorization')
@@ -174,11 +151,11 @@ describe.skipIf(!keycloak)('an access token that has expired', () => {
   })
 
   test('is never sent upstream after its end', async () => {
-    using calls = new Calls(keycloak!.url)
-    using service = new Service()
-    const issuer = calls.issuer('kong')
-    const config = openidConnect(issuer, { client_id: ['kong-short'], auth_methods: ['bearer'] })
-    await using gatehouse = await Gatehouse.start({ config: gatewayOf(service.url, config) })
+    await using scene = await startScene('kong', {
+      client_id: ['kong-short'],
+      auth_methods: ['bearer'],
+    })
+    const { issuer, gatehouse } = scene
     const { access_token } = await passwordTokens(issuer, 'kong-short')
     const { exp } = JSON.parse(Buffer.from(access_token.split('.')[1]!, 'base64url').toString())
     const fields = [`Authorization: Bearer ${access_token}`]

@@ -46,6 +46,9 @@ async function exchanged(
   }
 }
 
+const GET_ONE = ['GET /one HTTP/1.1', 'Host: a.test']
+/** How the service is asked for it. */
+const ONE_UPSTREAM = ['GET /one HTTP/1.1', 'Host: 127.0.0.1:{service port}']
 // What the gateway adds to a request from 127.0.0.1, in its order.
 const ADDED = [
   'Connection: keep-alive',
@@ -70,10 +73,9 @@ test('a request reaches the service in order and spelling, repeated fields apart
     'X-Empty:',
     'X-Latin: caf\xe9',
   ]
-  const { sent } = await exchanged(['GET /one HTTP/1.1', 'Host: a.test', ...fields])
+  const { sent } = await exchanged([...GET_ONE, ...fields])
   expect(sent).toEqual([
-    'GET /one HTTP/1.1',
-    'Host: 127.0.0.1:{service port}',
+    ...ONE_UPSTREAM,
     'accept: */*',
     'X-lower-UPPER: 1',
     'Cookie: a=1',
@@ -87,7 +89,7 @@ test('a request reaches the service in order and spelling, repeated fields apart
 })
 
 test('an answer reaches the client in order and spelling, repeated fields apart, with what the gateway adds', async () => {
-  const { received } = await exchanged(['GET /one HTTP/1.1', 'Host: a.test'], {
+  const { received } = await exchanged(GET_ONE, {
     answer: [
       'x-lower-UPPER: 1',
       'Set-Cookie: a=1; Path=/',
@@ -119,7 +121,7 @@ test('an answer reaches the client in order and spelling, repeated fields apart,
 })
 
 test("an answer of the gateway's own says so", async () => {
-  const { received, sent } = await exchanged(['GET /one HTTP/1.1', 'Host: a.test'], {
+  const { received, sent } = await exchanged(GET_ONE, {
     plugins: 'plugins: [{ name: request-termination }]\n',
   })
   expect(sent).toEqual([''])
@@ -137,8 +139,7 @@ test("an answer of the gateway's own says so", async () => {
 
 test('what belongs to one connection ends at the gateway, on the way there', async () => {
   const { sent } = await exchanged([
-    'GET /one HTTP/1.1',
-    'Host: a.test',
+    ...GET_ONE,
     'Connection: X-Listed, keep-alive',
     'connection: x-too',
     'X-Listed: 1',
@@ -153,17 +154,11 @@ test('what belongs to one connection ends at the gateway, on the way there', asy
     'Expect: 100-continue',
     'TE: gzip, trailers;q=0.5',
   ])
-  expect(sent).toEqual([
-    'GET /one HTTP/1.1',
-    'Host: 127.0.0.1:{service port}',
-    'X-Kept: 3',
-    'HTTP2-Settings: AAMAAABkAAQAAP__',
-    ...ADDED,
-  ])
+  expect(sent).toEqual([...ONE_UPSTREAM, 'X-Kept: 3', 'HTTP2-Settings: AAMAAABkAAQAAP__', ...ADDED])
 })
 
 test('and on the way back', async () => {
-  const { received } = await exchanged(['GET /one HTTP/1.1', 'Host: a.test'], {
+  const { received } = await exchanged(GET_ONE, {
     answer: [
       'Connection: keep-alive, X-Listed',
       'X-Listed: 1',
@@ -184,7 +179,7 @@ test('and on the way back', async () => {
 })
 
 test.each(['trailers', 'TRAILERS', 'gzip, trailers'])('TE: %s asks for trailers', async (te) => {
-  const { sent } = await exchanged(['GET /one HTTP/1.1', 'Host: a.test', `TE: ${te}`])
+  const { sent } = await exchanged([...GET_ONE, `TE: ${te}`])
   expect(sent.filter((line) => line.startsWith('TE'))).toEqual(['TE: trailers'])
 })
 
@@ -227,28 +222,16 @@ test('what a stranger says of itself is not believed, but its chain is kept', as
 test('nor is it in another spelling that a service may read as the same', async () => {
   const disguised = FORWARDED.map((line) => line.replace(/-(?=[^:]*:)/g, '_'))
   const dotted = FORWARDED.map((line) => line.toLowerCase().replace(/-(?=[^:]*:)/g, '.'))
-  const { sent } = await exchanged([
-    'GET /one HTTP/1.1',
-    'Host: a.test',
-    ...disguised,
-    ...dotted,
-    'X_Mine: 1',
-  ])
-  expect(sent).toEqual([
-    'GET /one HTTP/1.1',
-    'Host: 127.0.0.1:{service port}',
-    'X_Mine: 1',
-    ...ADDED,
-  ])
+  const { sent } = await exchanged([...GET_ONE, ...disguised, ...dotted, 'X_Mine: 1'])
+  expect(sent).toEqual([...ONE_UPSTREAM, 'X_Mine: 1', ...ADDED])
 })
 
 test('what a trusted proxy says is passed on', async () => {
-  const { sent } = await exchanged(['GET /one HTTP/1.1', 'Host: a.test', ...FORWARDED], {
+  const { sent } = await exchanged([...GET_ONE, ...FORWARDED], {
     options: TRUSTING,
   })
   expect(sent).toEqual([
-    'GET /one HTTP/1.1',
-    'Host: 127.0.0.1:{service port}',
+    ...ONE_UPSTREAM,
     'Connection: keep-alive',
     'X-Forwarded-For: 10.0.0.9, 127.0.0.1',
     'X-Forwarded-Proto: https',
@@ -351,7 +334,7 @@ test('each field of the gateway can be left out, and then the one of the service
   const fields = { ...DEFAULT_SETTINGS.fields }
   for (const name of Object.keys(fields) as (keyof typeof fields)[])
     Object.assign(fields, { [name]: false })
-  const { sent, received } = await exchanged(['GET /one HTTP/1.1', 'Host: a.test'], {
+  const { sent, received } = await exchanged(GET_ONE, {
     answer: ['Content-Length: 0', 'Date: Thu, 01 Jan 2026 00:00:00 GMT', 'Via: 1.1 service'],
     options: { settings: { fields } },
   })
@@ -366,7 +349,7 @@ test('each field of the gateway can be left out, and then the one of the service
 })
 
 test("another gateway's latencies and id behind this one are not told as this one's", async () => {
-  const { received } = await exchanged(['GET /one HTTP/1.1', 'Host: a.test'], {
+  const { received } = await exchanged(GET_ONE, {
     answer: [
       'Content-Length: 0',
       'X-Kong-Upstream-Latency: 70',

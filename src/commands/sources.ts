@@ -70,7 +70,7 @@ function unreadable(name: string, error: unknown): UnreadableFile {
   const { code = 'failed' } = error as NodeJS.ErrnoException
   if (code === 'ENOENT' || code === 'ENOTDIR') {
     return new UnreadableFile(
-      `${name}: no such file (looked in ${process.cwd()})`,
+      `${name}: no such file (looked in ${workingFolder()})`,
       'Give the path of your kong.yaml with -c, or try: gatehouse quickstart',
     )
   }
@@ -81,6 +81,15 @@ function unreadable(name: string, error: unknown): UnreadableFile {
     )
   }
   return new UnreadableFile(`${name}: cannot be read (${code})`)
+}
+
+/** Where names that are no whole paths begin. */
+function workingFolder(): string {
+  try {
+    return process.cwd()
+  } catch {
+    return 'a folder that is gone'
+  }
 }
 
 /** Whether an error of the system says that the user lacks a right. */

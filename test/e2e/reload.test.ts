@@ -73,6 +73,18 @@ describe('HUP', () => {
     expect((await request(gatehouse.port)).status).toBe(200)
   })
 
+  test('a folder that is gone changes nothing', async () => {
+    using service = new Service()
+    await using gatehouse = await Gatehouse.start({ config: gatewayOf(service.url) })
+    rmSync(gatehouse.folder.path, { recursive: true })
+    gatehouse.signal('SIGHUP')
+    const line = await gatehouse.logged(/code=reload_refused/)
+    expect(line).toContain(
+      'kong.yaml: no such file (looked in a folder that is gone); the old configuration goes on',
+    )
+    expect((await request(gatehouse.port)).status).toBe(200)
+  })
+
   test('a hundred reloads leave no memory behind', async () => {
     using service = new Service()
     await using gatehouse = await Gatehouse.start({ config: gatewayOf(service.url) })

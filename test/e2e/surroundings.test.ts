@@ -43,6 +43,14 @@ describe('the executable is its own master', () => {
     expect(ended).toEqual({ code: 0, stdout: 'kong.yaml: valid\n', stderr: '' })
   })
 
+  test('in a folder that was deleted it says so, and ends', async () => {
+    using folder = new Folder({ 'gone/.keep': '' })
+    const through = ['/bin/sh', '-c', 'rm -r "$PWD" && exec "$0" "$@"']
+    const ended = await run(['version'], { cwd: `${folder.path}/gone`, through })
+    expect([ended.code, ended.stdout]).toEqual([1, ''])
+    expect(ended.stderr).toMatch(/^error: The current working directory was deleted.*\n$/)
+  })
+
   test('a template does not read .env', async () => {
     using folder = new Folder({
       ...HOSTILE,

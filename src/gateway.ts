@@ -13,7 +13,8 @@ import { RequestHandler } from './proxy/handle.ts'
 import { requestIds } from './proxy/request_id.ts'
 import { createApp } from './proxy/server.ts'
 import { prepare } from './prepare.ts'
-import { type Address, type KeepaliveLimits, UpstreamClient } from './upstream/client.ts'
+import { type KeepaliveLimits, UpstreamClient } from './upstream/client.ts'
+import type { Address } from './upstream/target.ts'
 import { createFetch } from './upstream/fetch.ts'
 
 /** What a gateway is made of. Times in the settings are in the units of Kong's settings of the same names. */

@@ -1,16 +1,32 @@
+/** One header field. It never changes, so lists and messages may share it. */
+export class HeaderField {
+  /** As it was sent or is to be. */
+  readonly name: string
+  readonly value: string
+  readonly lower: string
+  /** What stands for every spelling of the name: see the function. */
+  readonly spelling: string
+  /** As it stands on the wire, with its CRLF. */
+  readonly line: string
+
+  constructor(name: string, value: string, line = `${name}: ${value}\r\n`) {
+    this.name = name
+    this.value = value
+    this.lower = name.toLowerCase()
+    this.spelling = spelling(name)
+    this.line = line
+  }
+}
+
 /**
  * The header fields of one message, in their order and spelling, repeated ones apart: what `Headers` of the web
  * platform forgets. Names are found in any case.
  */
 export class HeaderList {
-  /** Name, value, name, value … as they stand on the wire. */
-  readonly raw: string[]
-  /** The names again, in lower case: one for each pair of `raw`. */
-  readonly names: string[]
+  readonly fields: HeaderField[]
 
-  constructor(raw: string[] = [], names: string[] = []) {
-    this.raw = raw
-    this.names = names
+  constructor(fields: HeaderField[] = []) {
+    this.fields = fields
   }
 
   /** Makes a list from pairs. */
@@ -22,45 +38,43 @@ export class HeaderList {
 
   /** The first value of a field; `name` in lower case. */
   get(name: string): string | undefined {
-    const i = this.names.indexOf(name)
-    return i < 0 ? undefined : this.raw[2 * i + 1]
+    for (const field of this.fields) if (field.lower === name) return field.value
+    return undefined
   }
 
   /** All values of a field, in order; `name` in lower case. */
   all(name: string): string[] {
-    if (!this.names.includes(name)) return []
-    return this.raw.filter((_, i) => i % 2 === 1 && this.names[i >> 1] === name)
+    const values: string[] = []
+    for (const field of this.fields) if (field.lower === name) values.push(field.value)
+    return values
   }
 
   has(name: string): boolean {
-    return this.names.includes(name)
+    return this.get(name) !== undefined
   }
 
   /** Adds a field at the end. What cannot stand in a value is made to: see `fieldValue`. */
   append(name: string, value: string): void {
-    this.raw.push(name, fieldValue(value))
-    this.names.push(name.toLowerCase())
+    this.fields.push(new HeaderField(name, fieldValue(value)))
   }
 
   /** Adds the fields of another list at the end: what was made ready once is not made ready again. */
-  appendList({ raw, names }: HeaderList): void {
-    for (const each of raw) this.raw.push(each)
-    for (const each of names) this.names.push(each)
+  appendList({ fields }: HeaderList): void {
+    for (const field of fields) this.fields.push(field)
   }
 
   /** Replaces every field of that name, in any case, by one. */
   set(name: string, value: string): void {
-    const lower = name.toLowerCase()
-    const i = this.names.indexOf(lower)
-    if (i < 0) return this.append(name, value)
-    this.raw[2 * i] = name
-    this.raw[2 * i + 1] = fieldValue(value)
-    if (this.names.indexOf(lower, i + 1) >= 0) this.#drop((each, at) => at > i && each === lower)
+    const field = new HeaderField(name, fieldValue(value))
+    const at = this.fields.findIndex(({ lower }) => lower === field.lower)
+    if (at < 0) return void this.fields.push(field)
+    this.fields[at] = field
+    this.#keep(({ lower }, i) => i <= at || lower !== field.lower)
   }
 
   /** Drops every field of that name; `name` in lower case. */
   delete(name: string): void {
-    if (this.names.includes(name)) this.#drop((each) => each === name)
+    if (this.has(name)) this.#keep(({ lower }) => lower !== name)
   }
 
   /**
@@ -68,35 +82,30 @@ export class HeaderList {
    * its heirs fold `-`, `_` and `.`): for names by which the gateway says who the caller is. `name` as `spelling` gives it.
    */
   deleteSpellings(name: string): void {
-    if (this.names.some((each) => isSpelled(each, name)))
-      this.#drop((each) => isSpelled(each, name))
+    if (this.getSpelling(name) !== undefined) this.#keep(({ spelling }) => spelling !== name)
   }
 
   /** The first value of a field in any spelling; `name` as `spelling` gives it. */
   getSpelling(name: string): string | undefined {
-    const i = this.names.findIndex((each) => isSpelled(each, name))
-    return i < 0 ? undefined : this.raw[2 * i + 1]
+    for (const field of this.fields) if (field.spelling === name) return field.value
+    return undefined
   }
 
   copy(): HeaderList {
-    return new HeaderList(this.raw.slice(), this.names.slice())
+    return new HeaderList(this.fields.slice())
   }
 
   *[Symbol.iterator](): IterableIterator<[string, string]> {
-    for (let i = 0; i < this.raw.length; i += 2) yield [this.raw[i]!, this.raw[i + 1]!]
+    for (const { name, value } of this.fields) yield [name, value]
   }
 
-  #drop(unwanted: (name: string, at: number) => boolean): void {
+  #keep(isKept: (field: HeaderField, at: number) => boolean): void {
     let kept = 0
-    for (let i = 0; i < this.names.length; i++) {
-      if (unwanted(this.names[i]!, i)) continue
-      this.names[kept] = this.names[i]!
-      this.raw[2 * kept] = this.raw[2 * i]!
-      this.raw[2 * kept + 1] = this.raw[2 * i + 1]!
-      kept++
+    for (let i = 0; i < this.fields.length; i++) {
+      const field = this.fields[i]!
+      if (isKept(field, i)) this.fields[kept++] = field
     }
-    this.names.length = kept
-    this.raw.length = 2 * kept
+    this.fields.length = kept
   }
 }
 
@@ -114,10 +123,6 @@ function fieldValue(text: string): string {
 
 /** The one spelling that stands for all of a header's: lower case, `_` and `.` as `-` (Kong takes `_` and `-` as equal). */
 export function spelling(name: string): string {
-  return name.toLowerCase().replace(/[_.]/g, '-')
-}
-
-/** Whether a name in lower case has that spelling. Nearly every name is decided by its length. */
-function isSpelled(lower: string, name: string): boolean {
-  return lower.length === name.length && (lower === name || spelling(lower) === name)
+  const lower = name.toLowerCase()
+  return /[_.]/.test(lower) ? lower.replace(/[_.]/g, '-') : lower
 }

@@ -48,7 +48,7 @@ export function prepare(
       service,
       plan: makePlan(instances, route, service),
       target: service && targets.get(service.id),
-      host: service ? hostField(service) : '',
+      host: service ? `Host: ${hostOf(service)}\r\n` : '',
       pathRule: { base: wireText(service?.path ?? '/'), strip: route.strip_path },
     }
     return [[route, prepared]]
@@ -80,7 +80,7 @@ function targetOf(service: Service, { ca, tls_certificate_verify }: TlsSettings)
 }
 
 /** The `Host` field: with the port unless it is the protocol's own. */
-function hostField({ protocol, host, port }: Service): string {
+function hostOf({ protocol, host, port }: Service): string {
   // RFC 3986 §3.2.2: an address of IPv6 stands in brackets, or its end could not be told from the port.
   const name = host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
   return port === (protocol === 'https' ? 443 : 80) ? name : `${name}:${port}`

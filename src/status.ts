@@ -1,4 +1,4 @@
-import type { Address } from './upstream/client.ts'
+import type { Address } from './upstream/target.ts'
 
 export interface StatusServer {
   readonly port: number

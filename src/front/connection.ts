@@ -1,13 +1,9 @@
 import type { Socket } from 'bun'
 import type { Deadlines, Waiter } from '../http1/deadlines.ts'
-import {
-  BadMessage,
-  checkRequestBeginning,
-  MAX_HEAD,
-  parseRequestHead,
-  tooLarge,
-} from '../http1/head.ts'
-import { Outbox } from '../http1/outbox.ts'
+import { FieldReader } from '../http1/field_reader.ts'
+import { BadMessage, MAX_HEAD, tooLarge } from '../http1/grammar.ts'
+import { checkRequestBeginning, parseRequestHead } from '../http1/head.ts'
+import { type Head, Outbox } from '../http1/outbox.ts'
 import { Exchange, type ExchangeConnection } from './exchange.ts'
 
 /** nginx's limits, in milliseconds: for a head, between two parts of a body or of an answer, and between requests. */
@@ -37,6 +33,7 @@ export class ClientConnection implements ExchangeConnection, Waiter {
   readonly #socket: Socket<ClientConnection>
   readonly #owner: ClientConnectionOwner
   readonly #outbox: Outbox
+  readonly #fields = new FieldReader()
   #exchange: Exchange | undefined
   /** Bytes that no request has taken yet, and how far they were searched for the end of a head. */
   #ahead: Buffer | undefined
@@ -111,9 +108,9 @@ export class ClientConnection implements ExchangeConnection, Waiter {
     return this.#owner.isDraining
   }
 
-  send(text: string, bytes?: Uint8Array, tail?: string): boolean {
+  send(head: Head | string, bytes?: Uint8Array, tail?: string): boolean {
     const waited = !this.#outbox.isEmpty
-    const ready = this.#outbox.writeText(text, bytes, tail)
+    const ready = this.#outbox.send(head, bytes, tail)
     // Only `drain` shows that the client takes something: one that takes nothing must not gain time by asking more.
     if (!ready && !waited) this.deadline = performance.now() + SEND_TIMEOUT
     return ready
@@ -190,7 +187,10 @@ export class ClientConnection implements ExchangeConnection, Waiter {
         break
       }
       this.#searched = 0
-      const exchange = new Exchange(this, parseRequestHead(bytes.toString('latin1', at, end)))
+      const exchange = new Exchange(
+        this,
+        parseRequestHead(bytes.toString('latin1', at, end + 2), this.#fields),
+      )
       this.#exchange = exchange
       this.deadline = Infinity
       at = end + 4

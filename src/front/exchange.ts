@@ -1,6 +1,9 @@
 import { STATUS_CODES } from 'node:http'
 import { BodyDecoder, BodyTooLarge, Parts } from '../http1/body.ts'
-import { BadMessage, UNTIL_CLOSE, type RequestHead } from '../http1/head.ts'
+import type { Draft } from '../http1/draft.ts'
+import { BadMessage } from '../http1/grammar.ts'
+import { type RequestHead, UNTIL_CLOSE } from '../http1/head.ts'
+import type { Head } from '../http1/outbox.ts'
 
 /** Who takes a request's body as it comes. */
 export interface BodySink {
@@ -10,14 +13,24 @@ export interface BodySink {
   fail(): void
 }
 
+/** An answer whose body comes part by part. */
+export interface Answer {
+  readonly status: number
+  readonly reason: string
+  /** How long the body is: bytes, or `CHUNKED` or `UNTIL_CLOSE` where its sender does not know it. */
+  readonly length: number
+  /** Writes the header fields, each with its CRLF; Content-Length among them if it is known. */
+  writeFields(draft: Draft): void
+}
+
 /** What an exchange needs of the connection that it lives on. */
 export interface ExchangeConnection {
   readonly remoteAddress: string
   readonly localPort: number
   /** Set while the gateway drains: this answer is the connection's last. */
   readonly isDraining: boolean
-  /** Sends text (a byte a character), bytes and text, in one piece if it can. False: wait for `onDrain`. */
-  send(text: string, bytes?: Uint8Array, tail?: string): boolean
+  /** Sends a head or text (a byte a character), bytes and text, in one piece if it can. False: wait for `onDrain`. */
+  send(head: Head | string, bytes?: Uint8Array, tail?: string): boolean
   pauseReading(): void
   resumeReading(): void
   /** Gives what the client sent after its request, and forgets it. */
@@ -35,13 +48,14 @@ const EARLY_BYTES = 64 * 1024
 const ANY_URL = 'http://gatehouse/'
 /** Never the client's: a method such as `constructor` is no route of an object that the framework looks into. */
 const ANY_METHOD = 'GET'
+const OK = 'HTTP/1.1 200 OK\r\n'
 
 /**
  * One request and its answer, on the wire. It stands in for the `Request` that Elysia's handler is given, and the
  * answer is written here rather than returned as a `Response`: those two forget the order, the spelling and the
  * repetition of fields, the framing and the pace, all of which a proxy has to keep.
  */
-export class Exchange {
+export class Exchange implements Head {
   readonly url = ANY_URL
   readonly method = ANY_METHOD
   readonly head: RequestHead
@@ -65,6 +79,9 @@ export class Exchange {
   #bodyLimit = Infinity
   #whole: Promise<Uint8Array> | undefined
   #continueOwed: boolean
+  /** The answer whose head has not been sent yet. */
+  #answer: Answer | undefined
+  #chunkSize = 0
   #chunked = false
   #bodiless = false
   #closes: boolean
@@ -189,37 +206,56 @@ export class Exchange {
     this.#end()
   }
 
-  /**
-   * Begins an answer whose body follows by `write`. `length` is its number of bytes, or `CHUNKED` or `UNTIL_CLOSE` where
-   * the sender does not know it; `fields` hold the Content-Length if it is known.
-   */
-  start(
-    status: number,
-    reason: string,
-    fields: string,
-    length: number,
-    first: Uint8Array,
-    last: boolean,
-  ): boolean {
-    this.#begin(status, length)
-    this.#chunked = length < 0 && this.head.minor === 1
-    const framing = this.#chunked ? 'Transfer-Encoding: chunked\r\n' : ''
-    const head = `HTTP/1.1 ${status} ${reason}\r\n${fields}${framing}${this.#connectionField()}\r\n`
-    return this.#sendPart(head, first, last)
+  /** Begins an answer, with the first part of its body. False: wait for `onDrain`. */
+  start(answer: Answer, first: Uint8Array, last: boolean): boolean {
+    this.#begin(answer.status, answer.length)
+    this.#answer = answer
+    this.#chunked = answer.length < 0 && this.head.minor === 1
+    return this.write(first, last)
   }
 
   /** Sends the next part of the body. False: wait for `onDrain`. */
   write(part: Uint8Array, last: boolean): boolean {
-    return this.#sendPart('', part, last)
+    this.bytesSent += part.length
+    const hasPart = !this.#bodiless && part.length > 0
+    const isFramed = this.#chunked && !this.#bodiless
+    this.#chunkSize = isFramed ? part.length : 0
+    const tail = (hasPart && isFramed ? '\r\n' : '') + (last && isFramed ? '0\r\n\r\n' : '')
+    const isNothing = this.#answer === undefined && !hasPart && tail === ''
+    const ready = isNothing || this.connection.send(this, hasPart ? part : undefined, tail)
+    if (last) this.#end()
+    return ready
+  }
+
+  /** Writes what comes before a part of the body: the answer's head once, the size of a chunk. */
+  writeTo(draft: Draft): void {
+    if (this.#answer) this.#writeHead(draft, this.#answer)
+    this.#answer = undefined
+    if (this.#chunkSize > 0) draft.text(`${this.#chunkSize.toString(16)}\r\n`)
+  }
+
+  #writeHead(draft: Draft, answer: Answer): void {
+    const { status, reason } = answer
+    draft.text(status === 200 && reason === 'OK' ? OK : `HTTP/1.1 ${status} ${reason}\r\n`)
+    answer.writeFields(draft)
+    if (this.#chunked) draft.text('Transfer-Encoding: chunked\r\n')
+    draft.text(this.#connectionField())
+    draft.text('\r\n')
   }
 
   /** Turns the connection into a plain two-way pipe, after `101 Switching Protocols`. */
-  switchProtocols(fields: string, sink: BodySink): void {
+  switchProtocols(answer: Answer, protocol: string, sink: BodySink): void {
     this.status = 101
     this.isTunnel = true
     this.#decoder = new BodyDecoder(UNTIL_CLOSE)
     this.#sink = sink
-    this.connection.send(`HTTP/1.1 101 Switching Protocols\r\n${fields}\r\n`)
+    this.connection.send({
+      writeTo(draft) {
+        draft.text('HTTP/1.1 101 Switching Protocols\r\n')
+        answer.writeFields(draft)
+        draft.text(`Connection: Upgrade\r\nUpgrade: ${protocol}\r\n\r\n`)
+      },
+    })
     const ahead = this.connection.takeAhead()
     if (ahead) this.receive(ahead, 0)
   }
@@ -251,23 +287,6 @@ export class Exchange {
     // What is left of a body that nobody read would be taken for the next request.
     if (!this.#decoder.done || this.connection.isDraining) this.#closes = true
     if (length < 0 && this.head.minor === 0) this.#closes = true
-  }
-
-  #sendPart(head: string, part: Uint8Array, last: boolean): boolean {
-    this.bytesSent += part.length
-    let ready: boolean
-    if (this.#bodiless || part.length === 0) {
-      const end = last && this.#chunked && !this.#bodiless ? '0\r\n\r\n' : ''
-      ready = head || end ? this.connection.send(head + end) : true
-    } else if (this.#chunked) {
-      ready = this.connection.send(
-        `${head}${part.length.toString(16)}\r\n`,
-        part,
-        last ? '\r\n0\r\n\r\n' : '\r\n',
-      )
-    } else ready = this.connection.send(head, part)
-    if (last) this.#end()
-    return ready
   }
 
   #connectionField(): string {

@@ -1,6 +1,6 @@
 import type { Socket } from 'bun'
 import { Deadlines } from '../http1/deadlines.ts'
-import type { BadMessage } from '../http1/head.ts'
+import type { BadMessage } from '../http1/grammar.ts'
 import type { Capacity } from './capacity.ts'
 import { ClientConnection, type ClientConnectionOwner } from './connection.ts'
 import type { Exchange } from './exchange.ts'

@@ -1,4 +1,5 @@
-import { BadMessage, CHUNKED, UNTIL_CLOSE } from './head.ts'
+import { BadMessage } from './grammar.ts'
+import { CHUNKED, UNTIL_CLOSE } from './head.ts'
 
 /** The longest chunk extension, and the longest trailer section, that we read past. */
 const MAX_ASIDE = 8 * 1024

@@ -1,14 +1,6 @@
-import { HeaderList } from '../headers.ts'
-
-/** A message that breaks RFC 9112 (or our limits): `status` is what a client is told; a service's becomes 502. */
-export class BadMessage extends Error {
-  override readonly name = 'BadMessage'
-  readonly status: number
-  constructor(message: string, status = 400) {
-    super(message)
-    this.status = status
-  }
-}
+import type { HeaderList } from '../headers.ts'
+import type { FieldReader } from './field_reader.ts'
+import { BadMessage, endOfLine, endOfToken, isTokenChar, MAX_LINE } from './grammar.ts'
 
 /** How long a body is: a number of bytes, or one of these. */
 export const CHUNKED = -1
@@ -38,29 +30,16 @@ export interface ResponseHead {
   readonly keepAlive: boolean
 }
 
-/** nginx's `large_client_header_buffers 4 8k`, which Kong keeps. */
-export const MAX_HEAD = 32 * 1024
-const MAX_LINE = 8 * 1024
-/** More fields than anybody sends; thousands of tiny ones would cost more than their bytes. */
-const MAX_FIELDS = 1000
-
-/** Too large a head, by nginx's number for it; the client is told 400. */
-export function tooLarge(): BadMessage {
-  return new BadMessage('Request header or cookie too large', 494)
-}
-
-const TOKEN = new Uint8Array(65_536)
-for (const char of "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") {
-  TOKEN[char.charCodeAt(0)] = 1
-}
-
-/** Reads a request's head: `text` is all before the empty line, one character a byte. Throws `BadMessage`. */
-export function parseRequestHead(text: string): RequestHead {
+/**
+ * Reads a request's head: `text` is every line before the empty one, with its CRLF, one character a byte; `fields` is the
+ * connection's reader. Throws `BadMessage`.
+ */
+export function parseRequestHead(text: string, fields: FieldReader): RequestHead {
   const lineEnd = endOfLine(text, 0)
   const line = parseRequestLine(text, lineEnd)
   const { method, minor } = line
   let { target } = line
-  const headers = parseFields(text, lineEnd + 2)
+  const headers = fields.read(text, lineEnd + 2)
 
   let host = onlyValue(headers, 'host')
   if (host === undefined && minor === 1) throw new BadMessage('the Host field is missing')
@@ -68,6 +47,8 @@ export function parseRequestHead(text: string): RequestHead {
   if (target.charCodeAt(0) !== 0x2f && !(target === '*' && method === 'OPTIONS')) {
     ;[host, target] = splitAbsolute(target, method)
   }
+  // RFC 9110 §11.6.2: one credential. Of two, even of equals, a plugin and the service might each read another one.
+  onlyValue(headers, 'authorization')
   const connection = listValue(headers, 'connection')
   const expect = headers.get('expect')
   const length = requestLength(headers, minor)
@@ -114,7 +95,7 @@ function parseRequestLine(
 export function checkRequestBeginning(bytes: Buffer, start: number, from: number): void {
   const first = bytes[start]
   if (first === undefined || (first === 0x0d && start + 1 === bytes.length)) return
-  if (TOKEN[first] !== 1) throw new BadMessage('malformed request line')
+  if (!isTokenChar(first)) throw new BadMessage('malformed request line')
   checkLineFeeds(bytes, from)
   const lineFeed = bytes.indexOf(0x0a, start)
   if (lineFeed >= from)
@@ -138,17 +119,14 @@ function checkLineFeeds(bytes: Buffer, from: number): void {
   }
 }
 
-/** Reads a response's head, that answers a request of `method`. Throws `BadMessage`. */
-export function parseResponseHead(text: string, method: string): ResponseHead {
+/** Reads the head of a response to a request of `method`, as `parseRequestHead` does. Throws `BadMessage`. */
+export function parseResponseHead(text: string, method: string, fields: FieldReader): ResponseHead {
   const lineEnd = endOfLine(text, 0)
-  const line = STATUS_LINE.exec(text.substring(0, lineEnd))
-  if (!line) throw new BadMessage('malformed status line')
-  const minor = line[1] === '1' ? 1 : 0
-  const status = Number(line[2])
-  const headers = parseFields(text, lineEnd + 2)
+  const { status, reason, minor } = parseStatusLine(text, lineEnd)
+  const headers = fields.read(text, lineEnd + 2)
   return {
     status,
-    reason: line[3] ?? '',
+    reason,
     minor,
     headers,
     length: responseLength(headers, minor, status, method),
@@ -156,55 +134,23 @@ export function parseResponseHead(text: string, method: string): ResponseHead {
   }
 }
 
+interface StatusLine {
+  readonly status: number
+  readonly reason: string
+  readonly minor: number
+}
+
+function parseStatusLine(text: string, lineEnd: number): StatusLine {
+  if (text.startsWith(USUAL_LINE)) return USUAL
+  const line = STATUS_LINE.exec(text.substring(0, lineEnd))
+  if (!line) throw new BadMessage('malformed status line')
+  return { status: Number(line[2]), reason: line[3] ?? '', minor: Number(line[1]) }
+}
+
+const USUAL_LINE = 'HTTP/1.1 200 OK\r\n'
+const USUAL: StatusLine = { status: 200, reason: 'OK', minor: 1 }
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: ([\t\x20-\x7e\x80-\xff]*))?$/
 const HOST = /^(?:\[[0-9A-Fa-f:.]+\]|[^\x00-\x20\x7f-\xff"#%/<>?@\\^`{|}[\],:]+)(?::\d{1,5})?$/
-
-/** All but TAB, which a value may hold, and CR and LF, which end lines (RFC 9110 §5.5). */
-const CONTROL = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/
-
-function parseFields(text: string, start: number): HeaderList {
-  // One look through the whole head costs less than one for each value.
-  if (CONTROL.test(text)) throw new BadMessage('control character in the head')
-  const raw: string[] = []
-  const names: string[] = []
-  let at = start
-  while (at < text.length) {
-    const nameEnd = endOfToken(text, at)
-    if (nameEnd === at || text.charCodeAt(nameEnd) !== 0x3a)
-      throw new BadMessage('malformed header field')
-    const lineEnd = endOfLine(text, nameEnd)
-    if (lineEnd - at > MAX_LINE || names.length === MAX_FIELDS) throw tooLarge()
-    let from = nameEnd + 1
-    let to = lineEnd
-    while (from < to && isBlank(text.charCodeAt(from))) from++
-    while (to > from && isBlank(text.charCodeAt(to - 1))) to--
-    const name = text.substring(at, nameEnd)
-    raw.push(name, text.substring(from, to))
-    names.push(name.toLowerCase())
-    at = lineEnd + 2
-  }
-  return new HeaderList(raw, names)
-}
-
-function endOfLine(text: string, from: number): number {
-  // Single characters are found much faster than two. Whatever stands for itself alone, CR or LF, is how a request is
-  // smuggled into another (RFC 9112 §2.2): no line holds one.
-  const cr = text.indexOf('\r', from)
-  const lf = text.indexOf('\n', from)
-  if (cr < 0 && lf < 0) return text.length
-  if (lf !== cr + 1 || cr < 0) throw new BadMessage('a carriage return or line feed on its own')
-  return cr
-}
-
-function endOfToken(text: string, from: number): number {
-  let i = from
-  while (i < text.length && TOKEN[text.charCodeAt(i)] === 1) i++
-  return i
-}
-
-function isBlank(c: number): boolean {
-  return c === 0x20 || c === 0x09
-}
 
 function checkTarget(target: string): void {
   if (target === '') throw new BadMessage('malformed request line')
@@ -244,12 +190,15 @@ function parseVersion(version: string): number {
     : new BadMessage('malformed request line')
 }
 
-function onlyValue(headers: HeaderList, name: string): string | undefined {
-  const first = headers.names.indexOf(name)
-  if (first < 0) return undefined
-  if (headers.names.indexOf(name, first + 1) >= 0)
-    throw new BadMessage(`more than one ${name} field`)
-  return headers.raw[2 * first + 1]
+/** The value of a field that may stand there once. */
+function onlyValue({ fields }: HeaderList, name: string): string | undefined {
+  let value: string | undefined
+  for (const field of fields) {
+    if (field.lower !== name) continue
+    if (value !== undefined) throw new BadMessage(`more than one ${name} field`)
+    value = field.value
+  }
+  return value
 }
 
 function declaredLength(headers: HeaderList): number | undefined {
@@ -290,11 +239,12 @@ function responseLength(
 }
 
 /** A field that may be given in several lines, as one list. */
-function listValue(headers: HeaderList, name: string): string | undefined {
-  const first = headers.names.indexOf(name)
-  if (first < 0) return undefined
-  if (headers.names.indexOf(name, first + 1) < 0) return headers.raw[2 * first + 1]
-  return headers.all(name).join(',')
+function listValue({ fields }: HeaderList, name: string): string | undefined {
+  let value: string | undefined
+  for (const field of fields) {
+    if (field.lower === name) value = value === undefined ? field.value : `${value},${field.value}`
+  }
+  return value
 }
 
 function staysOpen(connection: string | undefined, minor: number): boolean {

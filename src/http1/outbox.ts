@@ -1,10 +1,16 @@
 import type { Socket } from 'bun'
+import { Draft } from './draft.ts'
 
 /** The part of a socket that an outbox writes to. */
 export type Writable = Pick<Socket<unknown>, 'write'>
 
-/** One buffer for all heads: a head and what follows it leave in one system call, and nothing is allocated. */
-const scratch = Buffer.allocUnsafe(128 * 1024)
+/** Writes the head of a message, or what else comes before bytes. */
+export interface Head {
+  writeTo(draft: Draft): void
+}
+
+/** One for all outboxes: each is filled and sent without a pause. */
+const draft = new Draft()
 
 /** Writes to a socket, and keeps what the kernel does not take at once. */
 export class Outbox {
@@ -31,21 +37,18 @@ export class Outbox {
     return false
   }
 
-  /** Writes text of one byte a character, and `bytes` and `tail` after it. */
-  writeText(text: string, bytes?: Uint8Array, tail?: string): boolean {
-    const size = text.length + (bytes?.length ?? 0) + (tail?.length ?? 0)
-    if (size > scratch.length) {
-      this.write(Buffer.from(text, 'latin1'))
-      if (bytes) this.write(bytes)
-      return tail ? this.write(Buffer.from(tail, 'latin1')) : this.isEmpty
+  /** Writes a head, or text of one byte a character, and `bytes` and `tail` after it: in one piece if it can. */
+  send(head: Head | string, bytes?: Uint8Array, tail = ''): boolean {
+    draft.clear()
+    if (typeof head === 'string') draft.text(head)
+    else head.writeTo(draft)
+    if (bytes && !draft.tryBytes(bytes)) {
+      this.write(draft.bytes, draft.length)
+      this.write(bytes)
+      draft.clear()
     }
-    let end = scratch.write(text, 0, 'latin1')
-    if (bytes) {
-      scratch.set(bytes, end)
-      end += bytes.length
-    }
-    if (tail) end += scratch.write(tail, end, 'latin1')
-    return this.write(scratch, end)
+    if (tail !== '') draft.text(tail)
+    return this.write(draft.bytes, draft.length)
   }
 
   /** Goes on when the socket takes more. Gives true when nothing waits. */

@@ -1,4 +1,4 @@
-import { type HeaderList, spelling } from '../headers.ts'
+import type { HeaderList } from '../headers.ts'
 import type { ClientRequest } from '../pdk.ts'
 import { isRecord } from '../schema/check.ts'
 
@@ -25,9 +25,7 @@ export function findArgument(text: string, name: string): Argument {
 export function findHeader(headers: HeaderList, name: string): Argument {
   const value = headers.getSpelling(name)
   if (value === undefined) return undefined
-  const same = headers.names.filter(
-    (each) => each.length === name.length && spelling(each) === name,
-  )
+  const same = headers.fields.filter(({ spelling }) => spelling === name)
   return same.length === 1 ? value : AMBIGUOUS
 }
 

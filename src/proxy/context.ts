@@ -1,6 +1,6 @@
 import type { Consumer, Route, Service } from '../entities/index.ts'
 import type { Exchange } from '../front/exchange.ts'
-import { type HeaderList, spelling } from '../headers.ts'
+import type { HeaderList } from '../headers.ts'
 import type { AccessContext, ClientRequest, Credential, UpstreamRequest } from '../pdk.ts'
 import { normalizePath } from '../path.ts'
 import { listedInConnection } from './fields.ts'
@@ -100,8 +100,6 @@ export class RequestContext implements AccessContext {
   readonly ran: Instance[] = []
   /** The one whose turn it is. */
   running: Instance | undefined
-  /** Its way to the service, once it is on it. */
-  forwarding: { readonly sentAt: number } | undefined
 
   constructor(request: ProxiedRequest, prepared: PreparedRoute, matchedPath: string) {
     this.request = request
@@ -142,8 +140,8 @@ export class RequestContext implements AccessContext {
 
 /** Drops Kong's identity headers in every spelling. */
 function dropIdentity(headers: HeaderList): void {
-  for (const name of headers.names) {
-    if (name.charCodeAt(0) === 0x78 && IDENTITY_HEADERS.has(spelling(name))) {
+  for (const { spelling } of headers.fields) {
+    if (spelling.charCodeAt(0) === 0x78 && IDENTITY_HEADERS.has(spelling)) {
       for (const each of IDENTITY_HEADERS) headers.deleteSpellings(each)
       return
     }

@@ -1,7 +1,9 @@
-import { type HeaderList, spelling } from '../headers.ts'
+import type { ExchangeConnection } from '../front/exchange.ts'
+import type { HeaderField, HeaderList } from '../headers.ts'
+import type { Draft } from '../http1/draft.ts'
 import { hasWord, type ResponseHead } from '../http1/head.ts'
 import { PRODUCT } from '../version.ts'
-import type { RequestContext } from './context.ts'
+import type { ProxiedRequest, RequestContext } from './context.ts'
 
 /** Which of its own header fields the gateway sends: Kong's settings `headers` and `headers_upstream`. */
 export interface FieldSettings {
@@ -54,51 +56,74 @@ const NOT_SENT_DOWNSTREAM = new Set([
   'x-kong-upstream-status',
 ])
 
+const KEEP_ALIVE = 'Connection: keep-alive\r\n'
+const UPGRADE = 'Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n'
+const SERVER = `Server: ${PRODUCT}\r\n`
+const VIA = `Via: 1.1 ${PRODUCT}\r\n`
+
 export interface Forwarded {
+  /** The line of the field `Host`. */
   readonly host: string
+  /** What `peerFields` gives. */
+  readonly peer: string
   readonly prefix: string
   /** Whether the peer's own `X-Forwarded-*` are believed. */
   readonly trusted: boolean
 }
 
-/** The header fields of a request to a service, each with its CRLF; `framing` says how long its body is. */
-export function requestFields(
-  ctx: RequestContext,
+/** Writes the header fields of a request to a service, each with its CRLF; `framing` says how long its body is. */
+export function writeRequestFields(
+  draft: Draft,
+  { request, upstream }: RequestContext,
   forwarded: Forwarded,
   framing: string,
   settings: FieldSettings,
-): string {
-  const { request, upstream } = ctx
-  const { exchange } = request
-  const { headers } = upstream
-  let text = `Host: ${forwarded.host}\r\n`
-  for (let i = 0; i < headers.names.length; i++) {
-    const name = headers.names[i]!
-    if (NOT_SENT_UPSTREAM.has(name) || isDisguised(name)) continue
-    text += `${headers.raw[2 * i]}: ${headers.raw[2 * i + 1]}\r\n`
+): void {
+  const { head } = request.exchange
+  draft.text(forwarded.host)
+  for (const field of upstream.headers.fields) {
+    if (!NOT_SENT_UPSTREAM.has(field.lower) && !isDisguised(field)) draft.text(field.line)
   }
   const te = request.headers.get('te')
-  if (te !== undefined && hasWord(te, 'trailers')) text += 'TE: trailers\r\n'
-  text += exchange.head.upgradesToWebSocket
-    ? 'Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n'
-    : 'Connection: keep-alive\r\n'
+  if (te !== undefined && hasWord(te, 'trailers')) draft.text('TE: trailers\r\n')
+  draft.text(head.upgradesToWebSocket ? UPGRADE : KEEP_ALIVE)
+  writeForwarded(draft, request, forwarded)
+  if (settings.upstreamRequestId) write(draft, 'X-Kong-Request-Id: ', request.id)
+  writeVia(draft, request.headers, head.minor)
+  draft.text(framing)
+}
 
-  const from = forwarded.trusted ? request.headers : undefined
-  const peer = exchange.connection.remoteAddress
-  const chain = request.headers.all('x-forwarded-for')
-  const port = from?.get('x-forwarded-port') ?? exchange.connection.localPort
-  text += `X-Forwarded-For: ${chain.length > 0 ? `${chain.join(', ')}, ${peer}` : peer}\r\n`
-  text += `X-Forwarded-Proto: ${from?.get('x-forwarded-proto') ?? request.scheme}\r\n`
+/** Writes who asked for what, as a trusted peer says, or as the gateway saw it. */
+function writeForwarded(draft: Draft, request: ProxiedRequest, forwarded: Forwarded): void {
+  const { headers } = request
+  const from = forwarded.trusted ? headers : undefined
+  if (from || headers.has('x-forwarded-for')) writeChain(draft, request, from)
+  else draft.text(forwarded.peer)
   const host = from?.get('x-forwarded-host') ?? nameOf(request.host)
-  if (host !== '') text += `X-Forwarded-Host: ${host}\r\n`
-  text += `X-Forwarded-Port: ${port}\r\n`
-  text += `X-Forwarded-Path: ${from?.get('x-forwarded-path') ?? request.rawPath}\r\n`
+  if (host !== '') write(draft, 'X-Forwarded-Host: ', host)
+  write(draft, 'X-Forwarded-Path: ', from?.get('x-forwarded-path') ?? request.rawPath)
   const prefix = from?.get('x-forwarded-prefix') ?? forwarded.prefix
-  if (prefix !== '' && prefix !== '/') text += `X-Forwarded-Prefix: ${prefix}\r\n`
-  text += `X-Real-IP: ${request.ip}\r\n`
-  if (settings.upstreamRequestId) text += `X-Kong-Request-Id: ${request.id}\r\n`
-  text += `Via: ${via(request.headers, exchange.head.minor)}\r\n`
-  return text + framing
+  if (prefix !== '' && prefix !== '/') write(draft, 'X-Forwarded-Prefix: ', prefix)
+}
+
+function writeChain(draft: Draft, request: ProxiedRequest, from: HeaderList | undefined): void {
+  const { remoteAddress, localPort } = request.exchange.connection
+  const chain = [...request.headers.all('x-forwarded-for'), remoteAddress].join(', ')
+  write(draft, 'X-Forwarded-For: ', chain)
+  write(draft, 'X-Forwarded-Proto: ', from?.get('x-forwarded-proto') ?? request.scheme)
+  write(draft, 'X-Forwarded-Port: ', from?.get('x-forwarded-port') ?? String(localPort))
+  write(draft, 'X-Real-IP: ', request.ip)
+}
+
+/** What is said of a client that asks the gateway itself: the same for every request of its connection. */
+export function peerFields(
+  { remoteAddress, localPort }: ExchangeConnection,
+  scheme: string,
+): string {
+  return (
+    `X-Forwarded-For: ${remoteAddress}\r\nX-Forwarded-Proto: ${scheme}\r\n` +
+    `X-Forwarded-Port: ${localPort}\r\nX-Real-IP: ${remoteAddress}\r\n`
+  )
 }
 
 export interface Latencies {
@@ -107,36 +132,33 @@ export interface Latencies {
   readonly upstream: number
 }
 
-/** The header fields of a service's answer for the client, each with its CRLF. */
-export function responseFields(
+/** Writes the header fields of a service's answer for the client, each with its CRLF. */
+export function writeResponseFields(
+  draft: Draft,
   head: ResponseHead,
-  method: string,
-  requestId: string,
+  { method, id }: ProxiedRequest,
   latencies: Latencies,
   settings: FieldSettings,
   date: string,
-): string {
+): void {
   const { headers } = head
   const listed = listedInConnection(headers)
-  let text = ''
-  for (let i = 0; i < headers.names.length; i++) {
-    const name = headers.names[i]!
-    if (NOT_SENT_DOWNSTREAM.has(name) || listed?.includes(name)) continue
-    text += `${headers.raw[2 * i]}: ${headers.raw[2 * i + 1]}\r\n`
+  for (const { lower, line } of headers.fields) {
+    if (!NOT_SENT_DOWNSTREAM.has(lower) && !listed?.includes(lower)) draft.text(line)
   }
   // The length of a body that a HEAD or a 304 leaves out is passed on as well; a 204 must have none (RFC 9110 §8.6).
   const hasLength = (head.length >= 0 || method === 'HEAD') && head.status !== 204
   const length = hasLength ? headers.get('content-length') : undefined
-  if (length !== undefined) text += `Content-Length: ${length}\r\n`
-  if (!headers.has('date')) text += `Date: ${date}\r\n`
-  if (settings.server && !headers.has('server')) text += `Server: ${PRODUCT}\r\n`
-  if (settings.via) text += `Via: ${via(headers, head.minor)}\r\n`
-  else for (const each of headers.all('via')) text += `Via: ${each}\r\n`
-  if (settings.upstreamStatus) text += `X-Kong-Upstream-Status: ${head.status}\r\n`
-  if (settings.upstreamLatency) text += `X-Kong-Upstream-Latency: ${latencies.upstream}\r\n`
-  if (settings.proxyLatency) text += `X-Kong-Proxy-Latency: ${latencies.proxy}\r\n`
-  if (settings.requestId) text += `X-Kong-Request-Id: ${requestId}\r\n`
-  return text
+  if (length !== undefined) write(draft, 'Content-Length: ', length)
+  if (!headers.has('date')) write(draft, 'Date: ', date)
+  if (settings.server && !headers.has('server')) draft.text(SERVER)
+  if (settings.via) writeVia(draft, headers, head.minor)
+  else for (const each of headers.all('via')) write(draft, 'Via: ', each)
+  if (settings.upstreamStatus) write(draft, 'X-Kong-Upstream-Status: ', String(head.status))
+  if (settings.upstreamLatency)
+    write(draft, 'X-Kong-Upstream-Latency: ', String(latencies.upstream))
+  if (settings.proxyLatency) write(draft, 'X-Kong-Proxy-Latency: ', String(latencies.proxy))
+  if (settings.requestId) write(draft, 'X-Kong-Request-Id: ', id)
 }
 
 /** The header fields of an answer of the gateway's own. */
@@ -149,15 +171,15 @@ export function ownFields(
 ): string {
   let text = `Date: ${date}\r\n`
   for (const [name, value] of fields) text += `${name}: ${value}\r\n`
-  if (settings.server) text += `Server: ${PRODUCT}\r\n`
+  if (settings.server) text += SERVER
   if (settings.responseLatency) text += `X-Kong-Response-Latency: ${latency}\r\n`
   if (settings.requestId) text += `X-Kong-Request-Id: ${requestId}\r\n`
   return text
 }
 
 /** A name such as `X_Forwarded_For`, which a backend may read as the gateway's own word. */
-function isDisguised(name: string): boolean {
-  return /[_.]/.test(name) && NOT_SENT_UPSTREAM.has(spelling(name))
+function isDisguised({ lower, spelling }: HeaderField): boolean {
+  return spelling !== lower && NOT_SENT_UPSTREAM.has(spelling)
 }
 
 /** `Connection` may name further fields that end here; `close` and `keep-alive`, as nearly always, name none. */
@@ -172,10 +194,17 @@ export function listedInConnection(headers: HeaderList): string[] | undefined {
   )
 }
 
-function via(headers: HeaderList, minor: number): string {
-  const before = headers.all('via')
-  const own = `1.${minor} ${PRODUCT}`
-  return before.length > 0 ? `${before.join(', ')}, ${own}` : own
+function writeVia(draft: Draft, headers: HeaderList, minor: number): void {
+  const before = headers.has('via') ? `${headers.all('via').join(', ')}, ` : ''
+  if (before === '' && minor === 1) draft.text(VIA)
+  else write(draft, 'Via: ', `${before}1.${minor} ${PRODUCT}`)
+}
+
+/** `name` with its colon and blank. */
+function write(draft: Draft, name: string, value: string): void {
+  draft.text(name)
+  draft.text(value)
+  draft.text('\r\n')
 }
 
 /** A host without its port. */

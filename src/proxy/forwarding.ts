@@ -1,7 +1,10 @@
-import type { BodySink } from '../front/exchange.ts'
+import type { Answer, BodySink } from '../front/exchange.ts'
+import type { Draft } from '../http1/draft.ts'
 import { CHUNKED, type ResponseHead } from '../http1/head.ts'
+import type { Head } from '../http1/outbox.ts'
 import type { UpstreamClient } from '../upstream/client.ts'
-import type { Receiver, Target, Timeouts, UpstreamConnection } from '../upstream/connection.ts'
+import type { Receiver, Timeouts, UpstreamConnection } from '../upstream/connection.ts'
+import type { Target } from '../upstream/target.ts'
 import { UpstreamError } from '../upstream/errors.ts'
 import type { RequestContext } from './context.ts'
 
@@ -13,12 +16,22 @@ export interface ServiceTarget {
   readonly retries: number
 }
 
+/** On the clock of `performance.now()`. */
+export interface Times {
+  /** When the request began to be sent. */
+  readonly sentAt: number
+  /** When the answer's head had come. */
+  readonly heardAt: number
+}
+
 /** Who is told of the answer. */
 export interface ForwardingOwner {
-  /** The request's line and fields, with the given framing. */
-  requestHead(ctx: RequestContext, framing: string): string
-  /** The answer's fields for the client. */
-  answered(ctx: RequestContext, head: ResponseHead): { status: number; fields: string }
+  /** Writes the request's line and fields, with the given framing, and the empty line. */
+  writeRequest(draft: Draft, ctx: RequestContext, framing: string): void
+  /** Shows the answer to the plugins; gives the status that the client is told. */
+  filter(ctx: RequestContext, head: ResponseHead): number
+  /** Writes the answer's fields for the client. */
+  writeFields(draft: Draft, ctx: RequestContext, head: ResponseHead, times: Times): void
   /** There is no answer. Nothing was sent to the client yet. */
   failed(ctx: RequestContext, error: UpstreamError): void
   /** It is over: answered whole, cut short (`error`), or left by the client. */
@@ -31,9 +44,13 @@ const EMPTY = new Uint8Array(0)
 const NOT_REPEATED = new Set(['POST', 'PATCH', 'LOCK'])
 
 /** One request on its way to the service and the answer on its way back, both streamed at the slower side's pace. */
-export class Forwarding implements Receiver, BodySink {
-  /** `performance.now()` when the request was sent; 0 before. */
+export class Forwarding implements Receiver, BodySink, Head, Answer {
+  /** The status, reason and length of the answer. */
+  status = 0
+  reason = ''
+  length = 0
   sentAt = 0
+  heardAt = 0
   readonly #ctx: RequestContext
   readonly #service: ServiceTarget
   readonly #client: UpstreamClient
@@ -45,7 +62,9 @@ export class Forwarding implements Receiver, BodySink {
   #body: Uint8Array | undefined
   #streams = false
   #isChunked = false
-  #answer: { status: number; reason: string; fields: string; length: number } | undefined
+  /** How the request's body is framed: the fields that say so. */
+  #framing = ''
+  #answer: ResponseHead | undefined
   #isAnswering = false
   #isGone = false
 
@@ -85,35 +104,25 @@ export class Forwarding implements Receiver, BodySink {
     const { exchange, method } = this.#ctx.request
     const { timeouts } = this.#service
     this.#connection = connection
-    this.sentAt = performance.now()
     if (this.#body || !exchange.hasBody) {
       const isEmpty = exchange.head.headers.has('content-length')
       const length = this.#body?.length ?? (isEmpty ? 0 : undefined)
-      const framing = length === undefined ? '' : `Content-Length: ${length}\r\n`
-      connection.begin(
-        method,
-        this.#owner.requestHead(this.#ctx, framing),
-        this.#body,
-        true,
-        timeouts,
-        this,
-      )
+      this.#framing = length === undefined ? '' : `Content-Length: ${length}\r\n`
+      connection.begin(method, this, this.#body, true, timeouts, this)
       return
     }
     this.#isChunked = exchange.head.length === CHUNKED
-    const framing = this.#isChunked
+    this.#framing = this.#isChunked
       ? 'Transfer-Encoding: chunked\r\n'
       : `Content-Length: ${exchange.head.length}\r\n`
-    connection.begin(
-      method,
-      this.#owner.requestHead(this.#ctx, framing),
-      undefined,
-      false,
-      timeouts,
-      this,
-    )
+    connection.begin(method, this, undefined, false, timeouts, this)
     this.#streams = true
     exchange.pipeBody(this)
+  }
+
+  /** Writes the head of the request. */
+  writeTo(draft: Draft): void {
+    this.#owner.writeRequest(draft, this.#ctx, this.#framing)
   }
 
   // ---- the request's body, from the client
@@ -144,18 +153,28 @@ export class Forwarding implements Receiver, BodySink {
     if (head.status === 101) {
       if (!exchange.head.upgradesToWebSocket)
         return this.#refuse(new UpstreamError('invalid_response', 'an unasked change of protocol'))
-      const { fields } = this.#owner.answered(this.#ctx, head)
-      exchange.switchProtocols(
-        `${fields}Connection: Upgrade\r\nUpgrade: ${head.headers.get('upgrade') ?? ''}\r\n`,
-        this,
-      )
+      this.#begin(head)
       this.#isAnswering = true
       exchange.onDrain = () => this.#connection?.resume()
+      exchange.switchProtocols(this, head.headers.get('upgrade') ?? '', this)
       return
     }
-    const { status, fields } = this.#owner.answered(this.#ctx, head)
-    this.#answer = { status, fields, reason: head.reason, length: head.length }
+    this.#begin(head)
     if (!more) this.data(EMPTY, false)
+  }
+
+  #begin(head: ResponseHead): void {
+    this.#answer = head
+    this.sentAt = this.#connection!.sentAt
+    this.heardAt = this.#connection!.heardAt
+    this.status = this.#owner.filter(this.#ctx, head)
+    this.reason = head.reason
+    this.length = head.length
+  }
+
+  /** Writes the fields of the answer. */
+  writeFields(draft: Draft): void {
+    this.#owner.writeFields(draft, this.#ctx, this.#answer!, this)
   }
 
   data(part: Uint8Array, last: boolean): boolean {
@@ -171,12 +190,11 @@ export class Forwarding implements Receiver, BodySink {
 
   #pass(part: Uint8Array, last: boolean): boolean {
     const { exchange } = this.#ctx.request
-    const answer = this.#answer
-    if (!answer) return this.#passTunnel(part, last)
+    if (exchange.isTunnel) return this.#passTunnel(part, last)
     if (this.#isAnswering) return exchange.write(part, last)
     this.#isAnswering = true
     exchange.onDrain = () => this.#connection?.resume()
-    return exchange.start(answer.status, answer.reason, answer.fields, answer.length, part, last)
+    return exchange.start(this, part, last)
   }
 
   #passTunnel(part: Uint8Array, last: boolean): boolean {

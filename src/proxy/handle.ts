@@ -1,6 +1,8 @@
 import type { Exchange } from '../front/exchange.ts'
 import { HeaderList } from '../headers.ts'
-import { BadMessage, type ResponseHead } from '../http1/head.ts'
+import type { Draft } from '../http1/draft.ts'
+import { BadMessage } from '../http1/grammar.ts'
+import type { ResponseHead } from '../http1/head.ts'
 import { BodyTooLarge, type Exit, type Log, type ResponseContext } from '../pdk.ts'
 import { escapePath } from '../path.ts'
 import { upstreamPath } from '../router/upstream_path.ts'
@@ -10,8 +12,15 @@ import { type AccessLog, withoutTokens } from './access_log.ts'
 import type { ClientAddress } from './client_address.ts'
 import { ProxiedRequest, RequestContext } from './context.ts'
 import { ALLOWED, errorBody, MESSAGES } from './errors.ts'
-import { type FieldSettings, nameOf, ownFields, requestFields, responseFields } from './fields.ts'
-import { Forwarding, type ForwardingOwner } from './forwarding.ts'
+import {
+  type FieldSettings,
+  nameOf,
+  ownFields,
+  peerFields,
+  writeRequestFields,
+  writeResponseFields,
+} from './fields.ts'
+import { Forwarding, type ForwardingOwner, type Times } from './forwarding.ts'
 import { runAccess } from './pipeline.ts'
 import type { Snapshot } from './snapshot.ts'
 
@@ -31,6 +40,7 @@ export class RequestHandler implements ForwardingOwner {
   /** What requests are handled by from now on. */
   snapshot: Snapshot
   readonly #options: RequestHandlerOptions
+  readonly #peers = new WeakMap<object, string>()
   #date = ''
   #dateUntil = 0
 
@@ -79,7 +89,6 @@ export class RequestHandler implements ForwardingOwner {
     const { target } = ctx.prepared
     if (!target) return this.#error(ctx, 503, 'no Service found with those values')
     const forwarding = new Forwarding(ctx, target, this.#options.client, this)
-    ctx.forwarding = forwarding
     const { body } = ctx.upstream
     if (body || !exchange.hasBody) return forwarding.start(body)
     if (!exchange.bodyWasRead) return forwarding.start(exchange.bodyAtOnce())
@@ -215,47 +224,48 @@ export class RequestHandler implements ForwardingOwner {
 
   // ---- what the forwarding asks and tells
 
-  requestHead(ctx: RequestContext, framing: string): string {
+  writeRequest(draft: Draft, ctx: RequestContext, framing: string): void {
     const { request, prepared, matchedPath, upstream } = ctx
     const { route, pathRule } = prepared
-    const path = escapePath(upstreamPath(pathRule, request.path, matchedPath))
-    const query =
-      upstream.query === '' && !request.exchange.head.target.endsWith('?')
-        ? ''
-        : `?${upstream.query}`
+    const { connection, head } = request.exchange
+    draft.text(request.method)
+    draft.text(' ')
+    draft.text(escapePath(upstreamPath(pathRule, request.path, matchedPath)))
+    if (upstream.query !== '' || head.target.endsWith('?')) draft.text('?')
+    draft.text(upstream.query)
+    draft.text(' HTTP/1.1\r\n')
+    const keepsHost = route.preserve_host && request.host !== ''
     const forwarded = {
-      host: route.preserve_host && request.host !== '' ? request.host : prepared.host,
+      host: keepsHost ? `Host: ${request.host}\r\n` : prepared.host,
+      peer: this.#peerFields(request),
       prefix: pathRule.strip ? matchedPath : '',
-      trusted: this.#options.clientAddress.isTrusted(request.exchange.connection.remoteAddress),
+      trusted: this.#options.clientAddress.isTrusted(connection.remoteAddress),
     }
-    return `${request.method} ${path}${query} HTTP/1.1\r\n${requestFields(ctx, forwarded, framing, this.#options.fields)}\r\n`
+    writeRequestFields(draft, ctx, forwarded, framing, this.#options.fields)
+    draft.text('\r\n')
   }
 
-  answered(ctx: RequestContext, head: ResponseHead): { status: number; fields: string } {
-    const { exchange } = ctx.request
-    const sentAt = ctx.forwarding?.sentAt ?? exchange.startedAt
+  #peerFields({ exchange: { connection }, scheme }: ProxiedRequest): string {
+    let text = this.#peers.get(connection)
+    if (text === undefined) this.#peers.set(connection, (text = peerFields(connection, scheme)))
+    return text
+  }
+
+  filter(ctx: RequestContext, head: ResponseHead): number {
+    return this.#filter(ctx, head.status, head.headers)
+  }
+
+  writeFields(draft: Draft, { request }: RequestContext, head: ResponseHead, times: Times): void {
     const latencies = {
-      proxy: Math.round(sentAt - exchange.startedAt),
-      upstream: Math.round(performance.now() - sentAt),
+      proxy: Math.round(times.sentAt - request.exchange.startedAt),
+      upstream: Math.round(times.heardAt - times.sentAt),
     }
-    const status = this.#filter(ctx, head.status, head.headers)
-    const { fields } = this.#options
-    return {
-      status,
-      fields: responseFields(
-        head,
-        ctx.request.method,
-        ctx.request.id,
-        latencies,
-        fields,
-        this.#now(),
-      ),
-    }
+    writeResponseFields(draft, head, request, latencies, this.#options.fields, this.#now())
   }
 
   failed(ctx: RequestContext, error: UpstreamError): void {
     const status = STATUS_OF[error.code] ?? 502
-    const facts = { code: error.code, ...this.#facts(ctx), cause: error }
+    const facts = { code: error.code, ...this.#facts(ctx), cause: causeOf(error) }
     this.#options.log.error(`${status} ${asked(ctx.request)}`, facts)
     this.#error(
       ctx,
@@ -327,6 +337,12 @@ const UPGRADE = [
   ['Upgrade', 'TLS/1.2, HTTP/1.1'],
 ] as const
 const EMPTY = new Uint8Array(0)
+
+/** What the log says of a service that gave no answer: with what to do, where a word of the configuration is the cause. */
+function causeOf(error: UpstreamError): unknown {
+  if (error.code !== 'name_resolution_failed') return error
+  return `${error.message}; check the host of the service, and the resolver of this machine or container`
+}
 
 /** What a request asked for, fit for the log: a token may stand in a path as well. */
 function asked({ method, rawPath }: ProxiedRequest): string {

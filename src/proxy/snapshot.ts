@@ -11,7 +11,7 @@ export interface PreparedRoute {
   readonly plan: Plan
   /** Where its requests go; nowhere without a service. */
   readonly target: ServiceTarget | undefined
-  /** The `Host` that the service is asked by, unless the client's is preserved. */
+  /** The line of the field `Host` that the service is asked by, unless the client's is preserved. */
   readonly host: string
   readonly pathRule: PathRule
 }

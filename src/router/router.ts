@@ -185,10 +185,10 @@ function headerRule([name, values]: [string, readonly string[]]): HeaderRule {
 }
 
 function matchHeader(rule: HeaderRule, { headers }: RoutedRequest): boolean {
-  return headers.names.some((name, i) => {
+  return headers.fields.some(({ lower, value }) => {
     // nginx takes `_` and `-` in a name as one.
-    if (name.length !== rule.name.length || name.replaceAll('_', '-') !== rule.name) return false
-    const given = headers.raw[2 * i + 1]!.toLowerCase()
+    if (lower.length !== rule.name.length || lower.replaceAll('_', '-') !== rule.name) return false
+    const given = value.toLowerCase()
     return rule.values.some((each) =>
       typeof each === 'string' ? each === given : each.test(given),
     )

@@ -1,5 +1,7 @@
 import { Deadlines } from '../http1/deadlines.ts'
-import { type UpstreamConnectionOwner, type Target, UpstreamConnection } from './connection.ts'
+import { connect } from './connect.ts'
+import type { UpstreamConnection, UpstreamConnectionOwner } from './connection.ts'
+import type { Address, Target } from './target.ts'
 
 /** Kong's `upstream_keepalive_*`: idle connections to one target, seconds they are kept, requests that one serves; 0 of the last two is no limit. */
 export interface KeepaliveLimits {
@@ -7,8 +9,6 @@ export interface KeepaliveLimits {
   readonly idleTimeout: number
   readonly maxRequests: number
 }
-
-export type Address = { readonly host: string; readonly port: number }
 
 /** Connections to servers, kept for the next request. HTTP/1.1, our own, because `fetch` has one limit for all servers. */
 export class UpstreamClient implements UpstreamConnectionOwner {
@@ -38,15 +38,13 @@ export class UpstreamClient implements UpstreamConnectionOwner {
    */
   takeFresh(target: Target, age: number): UpstreamConnection | undefined {
     const newest = this.#idle.get(target.key)?.at(-1)
-    return newest && performance.now() - newest.parkedAt <= age ? this.take(target) : undefined
+    return newest && performance.now() - newest.heardAt <= age ? this.take(target) : undefined
   }
 
   /** A new connection; `timeout` in milliseconds. Throws `UpstreamError`. */
-  async connect(target: Target, timeout: number): Promise<UpstreamConnection> {
+  connect(target: Target, timeout: number): Promise<UpstreamConnection> {
     const instead = this.#connectTo.get(`${target.host}:${target.port}`)
-    const connection = new UpstreamConnection(instead ? { ...target, ...instead } : target, this)
-    await connection.connect(timeout)
-    return connection
+    return connect(instead ? { ...target, ...instead } : target, timeout, this)
   }
 
   release(connection: UpstreamConnection): void {

@@ -1,34 +1,17 @@
-import { isIP } from 'node:net'
-import { checkServerIdentity } from 'node:tls'
 import type { Socket } from 'bun'
 import { BodyDecoder, Parts } from '../http1/body.ts'
 import type { Deadlines, Waiter } from '../http1/deadlines.ts'
+import { FieldReader } from '../http1/field_reader.ts'
+import { BadMessage, MAX_HEAD } from '../http1/grammar.ts'
 import {
-  BadMessage,
   checkResponseBeginning,
-  MAX_HEAD,
   parseResponseHead,
   type ResponseHead,
   UNTIL_CLOSE,
 } from '../http1/head.ts'
-import { Outbox } from '../http1/outbox.ts'
-import { UpstreamError, type UpstreamFault } from './errors.ts'
-
-/** Where a request goes. Two requests with the same `key` may share a connection. */
-export interface Target {
-  readonly host: string
-  readonly port: number
-  readonly tls: TargetTls | undefined
-  readonly key: string
-}
-
-export interface TargetTls {
-  /** The name for SNI, and that the certificate must be for if `verify`. */
-  readonly serverName: string
-  readonly verify: boolean
-  /** PEM of the authorities to trust instead of the built-in ones. */
-  readonly ca: string | undefined
-}
+import { type Head, Outbox } from '../http1/outbox.ts'
+import { UpstreamError } from './errors.ts'
+import type { Target } from './target.ts'
 
 /** Milliseconds, as Kong's service has them: to connect; between two writes; between two reads. */
 export interface Timeouts {
@@ -56,18 +39,22 @@ export interface UpstreamConnectionOwner {
   forget(connection: UpstreamConnection): void
 }
 
+type Waited = 'request' | 'write_timeout' | 'read_timeout'
+
 const EMPTY = new Uint8Array(0)
 
 /** One connection to a server, for one request after the other. */
 export class UpstreamConnection implements Waiter {
   deadline = Infinity
-  /** When it was last free for a request, in `performance.now()` milliseconds. */
-  parkedAt = 0
+  /** When the last request began to be sent, and when anything came back last; `performance.now()` milliseconds. */
+  sentAt = 0
+  heardAt = performance.now()
   requests = 0
   readonly target: Target
   readonly #owner: UpstreamConnectionOwner
-  #socket: Socket<UpstreamConnection> | undefined
-  #outbox: Outbox | undefined
+  readonly #fields = new FieldReader()
+  readonly #outbox: Outbox
+  #socket: Socket | undefined
   #receiver: Receiver | undefined
   #timeouts: Timeouts = { connect: 0, write: 0, read: 0 }
   #method = ''
@@ -78,76 +65,20 @@ export class UpstreamConnection implements Waiter {
   #heardAny = false
   #isPaused = false
   #isLeaving = false
-  #waitsFor: UpstreamFault = 'connect_timeout'
+  #waitsFor: Waited = 'request'
 
-  constructor(target: Target, owner: UpstreamConnectionOwner) {
+  constructor(target: Target, socket: Socket, owner: UpstreamConnectionOwner) {
     this.target = target
+    this.#socket = socket
+    this.#outbox = new Outbox(socket)
     this.#owner = owner
     owner.deadlines.add(this)
-  }
-
-  /** Connects; gives when requests may be sent. Throws `UpstreamError`. */
-  async connect(timeout: number): Promise<void> {
-    const { host, port, tls } = this.target
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    this.#wait('connect_timeout', timeout)
-    this.#receiver = { head() {}, data: () => true, drain() {}, fail: reject }
-    const opened = (socket: Socket<UpstreamConnection>) => {
-      this.#outbox = new Outbox(socket)
-      this.deadline = Infinity
-      this.#receiver = undefined
-      resolve()
-    }
-    Bun.connect<UpstreamConnection>({
-      hostname: host,
-      port,
-      data: this,
-      ...(tls && {
-        tls: {
-          // RFC 6066 §3: an address is no name to ask by.
-          serverName: isIP(tls.serverName) === 0 ? tls.serverName : '',
-          rejectUnauthorized: tls.verify,
-          ...(tls.ca !== undefined && { ca: tls.ca }),
-        },
-      }),
-      socket: {
-        open: (socket) => {
-          // It comes too late: nobody waits for it any more.
-          if (this.#receiver === undefined) return void socket.terminate()
-          // Kept before the handshake, so that a server which never shakes hands is left when the time is over.
-          this.#socket = socket
-          if (!tls) opened(socket)
-        },
-        handshake: (socket, success, authorizationError) => {
-          if (this.#socket === undefined) return
-          const refusal = tls?.verify
-            ? (authorizationError ?? identityError(tls.serverName, socket))
-            : undefined
-          // Bun calls a handshake a failure for a wrong name too, which is none where nothing is checked.
-          const isDone = success || (!tls?.verify && socket.getCipher()?.name !== undefined)
-          if (isDone && !refusal) return opened(socket)
-          this.#fail(
-            new UpstreamError('tls_failed', refusal?.message ?? 'the TLS handshake failed', {
-              unsent: true,
-            }),
-          )
-          socket.terminate()
-        },
-        data: (_socket, bytes) => this.#data(bytes),
-        drain: () => this.#drain(),
-        close: (_socket, error) => this.#closed(error),
-        connectError: (_socket, error) => this.#fail(connectError(host, port, error)),
-        error: (_socket, cause) =>
-          this.#fail(new UpstreamError('invalid_response', 'the answer failed here', { cause })),
-      },
-    }).catch((error) => this.#fail(connectError(host, port, error)))
-    return promise
   }
 
   /** Sends a request's head, with the whole body or the body's first part. False: wait for `receiver.drain`. */
   begin(
     method: string,
-    head: string,
+    head: Head,
     body: Uint8Array | undefined,
     last: boolean,
     timeouts: Timeouts,
@@ -160,8 +91,9 @@ export class UpstreamConnection implements Waiter {
     this.#decoder = undefined
     this.#heardAny = false
     this.#sentAll = last
-    const ready = this.#outbox!.writeText(head, body)
-    this.#waitForServer(ready, last)
+    this.sentAt = performance.now()
+    const ready = this.#outbox.send(head, body)
+    this.#waitForServer(ready, last, this.sentAt)
     return ready
   }
 
@@ -169,15 +101,15 @@ export class UpstreamConnection implements Waiter {
   send(before: string, part: Uint8Array | undefined, after: string, last: boolean): boolean {
     if (!this.#socket) return true
     this.#sentAll = last
-    const ready = this.#outbox!.writeText(before, part, after)
-    this.#waitForServer(ready, last)
+    const ready = this.#outbox.send(before, part, after)
+    this.#waitForServer(ready, last, performance.now())
     return ready
   }
 
   /** `ready`: the server has taken all that was sent. `last`: that was all there is. */
-  #waitForServer(ready: boolean, last: boolean): void {
-    if (!ready) this.#wait('write_timeout', this.#timeouts.write)
-    else if (last && !this.#isPaused) this.#wait('read_timeout', this.#timeouts.read)
+  #waitForServer(ready: boolean, last: boolean, now: number): void {
+    if (!ready) this.#wait('write_timeout', this.#timeouts.write, now)
+    else if (last && !this.#isPaused) this.#wait('read_timeout', this.#timeouts.read, now)
     // While the client is slow with its body, nobody waits for the server.
     else this.deadline = Infinity
   }
@@ -192,14 +124,13 @@ export class UpstreamConnection implements Waiter {
   resume(): void {
     if (!this.#isPaused || !this.#socket) return
     this.#isPaused = false
-    this.#wait('read_timeout', this.#timeouts.read)
+    this.#wait('read_timeout', this.#timeouts.read, performance.now())
     this.#socket.resume()
   }
 
   /** Waits for the next request, at most `timeout` milliseconds. */
   park(timeout: number): void {
-    this.parkedAt = performance.now()
-    this.#wait('closed', timeout)
+    this.#wait('request', timeout, this.heardAt)
   }
 
   /** Gives the present request up. The connection cannot be used again. */
@@ -211,7 +142,7 @@ export class UpstreamConnection implements Waiter {
   /** Leaves a tunnel: the server still gets all that was sent. */
   leave(): void {
     this.#receiver = undefined
-    if (this.#outbox?.isEmpty === false) this.#isLeaving = true
+    if (!this.#outbox.isEmpty) this.#isLeaving = true
     else this.#end()
   }
 
@@ -219,12 +150,6 @@ export class UpstreamConnection implements Waiter {
     const { host, port } = this.target
     const { write, read } = this.#timeouts
     switch (this.#waitsFor) {
-      case 'connect_timeout':
-        return this.#fail(
-          new UpstreamError('connect_timeout', `no connection to ${host}:${port} in time`, {
-            unsent: true,
-          }),
-        )
       case 'write_timeout':
         return this.#fail(
           new UpstreamError('write_timeout', `${host}:${port} took no data for ${write} ms`),
@@ -238,16 +163,19 @@ export class UpstreamConnection implements Waiter {
     }
   }
 
-  #wait(fault: UpstreamFault, timeout: number): void {
-    this.#waitsFor = fault
-    this.deadline = performance.now() + timeout
+  #wait(what: Waited, timeout: number, now: number): void {
+    this.#waitsFor = what
+    this.deadline = now + timeout
   }
 
-  #data(bytes: Buffer): void {
+  // ---- what the socket tells
+
+  data(bytes: Buffer): void {
     // Bytes that nobody asked for: whatever they are, they must not be the next request's answer.
     if (!this.#receiver) return this.#drop()
     this.#heardAny = true
-    if (this.#sentAll && !this.#isPaused) this.deadline = performance.now() + this.#timeouts.read
+    this.heardAt = performance.now()
+    if (this.#sentAll && !this.#isPaused) this.deadline = this.heardAt + this.#timeouts.read
     try {
       let at = 0
       if (!this.#decoder) {
@@ -274,7 +202,8 @@ export class UpstreamConnection implements Waiter {
         checkResponseBeginning(bytes, from)
         return -1
       }
-      const head = parseResponseHead(bytes.toString('latin1', from, end), this.#method)
+      const text = bytes.toString('latin1', from, end + 2)
+      const head = parseResponseHead(text, this.#method, this.#fields)
       from = end + 4
       if (head.status < 200 && head.status !== 101) continue
       const isSwitch = head.status === 101
@@ -302,7 +231,7 @@ export class UpstreamConnection implements Waiter {
     this.#receiver = undefined
     this.deadline = Infinity
     // A server that answers before it has read the whole request may never read the rest.
-    const isClean = this.#sentAll && this.#outbox?.isEmpty && !surplus
+    const isClean = this.#sentAll && this.#outbox.isEmpty && !surplus
     if (this.#keepAlive && isClean && this.#socket) {
       if (this.#isPaused) this.#socket.resume()
       this.#isPaused = false
@@ -311,16 +240,16 @@ export class UpstreamConnection implements Waiter {
     receiver.data(part, true)
   }
 
-  #drain(): void {
-    if (!this.#outbox) return
-    if (!this.#outbox.flush()) return void this.#wait('write_timeout', this.#timeouts.write)
+  drain(): void {
+    const now = performance.now()
+    if (!this.#outbox.flush()) return this.#wait('write_timeout', this.#timeouts.write, now)
     if (this.#isLeaving) return this.#end()
     this.deadline = Infinity
-    if (this.#sentAll && !this.#isPaused) this.#wait('read_timeout', this.#timeouts.read)
+    if (this.#sentAll && !this.#isPaused) this.#wait('read_timeout', this.#timeouts.read, now)
     this.#receiver?.drain()
   }
 
-  #closed(error: Error | undefined): void {
+  closed(error: Error | undefined): void {
     this.#socket = undefined
     this.#owner.deadlines.delete(this)
     this.#owner.forget(this)
@@ -339,6 +268,11 @@ export class UpstreamConnection implements Waiter {
     }
   }
 
+  /** A fault of our own while an answer was read. */
+  crashed(cause: unknown): void {
+    this.#fail(new UpstreamError('invalid_response', 'the answer failed here', { cause }))
+  }
+
   #fail(error: UpstreamError): void {
     const receiver = this.#receiver
     this.#receiver = undefined
@@ -354,7 +288,7 @@ export class UpstreamConnection implements Waiter {
     this.#forgotten()?.end()
   }
 
-  #forgotten(): Socket<UpstreamConnection> | undefined {
+  #forgotten(): Socket | undefined {
     const socket = this.#socket
     this.#socket = undefined
     this.deadline = Infinity
@@ -362,25 +296,4 @@ export class UpstreamConnection implements Waiter {
     this.#owner.forget(this)
     return socket
   }
-}
-
-function connectError(host: string, port: number, error: unknown): UpstreamError {
-  const code = (error as { code?: string }).code ?? ''
-  if (code === 'ENOTFOUND' || code.startsWith('EAI_') || code.startsWith('DNS_')) {
-    return new UpstreamError('name_resolution_failed', `the name ${host} cannot be resolved`, {
-      unsent: true,
-    })
-  }
-  return new UpstreamError(
-    'connect_failed',
-    `cannot connect to ${host}:${port} (${code || 'failed'})`,
-    { unsent: true },
-  )
-}
-
-function identityError(name: string, socket: Socket<unknown>): Error | undefined {
-  const certificate = socket.getPeerCertificate()
-  return certificate
-    ? checkServerIdentity(name, certificate)
-    : new Error('the server sent no certificate')
 }

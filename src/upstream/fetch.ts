@@ -2,8 +2,9 @@ import { type ResponseHead } from '../http1/head.ts'
 import type { OutboundRequest } from '../pdk.ts'
 import { PRODUCT } from '../version.ts'
 import type { UpstreamClient } from './client.ts'
-import type { Target, UpstreamConnection } from './connection.ts'
+import type { UpstreamConnection } from './connection.ts'
 import { UpstreamError } from './errors.ts'
+import type { Target } from './target.ts'
 
 const MAX_BYTES = 1024 * 1024
 /** How many requests one server is sent at once; more wait. A server that hangs keeps only its own waiting. */
@@ -88,7 +89,7 @@ function exchange(
     connection.abort()
     reject(new UpstreamError('read_timeout', `${url.host} did not answer within ${timeout} ms`))
   }, left)
-  let head: ResponseHead | undefined
+  let answer: ResponseHead | undefined
   const parts: Uint8Array[] = []
   let size = 0
   const body = request.body === undefined ? undefined : Buffer.from(request.body)
@@ -98,12 +99,13 @@ function exchange(
     connection.abort()
     reject(new UpstreamError('invalid_response', `${url.host} ${message}`, { partial: true }))
   }
-  connection.begin(method, headOf(method, url, request, body), body, true, timeouts, {
-    head(answer) {
-      head = answer
+  const head = headOf(method, url, request, body)
+  connection.begin(method, { writeTo: (draft) => draft.text(head) }, body, true, timeouts, {
+    head(given) {
+      answer = given
       // No protocol was offered, and `Response` has no room for the statuses above.
-      if (head.status === 101 || head.status > 599) refuse(`answered ${head.status}`)
-      else if (head.length > maxBytes) refuse(`sent more than ${maxBytes} bytes`)
+      if (answer.status === 101 || answer.status > 599) refuse(`answered ${answer.status}`)
+      else if (answer.length > maxBytes) refuse(`sent more than ${maxBytes} bytes`)
     },
     data(part, last) {
       size += part.length
@@ -114,7 +116,7 @@ function exchange(
       parts.push(new Uint8Array(part))
       if (last) {
         clearTimeout(timer)
-        resolve(responseOf(head!, Buffer.concat(parts)))
+        resolve(responseOf(answer!, Buffer.concat(parts)))
       }
       return true
     },

@@ -121,6 +121,16 @@ const CASES: readonly Case[] = [
       return await start('', HOW_TO, { ...DECK, KONG_PROXY_LISTEN: `127.0.0.1:${taken.port}` }).see()
     },
   },
+  {
+    title: 'a service whose name is not known',
+    async see() {
+      await using gatehouse = await Gatehouse.start({ config: gatewayOf('http://no-such-name.invalid') })
+      const { status, headers } = await request(gatehouse.port)
+      expect(status).toBe(503)
+      const line = await gatehouse.logged(new RegExp(`request_id=${headers['x-kong-request-id']}`))
+      return `${line.replace(/^\S+ \S+ /, '')}\n`
+    },
+  },
   login('a provider that is not running', {}, { issuer: 'http://localhost:9/realms/master' }),
   login('host.docker.internal, outside of Docker', {}, { issuer: 'http://host.docker.internal:8080/realms/master' }),
   login('a provider that does not answer', { discovery: hang }),

@@ -216,7 +216,7 @@ test('a POST goes on a connection that was just in use, and not on one that has 
   const key = `${url.slice(0, -1)} true fetch`
   const kept = client.take({ host: '127.0.0.1', port: server.port, tls: undefined, key })!
   client.release(kept)
-  kept.parkedAt -= 1_500
+  kept.heardAt -= 1_500
   await fetch(url, post)
   expect(server.connections).toBe(2)
 })

@@ -54,10 +54,10 @@ const ADDED = [
   'Connection: keep-alive',
   'X-Forwarded-For: 127.0.0.1',
   'X-Forwarded-Proto: http',
-  'X-Forwarded-Host: a.test',
   'X-Forwarded-Port: {gateway port}',
-  'X-Forwarded-Path: /one',
   'X-Real-IP: 127.0.0.1',
+  'X-Forwarded-Host: a.test',
+  'X-Forwarded-Path: /one',
   'X-Kong-Request-Id: {id}',
   'Via: 1.1 gatehouse/{version}',
 ]
@@ -188,11 +188,11 @@ test.each(['trailers', 'TRAILERS', 'gzip, trailers'])('TE: %s asks for trailers'
 const FORWARDED = [
   'X-Forwarded-For: 10.0.0.9',
   'X-Forwarded-Proto: https',
-  'X-Forwarded-Host: evil.test',
   'X-Forwarded-Port: 443',
+  'X-Real-IP: 10.0.0.8',
+  'X-Forwarded-Host: evil.test',
   'X-Forwarded-Path: /admin',
   'X-Forwarded-Prefix: /evil',
-  'X-Real-IP: 10.0.0.8',
   'X-Kong-Request-Id: 1',
 ]
 const TRUSTING = { settings: { trusted_ips: ['127.0.0.0/8'] } }
@@ -210,10 +210,10 @@ test('what a stranger says of itself is not believed, but its chain is kept', as
     'Connection: keep-alive',
     'X-Forwarded-For: 10.0.0.9, 127.0.0.1',
     'X-Forwarded-Proto: http',
-    'X-Forwarded-Host: A.test',
     'X-Forwarded-Port: {gateway port}',
-    'X-Forwarded-Path: /one',
     'X-Real-IP: 127.0.0.1',
+    'X-Forwarded-Host: A.test',
+    'X-Forwarded-Path: /one',
     'X-Kong-Request-Id: {id}',
     'Via: 1.0 other, 1.1 gatehouse/{version}',
   ])
@@ -235,11 +235,11 @@ test('what a trusted proxy says is passed on', async () => {
     'Connection: keep-alive',
     'X-Forwarded-For: 10.0.0.9, 127.0.0.1',
     'X-Forwarded-Proto: https',
-    'X-Forwarded-Host: evil.test',
     'X-Forwarded-Port: 443',
+    'X-Real-IP: 10.0.0.8',
+    'X-Forwarded-Host: evil.test',
     'X-Forwarded-Path: /admin',
     'X-Forwarded-Prefix: /evil',
-    'X-Real-IP: 10.0.0.8',
     'X-Kong-Request-Id: {id}',
     'Via: 1.1 gatehouse/{version}',
   ])

@@ -49,6 +49,9 @@ const REFUSED: [name: string, status: number, bytes: string][] = [
   ['a list of equals in Content-Length',          400, post('Content-Length: 4, 4\r\n', 'PING')],
   ['two Transfer-Encoding',                       400, post('Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n', `0\r\n\r\n${SMUGGLED}`)],
   ['Transfer-Encoding in HTTP/1.0',               400, `POST / HTTP/1.0\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n`],
+  // ---- two credentials, of which each reader takes another
+  ['two Authorization that differ',               400, get('Authorization: Basic YTpi\r\nAuthorization: Bearer x\r\n')],
+  ['two Authorization that agree',                400, get('Authorization: Bearer x\r\nauthorization: Bearer x\r\n')],
   // ---- lengths
   ['Content-Length: +4',                          400, post('Content-Length: +4\r\n', 'PING')],
   ['Content-Length: -0',                          400, post('Content-Length: -0\r\n', '')],

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { ClientConnection } from '../../../src/front/connection.ts'
 import type { Exchange } from '../../../src/front/exchange.ts'
-import type { BadMessage } from '../../../src/http1/head.ts'
+import type { BadMessage } from '../../../src/http1/grammar.ts'
 
 const GET = 'GET / HTTP/1.1\r\nHost: a.test\r\n\r\n'
 const POST = 'POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 10\r\n\r\n'
@@ -106,7 +106,11 @@ test('a client that takes nothing of its answer is broken off, whatever else it 
   const { receive, connection, exchanges, patience, expire, socket } = connect()
   receive(GET)
   socket.takes = 10
-  exchanges[0]!.start(200, 'OK', '', -1, Buffer.from('first'), false)
+  exchanges[0]!.start(
+    { status: 200, reason: 'OK', length: -1, writeFields() {} },
+    Buffer.from('first'),
+    false,
+  )
   expect(patience()).toBe(60)
   connection.deadline -= 50_000
   receive(GET.repeat(3_000))

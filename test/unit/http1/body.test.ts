@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { BodyDecoder } from '../../../src/http1/body.ts'
-import { BadMessage, CHUNKED, UNTIL_CLOSE } from '../../../src/http1/head.ts'
+import { BadMessage } from '../../../src/http1/grammar.ts'
+import { CHUNKED, UNTIL_CLOSE } from '../../../src/http1/head.ts'
 
 /** Feeds a message in pieces; gives the body, what was left over, and whether it is whole. */
 function decode(length: number, pieces: readonly string[]) {

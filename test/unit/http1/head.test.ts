@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'bun:test'
 import {
-  BadMessage,
   checkRequestBeginning,
   checkResponseBeginning,
   CHUNKED,
@@ -9,9 +8,13 @@ import {
   parseResponseHead,
   UNTIL_CLOSE,
 } from '../../../src/http1/head.ts'
+import { FieldReader } from '../../../src/http1/field_reader.ts'
+import { BadMessage } from '../../../src/http1/grammar.ts'
 
 const request = (line: string, ...fields: string[]) =>
-  parseRequestHead([line, 'Host: a.test', ...fields].join('\r\n'))
+  parseRequestHead([line, 'Host: a.test', ...fields, ''].join('\r\n'), new FieldReader())
+const response = (head: string, method: string) =>
+  parseResponseHead(`${head}\r\n`, method, new FieldReader())
 
 test('a request is read as it was sent', () => {
   const { headers, ...head } = request(
@@ -50,7 +53,11 @@ test.each([
 })
 
 test('HTTP/1.0 needs no host, and has none then', () => {
-  expect(parseRequestHead('GET / HTTP/1.0')).toMatchObject({ host: '', minor: 0, keepAlive: false })
+  expect(parseRequestHead('GET / HTTP/1.0\r\n', new FieldReader())).toMatchObject({
+    host: '',
+    minor: 0,
+    keepAlive: false,
+  })
 })
 
 // prettier-ignore
@@ -83,7 +90,7 @@ test.each([
   ['HTTP/1.1 200 OK',                                   'GET',   UNTIL_CLOSE],
   ['HTTP/1.0 200 OK',                                   'POST',  UNTIL_CLOSE],
 ])('the body of %j to %s is %i long', (head, method, length) => {
-  expect(parseResponseHead(head, method).length).toBe(length)
+  expect(response(head, method).length).toBe(length)
 })
 
 test('the connection of an answer stays open as its version and Connection say', () => {
@@ -93,12 +100,7 @@ test('the connection of an answer stays open as its version and Connection say',
     'HTTP/1.1 200 OK\r\nConnection: close',
     'HTTP/1.0 200 OK\r\nConnection: Keep-Alive',
   ]
-  expect(stays.map((head) => parseResponseHead(head, 'GET').keepAlive)).toEqual([
-    true,
-    false,
-    false,
-    true,
-  ])
+  expect(stays.map((head) => response(head, 'GET').keepAlive)).toEqual([true, false, false, true])
 })
 
 test('a word of a list is found in any case, but not a part of one', () => {

@@ -19,7 +19,7 @@ function outboxOn(socket: ReturnType<typeof socketTaking>) {
 test('what the socket takes at once is sent in one piece', () => {
   const socket = socketTaking(1000)
   const outbox = outboxOn(socket)
-  expect(outbox.writeText('head\r\n', Buffer.from('body'), '\r\n')).toBe(true)
+  expect(outbox.send('head\r\n', Buffer.from('body'), '\r\n')).toBe(true)
   expect([socket.taken(), outbox.isEmpty]).toEqual(['head\r\nbody\r\n', true])
 })
 
@@ -27,11 +27,11 @@ test('the rest waits its turn, and nothing overtakes it', () => {
   const socket = socketTaking(3)
   const outbox = outboxOn(socket)
   const body = Buffer.from('body')
-  expect(outbox.writeText('head', body, 'tail')).toBe(false)
+  expect(outbox.send('head', body, 'tail')).toBe(false)
   expect(outbox.write(Buffer.from('more'))).toBe(false)
   // What was given may be overwritten by now.
   body.fill('x')
-  expect(outbox.writeText('last')).toBe(false)
+  expect(outbox.send('last')).toBe(false)
   expect(socket.taken()).toBe('hea')
   socket.more(2)
   expect(outbox.flush()).toBe(false)
@@ -45,19 +45,19 @@ test('the rest waits its turn, and nothing overtakes it', () => {
 test('a socket that is gone takes nothing', () => {
   const socket = socketTaking(-1)
   const outbox = outboxOn(socket)
-  expect([outbox.writeText('lost'), outbox.isEmpty, outbox.flush()]).toEqual([false, false, false])
+  expect([outbox.send('lost'), outbox.isEmpty, outbox.flush()]).toEqual([false, false, false])
 })
 
 test('parts larger than any buffer keep their order', () => {
   const socket = socketTaking(1e9, 1e9, 1e9)
   const large = 'x'.repeat(500_000)
-  expect(outboxOn(socket).writeText('head', Buffer.from(large), 'tail')).toBe(true)
+  expect(outboxOn(socket).send('head', Buffer.from(large), 'tail')).toBe(true)
   expect(socket.taken() === `head${large}tail`).toBe(true)
 })
 
 test('nothing to send is sent at once, or after what waits', () => {
   const outbox = outboxOn(socketTaking(0))
   expect(outbox.write(new Uint8Array(0))).toBe(true)
-  expect(outbox.writeText('x')).toBe(false)
+  expect(outbox.send('x')).toBe(false)
   expect(outbox.write(new Uint8Array(0))).toBe(false)
 })

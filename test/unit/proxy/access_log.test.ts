@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { HeaderList } from '../../../src/headers.ts'
+import { HeaderField, HeaderList } from '../../../src/headers.ts'
 import { AccessLog, secretArguments } from '../../../src/proxy/access_log.ts'
 import type { ProxiedRequest } from '../../../src/proxy/context.ts'
 
@@ -15,10 +15,7 @@ function lineOf(
     ip: '192.0.2.1',
     id: 'abc',
     method: 'GET',
-    headers: new HeaderList(
-      fields.flat(),
-      fields.map(([name]) => name.toLowerCase()),
-    ),
+    headers: new HeaderList(fields.map(([name, value]) => new HeaderField(name, value))),
     exchange: { head: { target, minor: 1 } },
   } as unknown as ProxiedRequest
   log.add(request, 200, 12, secretArguments(secrets))

@@ -1,9 +1,9 @@
 import { isIP } from 'node:net'
 import { isAbsolute, join } from 'node:path'
 import type { LocatedFault, SourceFile } from './declarative/faults.ts'
-import { isVaultReference } from './declarative/vault_reference.ts'
 import { LEVELS, type Level } from './log.ts'
 import { nearest } from './schema/nearest.ts'
+import { isVaultReference } from './schema/vault_reference.ts'
 
 /** The settings of a node, by Kong's names; lists are parsed, sizes are in bytes, times in seconds. */
 export type Conf = {

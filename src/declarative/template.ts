@@ -13,11 +13,11 @@ export interface Rendered {
 export type Env = Readonly<Record<string, string | undefined>>
 
 type Value = string | number
-type Function = (args: readonly Value[], env: Env) => Value
+type TemplateFunction = (args: readonly Value[], env: Env) => Value
 
 // A value takes its place as text, so that `port: ${{ env "DECK_PORT" }}` is a number: decK's way. What the environment
 // holds is trusted as the file is.
-const FUNCTIONS: Readonly<Record<string, Function>> = {
+const FUNCTIONS: Readonly<Record<string, TemplateFunction>> = {
   env: ([name], env) => readVariable(String(name), env),
   toBool: ([text]) =>
     convert(text, /^(?:1|t|true|0|f|false)$/i, (each) => String(/^[1t]/i.test(each))),

@@ -1,11 +1,7 @@
 import { isRecord } from '../schema/check.ts'
 import type { Field } from '../schema/field.ts'
+import { isVaultReference } from '../schema/vault_reference.ts'
 import type { Path } from './parse.ts'
-
-/** Whether a text is a reference to a vault, as Kong writes them: `{vault://env/secret}`. */
-export function isVaultReference(text: string): boolean {
-  return /^\{vault:\/\/.*\}$/s.test(text)
-}
 
 /** Finds the `{vault://…}` references in `value`: only where the schema lets a field hold one are they more than text. */
 export function findVaultReferences(field: Field, value: unknown, path: Path = []): Path[] {

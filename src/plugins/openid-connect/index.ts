@@ -8,7 +8,7 @@ import { createGrants, tokenIdentity } from './grants.ts'
 import { hashOf, hashOfAll } from './hash.ts'
 import { createIdentityHeaders, dropSpoofed, type Fields } from './headers.ts'
 import type { Found, Place } from './methods/method.ts'
-import { createProve, holds, type Proof } from './proof.ts'
+import { createProve, holds, type Proof, sizeOf } from './proof.ts'
 import { Refusal } from './refusal.ts'
 import { createRelyingParty } from './relying_party.ts'
 import { type Config, schema, withDefaults } from './schema.ts'
@@ -99,7 +99,7 @@ export const openidConnect: Plugin<Config> = {
     async function proveAnew(found: Found, key: string): Promise<Proof> {
       const proof = await prove(found.method, found.place.read(found.raw))
       if (config.cache_tokens || found.method === 'bearer')
-        proofs.set(key, proof, (proof.ends - gateway.now()) / 1000)
+        proofs.set(key, proof, (proof.ends - gateway.now()) / 1000, sizeOf(proof))
       return proof
     }
 

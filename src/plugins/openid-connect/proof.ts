@@ -9,7 +9,7 @@ import { type Discovery, fields as discoveries, type Provider } from './discover
 import type { Fields, IdentityHeaders } from './headers.ts'
 import type { Credential, MethodName } from './methods/method.ts'
 import { isTransient, Refusal } from './refusal.ts'
-import type { Held, Line, Tokens, TokenSet } from './tokens.ts'
+import { type Held, type Line, sizeOfSet, type Tokens, type TokenSet } from './tokens.ts'
 import {
   type Expectations,
   fields as verification,
@@ -37,6 +37,13 @@ export interface Proof {
   readonly credential: { readonly id: string } | undefined
   readonly upstream: HeaderList
   readonly downstream: Fields
+}
+
+/** About how many bytes a proof holds: what the service and the client are sent for it, and its tokens. */
+export function sizeOf({ upstream, downstream, set }: Proof): number {
+  let size = set ? sizeOfSet(set) : 0
+  for (const [name, value] of [...upstream, ...downstream]) size += name.length + value.length
+  return size
 }
 
 type Settings = Config<

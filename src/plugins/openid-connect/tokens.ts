@@ -101,7 +101,7 @@ export function createTokens(
   const isFresh = ({ ends }: TokenSet) => ends - leeway * 1000 > now()
 
   function keep(line: Line, key: string): void {
-    if (cache_tokens) lines.set(key, line, (line.lives - now()) / 1000, sizeOf(line.set))
+    if (cache_tokens) lines.set(key, line, (line.lives - now()) / 1000, sizeOfSet(line.set))
   }
 
   function newLine(answer: TokenResponse, presented?: string): Line {
@@ -250,7 +250,7 @@ function setOf(
 }
 
 /** About how many bytes a set holds. */
-function sizeOf({ access_token, refresh_token = '', id_token = '' }: TokenSet): number {
+export function sizeOfSet({ access_token, refresh_token = '', id_token = '' }: TokenSet): number {
   return access_token.length + refresh_token.length + id_token.length
 }
 

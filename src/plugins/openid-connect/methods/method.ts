@@ -93,8 +93,10 @@ export function queryOf(request: ClientRequest): (name: string) => Argument {
 
 /** Whether `Authorization` has this scheme, given in lower case. */
 export function hasScheme(authorization: string, scheme: string): boolean {
-  const end = authorization.indexOf(' ')
-  return (end < 0 ? authorization : authorization.slice(0, end)).toLowerCase() === scheme
+  const { length } = scheme
+  // Which scheme it is not shows by the length of its name, nearly always.
+  if (authorization.length !== length && authorization.charCodeAt(length) !== 0x20) return false
+  return authorization.slice(0, length).toLowerCase() === scheme
 }
 
 // Sent twice: the service might read the other one. A lone NUL can be no credential.

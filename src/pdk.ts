@@ -30,8 +30,13 @@ export interface Handler {
   access?(ctx: AccessContext): Awaitable<Exit | undefined>
   /** May change the answer's status and headers before they are sent. */
   header_filter?(ctx: ResponseContext): void
+  /**
+   * Gives what is sent instead of a part of the answer's body; the last one may be empty, and all may be kept back until
+   * then. Whoever changes the length drops `Content-Length` in `header_filter`.
+   */
+  body_filter?(ctx: ResponseContext, part: Uint8Array, last: boolean): Uint8Array
   /** After the answer has been sent; cannot fail it. */
-  log?(ctx: ResponseContext): void
+  log?(ctx: LogContext): void
   /** The query arguments that it reads a credential from: their values stay out of the access log. Found in any case. */
   readonly secretArguments?: readonly string[]
 }
@@ -106,6 +111,10 @@ export interface ClientRequest {
   readonly scheme: string
   /** The `Host` field as sent. */
   readonly host: string
+  /** The port that the request came to. */
+  readonly port: number
+  /** As sent, without the query. */
+  readonly rawPath: string
   /** Normalised as Kong does for routing: decoded but for reserved characters, without dot segments. */
   readonly path: string
   /** What follows `?`, raw; empty without one. */
@@ -117,6 +126,8 @@ export interface ClientRequest {
   readonly connection: object
   /** Whether a body was announced; it may still be empty. */
   readonly hasBody: boolean
+  /** Sets how large the body may be, in bytes: a longer one is 413. False if it is longer already, or announced to be. */
+  limitBody(bytes: number): boolean
   /** Reads the whole body; it is still sent upstream. Throws `BodyTooLarge` over `limit` bytes (default 1 MiB). */
   body(limit?: number): Promise<Uint8Array>
 }
@@ -125,8 +136,13 @@ export interface ClientRequest {
 export interface UpstreamRequest {
   /** Changes here reach the service; hop-by-hop and forwarding fields are the gateway's and come last. */
   readonly headers: HeaderList
+  method: string
+  /** Replaces what the route and the service make of the path; as it is to stand on the wire. */
+  path: string | undefined
   /** What follows `?`, raw. */
   query: string
+  /** Replaces the `Host` that the service would be asked by. */
+  host: string | undefined
   /** Replaces the body, and `Content-Length` with it. */
   setBody(body: Uint8Array): void
 }
@@ -138,6 +154,8 @@ export interface AccessContext {
   readonly service: Service | undefined
   readonly consumer: Consumer | undefined
   readonly credential: Credential | undefined
+  /** The groups that an authentication plugin found for the caller, where it finds any: for `acl`. */
+  authenticatedGroups: readonly string[] | undefined
   /** Says who the caller is: sets the consumer and Kong's identity headers towards the service. */
   authenticate(
     consumer: Consumer | undefined,
@@ -156,8 +174,41 @@ export interface ResponseContext {
   readonly route: Route | undefined
   readonly service: Service | undefined
   readonly consumer: Consumer | undefined
+  readonly credential: Credential | undefined
+  /** Who made the answer: the service, a plugin (`exit`), or the gateway itself. */
+  readonly source: 'service' | 'exit' | 'error'
   status: number
   readonly headers: HeaderList
+}
+
+/** A request that is over. */
+export interface LogContext extends ResponseContext {
+  /** When the request's head had come; milliseconds since the epoch. */
+  readonly startedAt: number
+  readonly latencies: Latencies
+  /** Bytes on the client's connection: the whole request, the whole answer. */
+  readonly sizes: { readonly request: number; readonly response: number }
+  /** What the service answered; undefined if it did not, or was not asked. */
+  readonly upstreamStatus: number | undefined
+  /** The path and query that the service was asked for. */
+  readonly upstreamUri: string | undefined
+  /** The addresses that were tried, in order. */
+  readonly tries: readonly Try[]
+}
+
+/** Milliseconds. */
+export interface Latencies {
+  /** From the request's head to the last byte of the answer. */
+  readonly request: number
+  /** What the gateway and its plugins took, before the service was asked. */
+  readonly kong: number
+  /** From the first byte to the service to its answer's head; -1 if it was not asked. */
+  readonly proxy: number
+}
+
+export interface Try {
+  readonly ip: string
+  readonly port: number
 }
 
 /** What answers a request instead of its service. */

@@ -108,6 +108,10 @@ export class ClientConnection implements ExchangeConnection, Waiter {
     return this.#owner.isDraining
   }
 
+  get bytesWritten(): number {
+    return this.#outbox.written
+  }
+
   send(head: Head | string, bytes?: Uint8Array, tail?: string): boolean {
     const waited = !this.#outbox.isEmpty
     const ready = this.#outbox.send(head, bytes, tail)
@@ -187,10 +191,8 @@ export class ClientConnection implements ExchangeConnection, Waiter {
         break
       }
       this.#searched = 0
-      const exchange = new Exchange(
-        this,
-        parseRequestHead(bytes.toString('latin1', at, end + 2), this.#fields),
-      )
+      const head = parseRequestHead(bytes.toString('latin1', at, end + 2), this.#fields)
+      const exchange = new Exchange(this, head, end + 4 - at)
       this.#exchange = exchange
       this.deadline = Infinity
       at = end + 4

@@ -27,6 +27,8 @@ export interface Answer {
 export interface ExchangeConnection {
   readonly remoteAddress: string
   readonly localPort: number
+  /** All that was written to the client so far, in bytes. */
+  readonly bytesWritten: number
   /** Set while the gateway drains: this answer is the connection's last. */
   readonly isDraining: boolean
   /** Sends a head or text (a byte a character), bytes and text, in one piece if it can. False: wait for `onDrain`. */
@@ -60,6 +62,8 @@ export class Exchange implements Head {
   readonly method = ANY_METHOD
   readonly head: RequestHead
   readonly connection: ExchangeConnection
+  /** The bytes of the head, with the empty line. */
+  readonly headSize: number
   /** `performance.now()` when the head had arrived. */
   readonly startedAt = performance.now()
   /** Called once if the client leaves before the answer is whole. */
@@ -76,6 +80,7 @@ export class Exchange implements Head {
   #early: Uint8Array[] | undefined
   #earlyBytes = 0
   #bodyBytes = 0
+  readonly #writtenBefore: number
   #bodyLimit = Infinity
   #whole: Promise<Uint8Array> | undefined
   #continueOwed: boolean
@@ -87,9 +92,11 @@ export class Exchange implements Head {
   #closes: boolean
   isTunnel = false
 
-  constructor(connection: ExchangeConnection, head: RequestHead) {
+  constructor(connection: ExchangeConnection, head: RequestHead, headSize: number) {
     this.connection = connection
     this.head = head
+    this.headSize = headSize
+    this.#writtenBefore = connection.bytesWritten
     this.#decoder = new BodyDecoder(head.length)
     this.#continueOwed = head.expectsContinue
     this.#closes = !head.keepAlive
@@ -99,6 +106,14 @@ export class Exchange implements Head {
 
   get hasBody(): boolean {
     return this.head.length !== 0
+  }
+
+  /** What came and went for this request until now, in bytes; a chunked body without its frames. */
+  get sizes(): { request: number; response: number } {
+    return {
+      request: this.headSize + this.#bodyBytes,
+      response: this.connection.bytesWritten - this.#writtenBefore,
+    }
   }
 
   get bodyDone(): boolean {

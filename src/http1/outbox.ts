@@ -14,6 +14,8 @@ const draft = new Draft()
 
 /** Writes to a socket, and keeps what the kernel does not take at once. */
 export class Outbox {
+  /** All bytes that were given to it. */
+  written = 0
   readonly #socket: Writable
   #waiting: Uint8Array[] = []
 
@@ -31,6 +33,7 @@ export class Outbox {
    */
   write(bytes: Uint8Array, length = bytes.length): boolean {
     if (length === 0) return this.isEmpty
+    this.written += length
     const sent = this.isEmpty ? Math.max(this.#socket.write(bytes, 0, length), 0) : 0
     if (sent === length) return true
     this.#waiting.push(new Uint8Array(bytes.subarray(sent, length)))

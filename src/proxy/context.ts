@@ -1,8 +1,16 @@
 import type { Consumer, Route, Service } from '../entities/index.ts'
 import type { Exchange } from '../front/exchange.ts'
 import type { HeaderList } from '../headers.ts'
-import type { AccessContext, ClientRequest, Credential, UpstreamRequest } from '../pdk.ts'
-import { normalizePath } from '../path.ts'
+import type {
+  AccessContext,
+  ClientRequest,
+  Credential,
+  ResponseContext,
+  Try,
+  UpstreamRequest,
+} from '../pdk.ts'
+import { escapePath, normalizePath } from '../path.ts'
+import { upstreamPath } from '../router/upstream_path.ts'
 import { listedInConnection } from './fields.ts'
 import type { Instance } from './plan.ts'
 import type { PreparedRoute } from './snapshot.ts'
@@ -23,6 +31,8 @@ export class ProxiedRequest implements ClientRequest {
   readonly headers: HeaderList
   readonly ip: string
   readonly exchange: Exchange
+  /** The answer as plugins see it, if no route was found. */
+  answer: ResponseContext | undefined
 
   constructor(exchange: Exchange, id: string, ip: string) {
     const { head } = exchange
@@ -51,6 +61,10 @@ export class ProxiedRequest implements ClientRequest {
     return this.exchange.hasBody
   }
 
+  limitBody(bytes: number): boolean {
+    return this.exchange.limitBody(bytes)
+  }
+
   body(limit = BODY_LIMIT): Promise<Uint8Array> {
     return this.exchange.readBody(limit)
   }
@@ -59,11 +73,15 @@ export class ProxiedRequest implements ClientRequest {
 /** The request as it will be sent on. */
 export class OutgoingRequest implements UpstreamRequest {
   readonly headers: HeaderList
+  method: string
+  path: string | undefined
   query: string
+  host: string | undefined
   body: Uint8Array | undefined
 
   constructor(request: ProxiedRequest) {
     this.headers = request.headers.copy()
+    this.method = request.method
     this.query = request.query
     // Before the plugins, not after: or a client could name `X-Consumer-ID` there, and be rid of what is said of it.
     for (const name of listedInConnection(this.headers) ?? []) this.headers.delete(name)
@@ -87,6 +105,14 @@ const IDENTITY_HEADERS = new Set([
   'x-authenticated-userid',
 ])
 
+/** What is known of a request's way to its service; times of `performance.now()`, 0 for what has not come to pass. */
+export interface Journey {
+  readonly sentAt: number
+  readonly heardAt: number
+  readonly upstreamStatus: number | undefined
+  readonly tries: readonly Try[]
+}
+
 /** One request on its way through the plugins of its route. */
 export class RequestContext implements AccessContext {
   readonly request: ProxiedRequest
@@ -96,8 +122,13 @@ export class RequestContext implements AccessContext {
   readonly matchedPath: string
   consumer: Consumer | undefined
   credential: Credential | undefined
+  authenticatedGroups: readonly string[] | undefined
   /** The plugin entities whose turn came, for the phases after the answer; only where one of them asks for it. */
   readonly ran: Instance[] = []
+  /** The answer, as those see it. */
+  answer: ResponseContext | undefined
+  /** Its way to the service, once it is on it. */
+  forwarding: Journey | undefined
   /** The one whose turn it is. */
   running: Instance | undefined
 
@@ -115,6 +146,15 @@ export class RequestContext implements AccessContext {
 
   get service(): Service | undefined {
     return this.prepared.service
+  }
+
+  /** The path and query that the service is asked for. */
+  get upstreamUri(): string {
+    const { request, upstream, prepared, matchedPath } = this
+    const path =
+      upstream.path ?? escapePath(upstreamPath(prepared.pathRule, request.path, matchedPath))
+    const isEmpty = upstream.query === '' && !request.exchange.head.target.endsWith('?')
+    return isEmpty ? path : `${path}?${upstream.query}`
   }
 
   authenticate(

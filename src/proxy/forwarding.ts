@@ -6,7 +6,8 @@ import type { UpstreamClient } from '../upstream/client.ts'
 import type { Receiver, Timeouts, UpstreamConnection } from '../upstream/connection.ts'
 import type { Target } from '../upstream/target.ts'
 import { UpstreamError } from '../upstream/errors.ts'
-import type { RequestContext } from './context.ts'
+import type { Try } from '../pdk.ts'
+import type { Journey, RequestContext } from './context.ts'
 
 /** Where the requests of a service go, prepared at load. */
 export interface ServiceTarget {
@@ -30,6 +31,8 @@ export interface ForwardingOwner {
   writeRequest(draft: Draft, ctx: RequestContext, framing: string): void
   /** Shows the answer to the plugins; gives the status that the client is told. */
   filter(ctx: RequestContext, head: ResponseHead): number
+  /** Passes a part of the answer's body through the plugins. */
+  filterBody(ctx: RequestContext, part: Uint8Array, last: boolean): Uint8Array
   /** Writes the answer's fields for the client. */
   writeFields(draft: Draft, ctx: RequestContext, head: ResponseHead, times: Times): void
   /** There is no answer. Nothing was sent to the client yet. */
@@ -44,7 +47,7 @@ const EMPTY = new Uint8Array(0)
 const NOT_REPEATED = new Set(['POST', 'PATCH', 'LOCK'])
 
 /** One request on its way to the service and the answer on its way back, both streamed at the slower side's pace. */
-export class Forwarding implements Receiver, BodySink, Head, Answer {
+export class Forwarding implements Receiver, BodySink, Head, Answer, Journey {
   /** The status, reason and length of the answer. */
   status = 0
   reason = ''
@@ -101,7 +104,8 @@ export class Forwarding implements Receiver, BodySink, Head, Answer {
   }
 
   #send(connection: UpstreamConnection): void {
-    const { exchange, method } = this.#ctx.request
+    const { exchange } = this.#ctx.request
+    const { method } = this.#ctx.upstream
     const { timeouts } = this.#service
     this.#connection = connection
     if (this.#body || !exchange.hasBody) {
@@ -118,6 +122,16 @@ export class Forwarding implements Receiver, BodySink, Head, Answer {
     connection.begin(method, this, undefined, false, timeouts, this)
     this.#streams = true
     exchange.pipeBody(this)
+  }
+
+  get upstreamStatus(): number | undefined {
+    return this.#answer?.status
+  }
+
+  /** The addresses that were tried, in order. */
+  get tries(): readonly Try[] {
+    const { host, port } = this.#service.target
+    return this.sentAt > 0 ? [{ ip: host, port }] : []
   }
 
   /** Writes the head of the request. */
@@ -169,7 +183,9 @@ export class Forwarding implements Receiver, BodySink, Head, Answer {
     this.heardAt = this.#connection!.heardAt
     this.status = this.#owner.filter(this.#ctx, head)
     this.reason = head.reason
-    this.length = head.length
+    // A plugin that took the length away makes the body shorter or longer.
+    const isKept = head.length <= 0 || head.headers.has('content-length')
+    this.length = isKept ? head.length : CHUNKED
   }
 
   /** Writes the fields of the answer. */
@@ -183,7 +199,7 @@ export class Forwarding implements Receiver, BodySink, Head, Answer {
       this.#connection = undefined
       exchange.onGone = undefined
     }
-    const ready = this.#pass(part, last)
+    const ready = this.#pass(this.#owner.filterBody(this.#ctx, part, last), last)
     if (last) this.#owner.finished(this.#ctx)
     return ready
   }
@@ -223,7 +239,7 @@ export class Forwarding implements Receiver, BodySink, Head, Answer {
     if (this.#streams || error.code === 'invalid_response' || error.code === 'tls_failed')
       return false
     if (error.code === 'name_resolution_failed' || error.partial) return false
-    if (!error.unsent && NOT_REPEATED.has(this.#ctx.request.method)) return false
+    if (!error.unsent && NOT_REPEATED.has(this.#ctx.upstream.method)) return false
     // A kept connection that the service closed meanwhile says nothing about the service: that one is free.
     if (this.#isReused && error.code === 'closed') return true
     return this.#triesLeft-- > 0

@@ -4,11 +4,10 @@ import type { Draft } from '../http1/draft.ts'
 import { BadMessage } from '../http1/grammar.ts'
 import type { ResponseHead } from '../http1/head.ts'
 import { BodyTooLarge, type Exit, type Log, type ResponseContext } from '../pdk.ts'
-import { escapePath } from '../path.ts'
-import { upstreamPath } from '../router/upstream_path.ts'
 import type { UpstreamClient } from '../upstream/client.ts'
 import type { UpstreamError } from '../upstream/errors.ts'
 import { type AccessLog, withoutTokens } from './access_log.ts'
+import { answerTo, logOf } from './answer.ts'
 import type { ClientAddress } from './client_address.ts'
 import { ProxiedRequest, RequestContext } from './context.ts'
 import { ALLOWED, errorBody, MESSAGES } from './errors.ts'
@@ -21,7 +20,8 @@ import {
   writeResponseFields,
 } from './fields.ts'
 import { Forwarding, type ForwardingOwner, type Times } from './forwarding.ts'
-import { runAccess } from './pipeline.ts'
+import { runAccess, runBodyFilter, runHeaderFilter, runLog } from './pipeline.ts'
+import type { Instance, Plan } from './plan.ts'
 import type { Snapshot } from './snapshot.ts'
 
 export interface RequestHandlerOptions {
@@ -65,7 +65,8 @@ export class RequestHandler implements ForwardingOwner {
     const request = new ProxiedRequest(exchange, nextRequestId(), ip)
     if (NOT_ALLOWED.has(request.method)) return this.#error(request, 405, undefined, ALLOW)
     // RFC 9110 §9.3.7: `OPTIONS *` asks the gateway itself, and says no more than that it is there.
-    if (request.rawPath === '*') return this.#respond(request, 200, new HeaderList(), EMPTY)
+    if (request.rawPath === '*')
+      return this.#respond(request, 200, new HeaderList(), EMPTY, 'error')
     const match = this.snapshot.router.match(request)
     if (!match) return this.#error(request, 404, 'no Route matched with those values')
     const ctx = new RequestContext(request, match.value, match.matchedPath)
@@ -89,6 +90,7 @@ export class RequestHandler implements ForwardingOwner {
     const { target } = ctx.prepared
     if (!target) return this.#error(ctx, 503, 'no Service found with those values')
     const forwarding = new Forwarding(ctx, target, this.#options.client, this)
+    ctx.forwarding = forwarding
     const { body } = ctx.upstream
     if (body || !exchange.hasBody) return forwarding.start(body)
     if (!exchange.bodyWasRead) return forwarding.start(exchange.bodyAtOnce())
@@ -122,7 +124,7 @@ export class RequestHandler implements ForwardingOwner {
     const { host, exchange } = ctx.request
     const name = this.#trusted(ctx, 'x-forwarded-host') ?? nameOf(host)
     const location = HeaderList.of([['Location', `https://${name}${exchange.head.target}`]])
-    this.#respond(ctx, this.#filter(ctx, status, location), location, EMPTY)
+    this.#respond(ctx, status, location, EMPTY, 'error')
   }
 
   /** What the peer says of its own client, if the peer is trusted. */
@@ -139,9 +141,8 @@ export class RequestHandler implements ForwardingOwner {
       const facts = { code: reason.code, ...this.#facts(ctx), cause: reason.cause }
       this.#options.log.notice(`${status} ${asked(ctx.request)}`, facts)
     }
-    const list = HeaderList.of(headers)
     const bytes = typeof body === 'string' ? Buffer.from(body) : body
-    this.#respond(ctx, this.#filter(ctx, status, list), list, bytes)
+    this.#respond(ctx, status, HeaderList.of(headers), bytes, 'exit')
   }
 
   /**
@@ -162,7 +163,7 @@ export class RequestHandler implements ForwardingOwner {
     const sentence = message ?? MESSAGES[status] ?? 'An unexpected error occurred'
     const { contentType, body } = errorBody(sentence, request.id, wanted)
     const list = HeaderList.of([['Content-Type', contentType || 'application/grpc'], ...fields])
-    this.#respond(at, this.#filter(at, status, list), list, Buffer.from(body))
+    this.#respond(at, status, list, Buffer.from(body), 'error')
   }
 
   #respond(
@@ -170,56 +171,49 @@ export class RequestHandler implements ForwardingOwner {
     status: number,
     headers: HeaderList,
     body: Uint8Array,
+    source: ResponseContext['source'],
   ): void {
     const request = at instanceof RequestContext ? at.request : at
     const { exchange } = request
     if (exchange.isOver) return this.finished(at)
+    const given = this.#filter(at, status, headers, source)
+    const bytes = this.#filterBody(at, body, true)
     const latency = Math.round(performance.now() - exchange.startedAt)
     exchange.respond(
-      status,
+      given,
       ownFields(headers, request.id, latency, this.#options.fields, this.#now()),
-      body,
+      bytes,
     )
     this.finished(at)
   }
 
-  #filter(at: RequestContext | ProxiedRequest, status: number, headers: HeaderList): number {
-    const ctx = at instanceof RequestContext ? at : undefined
-    if (ctx && !ctx.prepared.plan.watchesAnswer) return status
-    if (!ctx && !this.snapshot.globalPlan.watchesAnswer) return status
-    const response = this.#responseContext(at, status, headers)
-    for (const { handler } of this.#watchers(at)) {
-      try {
-        handler.header_filter?.(response)
-      } catch (error) {
-        this.#pluginFailed(at instanceof RequestContext ? at.request : at, error)
-      }
-    }
-    return response.status
-  }
-
-  #watchers(at: RequestContext | ProxiedRequest) {
-    if (at instanceof RequestContext) return at.ran
-    return this.snapshot.globalPlan.slots.flatMap(({ always }) => always ?? [])
-  }
-
-  #responseContext(
+  /** Shows the head of an answer to the plugins; gives the status that they leave. */
+  #filter(
     at: RequestContext | ProxiedRequest,
     status: number,
     headers: HeaderList,
-  ): ResponseContext {
-    if (!(at instanceof RequestContext)) {
-      return {
-        request: at,
-        route: undefined,
-        service: undefined,
-        consumer: undefined,
-        status,
-        headers,
-      }
-    }
-    const { request, route, service, consumer } = at
-    return { request, route, service, consumer, status, headers }
+    source: ResponseContext['source'],
+  ): number {
+    if (!this.#planOf(at).watchesAnswer) return status
+    const request = at instanceof RequestContext ? at.request : at
+    const answer = answerTo(at, status, headers, source)
+    at.answer = answer
+    runHeaderFilter(this.#watchers(at), answer, (error) => this.#pluginFailed(request, error))
+    return answer.status
+  }
+
+  #filterBody(at: RequestContext | ProxiedRequest, part: Uint8Array, last: boolean): Uint8Array {
+    if (!this.#planOf(at).filtersBody || !at.answer) return part
+    return runBodyFilter(this.#watchers(at), at.answer, part, last)
+  }
+
+  #planOf(at: RequestContext | ProxiedRequest): Plan {
+    return at instanceof RequestContext ? at.prepared.plan : this.snapshot.globalPlan
+  }
+
+  #watchers(at: RequestContext | ProxiedRequest): readonly Instance[] {
+    if (at instanceof RequestContext) return at.ran
+    return this.snapshot.globalPlan.slots.flatMap(({ always }) => always ?? [])
   }
 
   // ---- what the forwarding asks and tells
@@ -227,16 +221,14 @@ export class RequestHandler implements ForwardingOwner {
   writeRequest(draft: Draft, ctx: RequestContext, framing: string): void {
     const { request, prepared, matchedPath, upstream } = ctx
     const { route, pathRule } = prepared
-    const { connection, head } = request.exchange
-    draft.text(request.method)
+    const { connection } = request.exchange
+    draft.text(upstream.method)
     draft.text(' ')
-    draft.text(escapePath(upstreamPath(pathRule, request.path, matchedPath)))
-    if (upstream.query !== '' || head.target.endsWith('?')) draft.text('?')
-    draft.text(upstream.query)
+    draft.text(ctx.upstreamUri)
     draft.text(' HTTP/1.1\r\n')
-    const keepsHost = route.preserve_host && request.host !== ''
+    const host = upstream.host ?? (route.preserve_host ? request.host : '')
     const forwarded = {
-      host: keepsHost ? `Host: ${request.host}\r\n` : prepared.host,
+      host: host === '' ? prepared.host : `Host: ${host}\r\n`,
       peer: this.#peerFields(request),
       prefix: pathRule.strip ? matchedPath : '',
       trusted: this.#options.clientAddress.isTrusted(connection.remoteAddress),
@@ -252,7 +244,11 @@ export class RequestHandler implements ForwardingOwner {
   }
 
   filter(ctx: RequestContext, head: ResponseHead): number {
-    return this.#filter(ctx, head.status, head.headers)
+    return this.#filter(ctx, head.status, head.headers, 'service')
+  }
+
+  filterBody(ctx: RequestContext, part: Uint8Array, last: boolean): Uint8Array {
+    return this.#filterBody(ctx, part, last)
   }
 
   writeFields(draft: Draft, { request }: RequestContext, head: ResponseHead, times: Times): void {
@@ -285,14 +281,9 @@ export class RequestHandler implements ForwardingOwner {
     const status = exchange.status === 0 ? 499 : exchange.status
     const { secretArguments } = this.snapshot
     this.#options.accessLog.add(request, status, exchange.bytesSent, secretArguments)
-    if (at instanceof RequestContext && at.ran.length === 0) return
-    for (const { handler } of this.#watchers(at)) {
-      try {
-        handler.log?.(this.#responseContext(at, status, new HeaderList()))
-      } catch (error) {
-        this.#pluginFailed(request, error)
-      }
-    }
+    if (!this.#planOf(at).watchesAnswer) return
+    const answer = at.answer ?? answerTo(at, status, new HeaderList(), 'error')
+    runLog(this.#watchers(at), logOf(at, answer), (error) => this.#pluginFailed(request, error))
   }
 
   #pluginFailed({ id }: ProxiedRequest, cause: unknown): void {

@@ -1,6 +1,6 @@
-import type { Awaitable, Exit } from '../pdk.ts'
+import type { Awaitable, Exit, LogContext, ResponseContext } from '../pdk.ts'
 import type { RequestContext } from './context.ts'
-import { instanceFor, type Plan } from './plan.ts'
+import { type Instance, instanceFor, type Plan } from './plan.ts'
 
 /**
  * Runs the access phase: each plugin in its turn, until one answers. The plugins after it are not run but still
@@ -35,4 +35,47 @@ function collect(plan: Plan, ctx: RequestContext, from: number, exit: Exit): Exi
     if (instance) ctx.ran.push(instance)
   }
   return exit
+}
+
+/** Shows the head of an answer to the plugins that ran, which may change it. A fault of one is told to `failed`. */
+export function runHeaderFilter(
+  ran: readonly Instance[],
+  ctx: ResponseContext,
+  failed: (error: unknown) => void,
+): void {
+  for (const { handler } of ran) {
+    try {
+      handler.header_filter?.(ctx)
+    } catch (error) {
+      failed(error)
+    }
+  }
+}
+
+/** Passes a part of an answer's body through the plugins that ran. Throws what they throw: half a change is none. */
+export function runBodyFilter(
+  ran: readonly Instance[],
+  ctx: ResponseContext,
+  part: Uint8Array,
+  last: boolean,
+): Uint8Array {
+  for (const { handler } of ran) {
+    if (handler.body_filter) part = handler.body_filter(ctx, part, last)
+  }
+  return part
+}
+
+/** Tells the plugins that ran how it ended. A fault of one is told to `failed`. */
+export function runLog(
+  ran: readonly Instance[],
+  ctx: LogContext,
+  failed: (error: unknown) => void,
+): void {
+  for (const { handler } of ran) {
+    try {
+      handler.log?.(ctx)
+    } catch (error) {
+      failed(error)
+    }
+  }
 }

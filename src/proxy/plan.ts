@@ -23,6 +23,8 @@ export interface Plan {
   readonly authenticates: boolean
   /** Whether a plugin here wants to see the answer: then the instances that ran are remembered. */
   readonly watchesAnswer: boolean
+  /** Whether one of them may change the answer's body. */
+  readonly filtersBody: boolean
 }
 
 /** Kong's precedence of scopes, the first that fits wins: route, service, consumer. */
@@ -42,7 +44,10 @@ export function makePlan(
   return {
     slots: groups.map(slotOf),
     authenticates: inReach.some(({ plugin }) => plugin.authenticates),
-    watchesAnswer: inReach.some(({ handler }) => handler.header_filter || handler.log),
+    watchesAnswer: inReach.some(
+      ({ handler }) => handler.header_filter || handler.body_filter || handler.log,
+    ),
+    filtersBody: inReach.some(({ handler }) => handler.body_filter),
   }
 }
 

@@ -19,6 +19,7 @@ export class TestContext implements AccessContext {
   readonly service = undefined
   consumer: Consumer | undefined
   credential: Credential | undefined
+  authenticatedGroups: readonly string[] | undefined
   isAnonymous = false
   /** The body as it would reach the service. */
   body: string
@@ -31,17 +32,23 @@ export class TestContext implements AccessContext {
       method,
       scheme: 'http',
       host: 'gateway.test:8000',
+      port: 8000,
+      rawPath: '/',
       path: '/',
       query,
       headers: list,
       ip: '127.0.0.1',
       connection: {},
       hasBody: body !== '',
+      limitBody: (bytes: number) => body.length <= bytes,
       body: async () => Buffer.from(body),
     }
     this.upstream = {
       headers: list.copy(),
+      method,
+      path: undefined,
       query,
+      host: undefined,
       setBody: (bytes: Uint8Array) => void (this.body = Buffer.from(bytes).toString()),
     }
   }

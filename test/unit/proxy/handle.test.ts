@@ -29,6 +29,7 @@ function proxyWith(handlers: readonly Handler[], router?: Snapshot['router']) {
     slots: instances.map((always) => ({ always, byConsumer: undefined })),
     authenticates: false,
     watchesAnswer: true,
+    filtersBody: handlers.some(({ body_filter }) => body_filter),
   }
   const route = { id: 'r', paths: ['/'], protocols: ['http'] }
   const prepared = {

@@ -32,6 +32,21 @@ interface Setting<T> {
   read(text: string): T
 }
 
+/** How routes are matched; Kong's names. */
+export const ROUTER_FLAVORS = ['traditional_compatible', 'expressions', 'traditional'] as const
+export type RouterFlavor = (typeof ROUTER_FLAVORS)[number]
+
+/** The Kong releases whose defaults a configuration can be read with. */
+// prettier-ignore
+export const COMPAT_VERSIONS = [
+  '3.4', '3.5', '3.6', '3.7', '3.8', '3.9', '3.10', '3.11', '3.12', '3.13', '3.14', '3.15',
+] as const
+export type CompatVersion = (typeof COMPAT_VERSIONS)[number]
+
+/** Whose declarative files are read: Kong's own, decK's, or what either takes. */
+export const DIALECTS = ['union', 'kong', 'deck'] as const
+export type Dialect = (typeof DIALECTS)[number]
+
 /** Every setting that has an effect, with Kong's default or ours, and how it is read. */
 const SETTINGS = {
   prefix: setting('.', (text) => text),
@@ -54,7 +69,18 @@ const SETTINGS = {
   upstream_keepalive_pool_size: setting('512', readCount),
   upstream_keepalive_max_requests: setting('10000', readCount),
   upstream_keepalive_idle_timeout: setting('60', readCount),
+  router_flavor: setting('traditional_compatible', oneOf(ROUTER_FLAVORS)),
+  compat: setting('3.15', oneOf(COMPAT_VERSIONS)),
+  declarative_dialect: setting('union', oneOf(DIALECTS)),
 } as const
+
+/** Settings that Kong does not have: as variables they begin with our name, since a later Kong may take theirs. */
+const OWN: ReadonlySet<string> = new Set(['compat', 'declarative_dialect'])
+
+/** The environment variable that a setting is read from. */
+export function variableOf(name: string): string {
+  return `${OWN.has(name) ? 'GATEHOUSE' : 'KONG'}_${name.toUpperCase()}`
+}
 
 /** Directives that Kong injects into nginx, and the settings that they are here. */
 const ALIASES: Readonly<Record<string, keyof typeof SETTINGS>> = {
@@ -74,7 +100,6 @@ const FIXED: Readonly<Record<string, readonly [value: string, sentence: string]>
   portal: ['off', 'the developer portal is no part of this gateway'],
   proxy_server: ['', 'a proxy towards the internet is not supported yet'],
   role: ['traditional', 'control planes and data planes are not supported yet'],
-  router_flavor: ['traditional_compatible', 'other routers are not supported yet'],
   stream_listen: ['off', 'streams are not supported yet'],
 }
 
@@ -95,6 +120,8 @@ const WITHOUT_EFFECT = new RegExp(
 /** What Kubernetes and Kong's images put into the environment beside settings. */
 const NO_SETTING =
   /_SERVICE_(?:HOST|PORT)(?:_\w+)?$|_PORT(?:_\d+_(?:TCP|UDP)(?:_\w+)?)?$|^KONG_(?:VERSION|SHA256|BUILD_\w+)$/
+
+const VARIABLE = /^(?:KONG|GATEHOUSE)_(\w+)$/
 
 interface Given {
   readonly text: string
@@ -189,9 +216,13 @@ function* readFile(
 function* readEnv(env: Readonly<Record<string, string | undefined>>): Iterable<[string, Given]> {
   for (const [variable, value] of Object.entries(env)) {
     const text = value?.trim()
-    if (!text || !variable.startsWith('KONG_') || NO_SETTING.test(variable)) continue
+    const [, name] = VARIABLE.exec(variable) ?? []
+    if (!text || name === undefined || NO_SETTING.test(variable)) continue
+    const setting = name.toLowerCase()
+    // `KONG_COMPAT` is none of Kong's, and `GATEHOUSE_LOG_LEVEL` none of ours.
+    const known = variable === variableOf(setting) ? setting : variable
     const fault = (message: string, hint?: string) => ({ file: variable, path: '', message, hint })
-    yield [variable.slice('KONG_'.length).toLowerCase(), { text, fault }]
+    yield [known, { text, fault }]
   }
 }
 
@@ -202,6 +233,8 @@ function fixedFault(name: string, { text, fault }: Given): LocatedFault[] {
 }
 
 function unknownSetting(name: string): string {
+  const [, setting] = VARIABLE.exec(name) ?? []
+  if (setting) return `unknown setting ${name}; did you mean ${variableOf(setting.toLowerCase())}?`
   const near = nearest(name, [
     ...Object.keys(SETTINGS),
     ...Object.keys(ALIASES),
@@ -212,6 +245,18 @@ function unknownSetting(name: string): string {
 
 function setting<T>(byDefault: string, read: (text: string) => T): Setting<T> {
   return { default: byDefault, read }
+}
+
+/** Reads one of these words. */
+function oneOf<const T extends string>(words: readonly T[]): (text: string) => T {
+  return (text) => {
+    const word = words.find((each) => each === text)
+    if (word !== undefined) return word
+    const near = nearest(text, words)
+    throw new BadSetting(
+      `expected one of: ${words.join(', ')}${near ? `; did you mean "${near}"?` : ''}`,
+    )
+  }
 }
 
 function readList(text: string): readonly string[] {
@@ -249,13 +294,7 @@ function readAddress(entry: string): ListenAddress {
 
 /** nginx's levels above `error` are told as `error`. */
 function readLevel(text: string): Level {
-  const name = ['crit', 'alert', 'emerg'].includes(text) ? 'error' : text
-  const level = LEVELS.find((each) => each === name)
-  if (level) return level
-  const near = nearest(text, LEVELS)
-  throw new BadSetting(
-    `expected one of: ${LEVELS.join(', ')}${near ? `; did you mean "${near}"?` : ''}`,
-  )
+  return oneOf(LEVELS)(['crit', 'alert', 'emerg'].includes(text) ? 'error' : text)
 }
 
 /** A path may be followed by the name of a format, of which there is one. */

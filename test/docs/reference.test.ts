@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { createPages } from '../../scripts/docs.ts'
-import { loadConf } from '../../src/conf.ts'
+import { loadConf, variableOf } from '../../src/conf.ts'
 import { type Code, REASONS, Refusal } from '../../src/plugins/openid-connect/refusal.ts'
 import { blocksOf } from './block.ts'
 import { codesIn, rowsOf } from './table.ts'
@@ -34,11 +34,7 @@ test('every setting that works is in docs/settings.md, and no other, each with i
   const { conf } = loadConf({ env: {} }) as { conf: Record<string, unknown> }
   const rows = rowsOf('docs/settings.md', /^# /)
   const names = rows.flatMap(([name = '']) => codesIn(name))
-  expect(names.sort()).toEqual(
-    Object.keys(conf)
-      .map((name) => `KONG_${name.toUpperCase()}`)
-      .sort(),
-  )
+  expect(names.sort()).toEqual(Object.keys(conf).map(variableOf).sort())
   for (const [name = '', byDefault = ''] of rows) {
     const [variable = ''] = codesIn(name)
     const env = { [variable]: codesIn(byDefault)[0] ?? '' }

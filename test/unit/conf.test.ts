@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { isKongConf, loadConf } from '../../src/conf.ts'
+import { isKongConf, loadConf, variableOf } from '../../src/conf.ts'
 import { printFaults } from '../../src/declarative/faults.ts'
 
 function conf(env: Record<string, string>, text?: string) {
@@ -50,9 +50,12 @@ test.each([
   ['real_ip_recursive',         'on',                                      true],
   ['lua_ssl_trusted_certificate', 'system,/ca.pem',                        ['system', '/ca.pem']],
   ['upstream_keepalive_pool_size', '0',                                    0],
+  ['router_flavor',             'expressions',                             'expressions'],
+  ['compat',                    '3.10',                                    '3.10'],
+  ['declarative_dialect',       'deck',                                    'deck'],
 ])('%s = %s', (name, text, value) => {
   expect(conf({}, `${name} = ${text}`).conf[name as 'headers']).toEqual(value as never)
-  expect(conf({ [`KONG_${name.toUpperCase()}`]: text }).conf[name as 'headers']).toEqual(value as never)
+  expect(conf({ [variableOf(name)]: text }).conf[name as 'headers']).toEqual(value as never)
 })
 
 // prettier-ignore
@@ -109,6 +112,16 @@ test('a setting that nobody knows is said, with what was meant', () => {
   ])
 })
 
+test("a setting of ours is a variable of our name, and one of Kong's of theirs", () => {
+  const env = { GATEHOUSE_COMPAT: '3.10', GATEHOUSE_LOG_LEVEL: 'debug', KONG_COMPAT: '3.4' }
+  const { conf: read, warnings } = conf(env)
+  expect(read).toMatchObject({ compat: '3.10', log_level: 'notice' })
+  expect(warnings).toEqual([
+    'unknown setting GATEHOUSE_LOG_LEVEL; did you mean KONG_LOG_LEVEL?',
+    'unknown setting KONG_COMPAT; did you mean GATEHOUSE_COMPAT?',
+  ])
+})
+
 test("what Kubernetes and Kong's image put into the environment are no settings", () => {
   const env = {
     KONG_PROXY_SERVICE_HOST: '10.0.0.1',
@@ -131,7 +144,9 @@ test.each([
   ['proxy_listen = 0.0.0.0:80 fast',           'kong.conf:1:1 proxy_listen: unknown flag "fast"'],
   ['admin_listen = 127.0.0.1:8001',            'kong.conf:1:1 admin_listen: the Admin API is not supported yet; remove it, or set it to off'],
   ['database = postgres',                      'kong.conf:1:1 database: there is no database; the configuration is a file; remove it, or set it to off'],
-  ['router_flavor = expressions',              'kong.conf:1:1 router_flavor: other routers are not supported yet; remove it, or set it to traditional_compatible'],
+  ['router_flavor = expression',               'kong.conf:1:1 router_flavor: expected one of: traditional_compatible, expressions, traditional; did you mean "expressions"?'],
+  ['compat = 3.3',                             'kong.conf:1:1 compat: expected one of: 3.4, 3.5, 3.6, 3.7, 3.8, 3.9, 3.10, 3.11, 3.12, 3.13, 3.14, 3.15; did you mean "3.4"?'],
+  ['declarative_dialect = dec',                'kong.conf:1:1 declarative_dialect: expected one of: union, kong, deck; did you mean "deck"?'],
   ['role = data_plane',                        'kong.conf:1:1 role: control planes and data planes are not supported yet; remove it, or set it to traditional'],
   ['proxy_server = http://proxy:3128',         'kong.conf:1:1 proxy_server: a proxy towards the internet is not supported yet; remove it'],
   ['log_level = notce',                        'kong.conf:1:1 log_level: expected one of: debug, info, notice, warn, error; did you mean "notice"?'],

@@ -115,7 +115,7 @@ const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
  * A value as it may stand on the wire, one character a byte. A control character becomes a space (RFC 9110 §5.5): a line
  * break in a claim would begin a field of its own. So would U+010A, if it were cut to a byte; such text becomes UTF-8.
  */
-function fieldValue(text: string): string {
+export function fieldValue(text: string): string {
   if (FIELD_VALUE.test(text)) return text
   const bytes = /[^\x00-\xff]/.test(text) ? Buffer.from(text, 'utf8').toString('latin1') : text
   return bytes.replace(/[\x00-\x08\x0a-\x1f\x7f]/g, ' ')

@@ -39,12 +39,21 @@ function removeDotSegments(path: string): string {
 /** Escapes again what must not stand in a request line. */
 export function escapePath(path: string): string {
   if (!NEEDS_ESCAPE.test(path)) return path
-  return path.replace(new RegExp(NEEDS_ESCAPE, 'g'), (char) => {
-    return `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`
-  })
+  return path.replace(new RegExp(NEEDS_ESCAPE, 'gu'), escapeChar)
 }
 
 const NEEDS_ESCAPE = /[^!#$&'()*+,\-./0-9:;=?@A-Z[\]_a-z~%]/
+
+/** The same for a query, which may hold more: only what would end the request line is escaped. */
+export function escapeQuery(query: string): string {
+  return query.replace(/[^\x21-\x7e]|#/gu, escapeChar)
+}
+
+/** A character of a byte, or of several. */
+function escapeChar(char: string): string {
+  const bytes = char.charCodeAt(0) > 0xff ? Buffer.from(char) : Buffer.from(char, 'latin1')
+  return bytes.toString('hex').toUpperCase().replace(/../g, '%$&')
+}
 
 /** Text as its UTF-8 bytes, one character each: how a path of a configuration meets a path of the wire. */
 export function wireText(text: string): string {

@@ -1,6 +1,10 @@
 import { HeaderField, HeaderList } from '../headers.ts'
 import { BadMessage, endOfLine, endOfToken, MAX_LINE, tooLarge } from './grammar.ts'
 
+/** What is remembered of a message, at most; an idle connection keeps it. Bytes and fields that hardly any head goes above. */
+const REMEMBERED_BYTES = 8 * 1024
+const REMEMBERED_FIELDS = 64
+
 /** More fields than anybody sends; thousands of tiny ones would cost more than their bytes. */
 const MAX_FIELDS = 1000
 
@@ -35,9 +39,14 @@ export class FieldReader {
       fields.push(readField(text, at, lineEnd))
       at = lineEnd + 2
     }
-    // A copy: the list is its owner's to change.
-    if (isNew) this.#before = fields.slice()
+    if (isNew) this.#remember(fields, text.length)
     return new HeaderList(fields)
+  }
+
+  /** A copy, because the list is its owner's to change. */
+  #remember(fields: readonly HeaderField[], bytes: number): void {
+    const isSmall = bytes <= REMEMBERED_BYTES && fields.length <= REMEMBERED_FIELDS
+    this.#before = isSmall ? fields.slice() : []
   }
 }
 

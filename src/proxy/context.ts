@@ -1,6 +1,6 @@
 import type { Consumer, Route, Service } from '../entities/index.ts'
 import type { Exchange } from '../front/exchange.ts'
-import type { HeaderList } from '../headers.ts'
+import { fieldValue, type HeaderList } from '../headers.ts'
 import type {
   AccessContext,
   ClientRequest,
@@ -9,7 +9,7 @@ import type {
   Try,
   UpstreamRequest,
 } from '../pdk.ts'
-import { escapePath, normalizePath } from '../path.ts'
+import { escapePath, escapeQuery, normalizePath } from '../path.ts'
 import { upstreamPath } from '../router/upstream_path.ts'
 import { listedInConnection } from './fields.ts'
 import type { Instance } from './plan.ts'
@@ -73,18 +73,53 @@ export class ProxiedRequest implements ClientRequest {
 /** The request as it will be sent on. */
 export class OutgoingRequest implements UpstreamRequest {
   readonly headers: HeaderList
-  method: string
-  path: string | undefined
-  query: string
-  host: string | undefined
   body: Uint8Array | undefined
+  #method: string
+  #path: string | undefined
+  #query: string
+  #host: string | undefined
 
   constructor(request: ProxiedRequest) {
     this.headers = request.headers.copy()
-    this.method = request.method
-    this.query = request.query
+    this.#method = request.method
+    this.#query = request.query
     // Before the plugins, not after: or a client could name `X-Consumer-ID` there, and be rid of what is said of it.
     for (const name of listedInConnection(this.headers) ?? []) this.headers.delete(name)
+  }
+
+  get method(): string {
+    return this.#method
+  }
+
+  // What a plugin sets may come from the client or from a claim: none of it may begin a line or a request of its own.
+
+  set method(method: string) {
+    if (!/^[\w!#$%&'*+.^`|~-]+$/.test(method)) throw new Error(`${method} is no method`)
+    this.#method = method
+  }
+
+  get path(): string | undefined {
+    return this.#path
+  }
+
+  set path(path: string | undefined) {
+    this.#path = path === undefined ? undefined : escapePath(path)
+  }
+
+  get query(): string {
+    return this.#query
+  }
+
+  set query(query: string) {
+    this.#query = escapeQuery(query)
+  }
+
+  get host(): string | undefined {
+    return this.#host
+  }
+
+  set host(host: string | undefined) {
+    this.#host = host === undefined ? undefined : fieldValue(host)
   }
 
   setBody(body: Uint8Array): void {

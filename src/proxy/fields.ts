@@ -109,20 +109,21 @@ function writeForwarded(draft: Draft, request: ProxiedRequest, forwarded: Forwar
 function writeChain(draft: Draft, request: ProxiedRequest, from: HeaderList | undefined): void {
   const { remoteAddress, localPort } = request.exchange.connection
   const chain = [...request.headers.all('x-forwarded-for'), remoteAddress].join(', ')
-  write(draft, 'X-Forwarded-For: ', chain)
-  write(draft, 'X-Forwarded-Proto: ', from?.get('x-forwarded-proto') ?? request.scheme)
-  write(draft, 'X-Forwarded-Port: ', from?.get('x-forwarded-port') ?? String(localPort))
-  write(draft, 'X-Real-IP: ', request.ip)
+  const scheme = from?.get('x-forwarded-proto') ?? request.scheme
+  const port = from?.get('x-forwarded-port') ?? localPort
+  draft.text(chainFields(chain, scheme, port, request.ip))
 }
 
 /** What is said of a client that asks the gateway itself: the same for every request of its connection. */
-export function peerFields(
-  { remoteAddress, localPort }: ExchangeConnection,
-  scheme: string,
-): string {
+export function peerFields(connection: ExchangeConnection, scheme: string): string {
+  const { remoteAddress, localPort } = connection
+  return chainFields(remoteAddress, scheme, localPort, remoteAddress)
+}
+
+function chainFields(chain: string, scheme: string, port: string | number, ip: string): string {
   return (
-    `X-Forwarded-For: ${remoteAddress}\r\nX-Forwarded-Proto: ${scheme}\r\n` +
-    `X-Forwarded-Port: ${localPort}\r\nX-Real-IP: ${remoteAddress}\r\n`
+    `X-Forwarded-For: ${chain}\r\nX-Forwarded-Proto: ${scheme}\r\n` +
+    `X-Forwarded-Port: ${port}\r\nX-Real-IP: ${ip}\r\n`
   )
 }
 
@@ -163,14 +164,14 @@ export function writeResponseFields(
 
 /** The header fields of an answer of the gateway's own. */
 export function ownFields(
-  fields: Iterable<readonly [string, string]>,
+  headers: HeaderList,
   requestId: string,
   latency: number,
   settings: FieldSettings,
   date: string,
 ): string {
   let text = `Date: ${date}\r\n`
-  for (const [name, value] of fields) text += `${name}: ${value}\r\n`
+  for (const { line } of headers.fields) text += line
   if (settings.server) text += SERVER
   if (settings.responseLatency) text += `X-Kong-Response-Latency: ${latency}\r\n`
   if (settings.requestId) text += `X-Kong-Request-Id: ${requestId}\r\n`
@@ -184,14 +185,13 @@ function isDisguised({ lower, spelling }: HeaderField): boolean {
 
 /** `Connection` may name further fields that end here; `close` and `keep-alive`, as nearly always, name none. */
 export function listedInConnection(headers: HeaderList): string[] | undefined {
-  const value = headers.get('connection')
-  if (value === undefined || value === 'close' || value === 'keep-alive') return undefined
-  return headers.all('connection').flatMap((each) =>
-    each
-      .toLowerCase()
-      .split(',')
-      .map((name) => name.trim()),
-  )
+  let listed: string[] | undefined
+  for (const { lower, value } of headers.fields) {
+    if (lower !== 'connection' || value === 'close' || value === 'keep-alive') continue
+    const names = value.toLowerCase().split(',')
+    listed = [...(listed ?? []), ...names.map((name) => name.trim())]
+  }
+  return listed
 }
 
 function writeVia(draft: Draft, headers: HeaderList, minor: number): void {

@@ -3,6 +3,7 @@ import { HeaderList } from '../headers.ts'
 import type { Draft } from '../http1/draft.ts'
 import { BadMessage } from '../http1/grammar.ts'
 import type { ResponseHead } from '../http1/head.ts'
+import { escapePath } from '../path.ts'
 import { BodyTooLarge, type Exit, type Log, type ResponseContext } from '../pdk.ts'
 import type { UpstreamClient } from '../upstream/client.ts'
 import type { UpstreamError } from '../upstream/errors.ts'
@@ -230,7 +231,8 @@ export class RequestHandler implements ForwardingOwner {
     const forwarded = {
       host: host === '' ? prepared.host : `Host: ${host}\r\n`,
       peer: this.#peerFields(request),
-      prefix: pathRule.strip ? matchedPath : '',
+      // Decoded, it may hold whatever a client likes, a line break too.
+      prefix: pathRule.strip ? escapePath(matchedPath) : '',
       trusted: this.#options.clientAddress.isTrusted(connection.remoteAddress),
     }
     writeRequestFields(draft, ctx, forwarded, framing, this.#options.fields)

@@ -42,7 +42,7 @@ test('a request that is never answered holds it up for ten seconds at most', asy
   expect(performance.now() - before).toBeWithin(5_000, 11_000)
 })
 
-test('a second signal does not wait', async () => {
+test.each(['SIGTERM', 'SIGINT'] as const)('a second signal does not wait: %s', async (second) => {
   using service = new Service()
   await using gatehouse = await Gatehouse.start({ config: gatewayOf(service.url) })
   using hung = await Connection.open(gatehouse.port)
@@ -50,7 +50,7 @@ test('a second signal does not wait', async () => {
   await until('the request at the service', () => service.requests.length === 1)
   gatehouse.signal('SIGTERM')
   await gatehouse.logged(/SIGTERM/)
-  gatehouse.signal('SIGTERM')
+  gatehouse.signal(second)
   await gatehouse.ended(1_000)
   expect(gatehouse.isRunning).toBe(false)
 })

@@ -157,6 +157,29 @@ test('what belongs to one connection ends at the gateway, on the way there', asy
   expect(sent).toEqual([...ONE_UPSTREAM, 'X-Kept: 3', 'HTTP2-Settings: AAMAAABkAAQAAP__', ...ADDED])
 })
 
+test('fields that a second Connection names end here too, both ways', async () => {
+  const hops = ['Connection: keep-alive', 'Connection: X-Hop', 'X-Hop: 1']
+  const { sent, received } = await exchanged([...GET_ONE, ...hops], {
+    answer: [...hops, 'Content-Length: 0'],
+  })
+  expect(sent).toEqual([...ONE_UPSTREAM, ...ADDED])
+  expect(received.join()).not.toContain('X-Hop')
+})
+
+// prettier-ignore
+test.each([
+  ['GET',  '/users/x%0d%0aX-Consumer-Username:%20admin'],
+  ['POST', '/users/x%0d%0aTransfer-Encoding:chunked%0d%0aX:'],
+  ['GET',  '/users/x%00%09%20%7f'],
+])('nothing of a matched path can begin a line: %s %s', async (method, path) => {
+  const request = [`${method} ${path}/rest HTTP/1.1`, 'Host: a.test', 'Content-Length: 0']
+  const { sent } = await exchanged(request, { route: 'paths: ["~/users/[^/]+"]' })
+  const isRefused = path.includes('%00')
+  expect(sent.length > 1).toBe(!isRefused)
+  expect(sent.filter((line) => /^(X-Consumer|Transfer-Encoding|X:)/i.test(line))).toEqual([])
+  if (!isRefused) expect(sent).toContain(`X-Forwarded-Prefix: ${path.replace(/%0[ad]/gi, (hex) => hex.toUpperCase())}`)
+})
+
 test('and on the way back', async () => {
   const { received } = await exchanged(GET_ONE, {
     answer: [

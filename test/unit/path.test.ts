@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import { existsSync, readFileSync } from 'node:fs'
-import { escapePath, normalizePath, wireText } from '../../src/path.ts'
+import { escapePath, escapeQuery, normalizePath, wireText } from '../../src/path.ts'
 
 const VECTORS = `${import.meta.dir}/../../../../shared/data/core-vectors.jsonl`
 
@@ -92,4 +92,9 @@ test('request targets become paths, and paths what the service is asked for, as 
       upstream_escaped,
     ]),
   ).toEqual([])
+})
+
+test('a query keeps what it may hold, and nothing ends the request line', () => {
+  const text = "a=1&b=%20+'[]|&c=\x7f \r\n\t#\xe9\u{1f600}"
+  expect(escapeQuery(text)).toBe("a=1&b=%20+'[]|&c=%7F%20%0D%0A%09%23%E9%F0%9F%98%80")
 })

@@ -42,7 +42,9 @@ export interface Proof {
 /** About how many bytes a proof holds: what the service and the client are sent for it, and its tokens. */
 export function sizeOf({ upstream, downstream, set }: Proof): number {
   let size = set ? sizeOfSet(set) : 0
-  for (const [name, value] of [...upstream, ...downstream]) size += name.length + value.length
+  // A field to the service is kept twice, as its value and as its line.
+  for (const { line, value } of upstream.fields) size += line.length + value.length
+  for (const [name, value] of downstream) size += name.length + value.length
   return size
 }
 

@@ -161,7 +161,7 @@ export function createTokens(
 
   async function beginWith(secret: string, key: string): Promise<Line> {
     const answer = await grants.refresh_token(secret).catch((error: unknown) => {
-      if (isRefused(error) && cache_tokens) refused.set(key, true, cache_ttl_neg ?? cache_ttl)
+      if (isRefused(error) && cache_tokens) refused.set(key, true, cache_ttl_neg ?? cache_ttl, 0)
       throw error
     })
     const line = newLine(answer, secret)
@@ -223,7 +223,7 @@ export function saltOf(
   if (cache_tokens_salt !== undefined) return cache_tokens_salt
   const salts = gateway.cache<string>('oidc:salts')
   const salt = salts.get(gateway.id) ?? crypto.randomUUID()
-  salts.set(gateway.id, salt, Infinity)
+  salts.set(gateway.id, salt, Infinity, salt.length)
   return salt
 }
 

@@ -61,3 +61,25 @@ test('a field is sent on in one form, however it came', () => {
   const { fields } = new FieldReader().read(text('X-A:1', 'X-B:\t 2 ', 'X-C: 3', 'X-D:'), 0)
   expect(fields.map(({ line }) => line).join('')).toBe('X-A: 1\r\nX-B: 2\r\nX-C: 3\r\nX-D: \r\n')
 })
+
+test('a thousand fields are read and one more is not, whatever came before', () => {
+  const many = (count: number) => text(...Array.from({ length: count }, (_, i) => `X-${i}: 1`))
+  const reader = new FieldReader()
+  for (const _ of [1, 2]) {
+    expect(reader.read(many(1000), 0).fields.length).toBe(1000)
+    expect(() => reader.read(many(1001), 0)).toThrow(expect.objectContaining({ status: 494 }))
+    reader.read(many(10), 0)
+  }
+})
+
+test('of a large message nothing is remembered, so that an idle connection costs little', () => {
+  const isRemembered = (...lines: string[]) => {
+    const reader = new FieldReader()
+    const [first] = reader.read(text(...lines), 0).fields
+    return reader.read(text(...lines), 0).fields[0] === first
+  }
+  const fields = (count: number) => Array.from({ length: count }, (_, i) => `X-${i}: 1`)
+  expect([isRemembered(...fields(64)), isRemembered(...fields(65))]).toEqual([true, false])
+  const long = (size: number) => isRemembered(`A: ${'x'.repeat(size)}`, `B: ${'x'.repeat(4000)}`)
+  expect([long(4000), long(4300)]).toEqual([true, false])
+})

@@ -76,7 +76,8 @@ export function secretArguments(names: readonly string[]): ReadonlySet<string> {
   return new Set([...SECRET_ARGUMENTS, ...asSent])
 }
 
-function withoutSecrets(text: string, secrets: ReadonlySet<string>): string {
+/** A text without the values of arguments of these names, and without what may be a JWT. */
+export function withoutSecrets(text: string, secrets: ReadonlySet<string>): string {
   const named = text.includes('=') ? withoutArguments(text, secrets) : text
   return named.includes('eyJ') ? withoutTokens(named) : named
 }

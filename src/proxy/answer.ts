@@ -1,5 +1,6 @@
 import type { HeaderList } from '../headers.ts'
-import type { LogContext, ResponseContext } from '../pdk.ts'
+import type { LogContext, ResponseContext, Secrets } from '../pdk.ts'
+import { withoutSecrets } from './access_log.ts'
 import { type ProxiedRequest, RequestContext } from './context.ts'
 
 /** An answer as plugins see it, to a request that found a route or none. */
@@ -22,8 +23,12 @@ export function answerTo(
   return { request: at, ...nobody, source, status, headers }
 }
 
-/** What is told when all is over. */
-export function logOf(at: RequestContext | ProxiedRequest, answer: ResponseContext): LogContext {
+/** What is told when all is over; `names` are the arguments that carry a credential. */
+export function logOf(
+  at: RequestContext | ProxiedRequest,
+  answer: ResponseContext,
+  names: ReadonlySet<string>,
+): LogContext {
   const { exchange } = at instanceof RequestContext ? at.request : at
   const forwarding = at instanceof RequestContext ? at.forwarding : undefined
   const { startedAt } = exchange
@@ -41,5 +46,22 @@ export function logOf(at: RequestContext | ProxiedRequest, answer: ResponseConte
     upstreamStatus,
     upstreamUri: forwarding && at instanceof RequestContext ? at.upstreamUri : undefined,
     tries,
+    secrets: new KnownSecrets(names),
+  }
+}
+
+class KnownSecrets implements Secrets {
+  readonly #names: ReadonlySet<string>
+
+  constructor(names: ReadonlySet<string>) {
+    this.#names = names
+  }
+
+  has(name: string): boolean {
+    return this.#names.has(name.toLowerCase())
+  }
+
+  leaveOut(text: string): string {
+    return withoutSecrets(text, this.#names)
   }
 }

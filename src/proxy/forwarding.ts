@@ -37,6 +37,8 @@ export interface ForwardingOwner {
   writeFields(draft: Draft, ctx: RequestContext, head: ResponseHead, times: Times): void
   /** There is no answer. Nothing was sent to the client yet. */
   failed(ctx: RequestContext, error: UpstreamError): void
+  /** A fault of our own. Nothing was sent to the client yet. */
+  crashed(ctx: RequestContext, cause: unknown): void
   /** It is over: answered whole, cut short (`error`), or left by the client. */
   finished(ctx: RequestContext, error?: UpstreamError): void
 }
@@ -97,10 +99,13 @@ export class Forwarding implements Receiver, BodySink, Head, Answer, Journey {
   #connect(): void {
     this.#isReused = false
     const { target, timeouts } = this.#service
-    this.#client.connect(target, timeouts.connect).then(
-      (connection) => (this.#isGone ? this.#client.release(connection) : this.#send(connection)),
-      (error: UpstreamError) => this.fail(error),
-    )
+    this.#client
+      .connect(target, timeouts.connect)
+      .then(
+        (connection) => (this.#isGone ? this.#client.release(connection) : this.#send(connection)),
+        (error: UpstreamError) => this.fail(error),
+      )
+      .catch((cause) => this.#crash(cause))
   }
 
   #send(connection: UpstreamConnection): void {
@@ -243,6 +248,14 @@ export class Forwarding implements Receiver, BodySink, Head, Answer, Journey {
     // A kept connection that the service closed meanwhile says nothing about the service: that one is free.
     if (this.#isReused && error.code === 'closed') return true
     return this.#triesLeft-- > 0
+  }
+
+  /** A fault of our own, where nobody above would answer in our place. */
+  #crash(cause: unknown): void {
+    this.#connection?.abort()
+    this.#connection = undefined
+    this.#ctx.request.exchange.onGone = undefined
+    this.#owner.crashed(this.#ctx, cause)
   }
 
   #refuse(error: UpstreamError): void {

@@ -40,6 +40,8 @@ export interface RequestHandlerOptions {
 export class RequestHandler implements ForwardingOwner {
   /** What requests are handled by from now on. */
   snapshot: Snapshot
+  /** How many requests came, and how many of them are answered. */
+  readonly count = { begun: 0, over: 0 }
   readonly #options: RequestHandlerOptions
   readonly #peers = new WeakMap<object, string>()
   #date = ''
@@ -52,9 +54,11 @@ export class RequestHandler implements ForwardingOwner {
 
   /** Answers a request, now or later. Never throws: nobody above would answer in our place. */
   handle(exchange: Exchange): void {
+    this.count.begun++
     try {
       this.#handle(exchange)
     } catch (cause) {
+      this.count.over++
       this.#options.log.error('a request failed', { code: 'internal_error', cause })
       exchange.abort()
     }
@@ -272,9 +276,16 @@ export class RequestHandler implements ForwardingOwner {
     )
   }
 
+  crashed(ctx: RequestContext, cause: unknown): void {
+    const facts = { ...this.#facts(ctx), code: 'internal_error', cause }
+    this.#options.log.error('a request failed', facts)
+    this.#error(ctx, 500, MESSAGES[500])
+  }
+
   finished(at: RequestContext | ProxiedRequest, error?: UpstreamError): void {
     const request = at instanceof RequestContext ? at.request : at
     const { exchange } = request
+    this.count.over++
     if (error && at instanceof RequestContext) {
       const facts = { code: error.code, ...this.#facts(at), cause: error }
       this.#options.log.info(`${asked(request)} was cut`, facts)
@@ -285,7 +296,8 @@ export class RequestHandler implements ForwardingOwner {
     this.#options.accessLog.add(request, status, exchange.bytesSent, secretArguments)
     if (!this.#planOf(at).watchesAnswer) return
     const answer = at.answer ?? answerTo(at, status, new HeaderList(), 'error')
-    runLog(this.#watchers(at), logOf(at, answer), (error) => this.#pluginFailed(request, error))
+    const told = logOf(at, answer, secretArguments)
+    runLog(this.#watchers(at), told, (error) => this.#pluginFailed(request, error))
   }
 
   #pluginFailed({ id }: ProxiedRequest, cause: unknown): void {

@@ -2,7 +2,7 @@ import type { Route, Service } from '../entities/index.ts'
 import type { Router } from '../router/router.ts'
 import type { PathRule } from '../router/upstream_path.ts'
 import type { ServiceTarget } from './forwarding.ts'
-import type { Plan } from './plan.ts'
+import type { Instance, Plan } from './plan.ts'
 
 /** What a route was made into at load. */
 export interface PreparedRoute {
@@ -19,6 +19,7 @@ export interface PreparedRoute {
 /** All that a request needs of the configuration. It is never changed: a reload makes another. */
 export interface Snapshot {
   readonly router: Router<PreparedRoute>
+  readonly instances: readonly Instance[]
   /** For a request without a route: of the global plugins, only what follows the answer is run. */
   readonly globalPlan: Plan
   /** What the access log leaves out: the secret arguments of all plugins, since an address may be sent to a wrong route. */

@@ -14,7 +14,11 @@ import { UpstreamClient } from '../../../src/upstream/client.ts'
 const GET = 'GET / HTTP/1.1\r\nHost: a.test\r\n\r\n'
 
 /** A gateway in memory with one route that has these handlers; its service is never reached. */
-function proxyWith(handlers: readonly Handler[], router?: Snapshot['router']) {
+function proxyWith(
+  handlers: readonly Handler[],
+  router?: Snapshot['router'],
+  client = new UpstreamClient(DEFAULT_SETTINGS),
+) {
   const log: string[] = []
   const instances = handlers.map(
     (handler, i) =>
@@ -42,7 +46,7 @@ function proxyWith(handlers: readonly Handler[], router?: Snapshot['router']) {
   }
   const handler = new RequestHandler(
     {
-      client: new UpstreamClient(DEFAULT_SETTINGS),
+      client,
       log: createLog('debug', (line) => void log.push(line)),
       accessLog: new AccessLog(),
       fields: DEFAULT_SETTINGS.fields,
@@ -200,4 +204,20 @@ test('a fault of our own breaks the connection off and is logged; nothing waits 
   receive(GET)
   expect(isBroken()).toBe(true)
   expect(log.join('')).toContain('code=internal_error cause="our fault"')
+})
+
+test('a fault of our own while a request is sent is a 500, and its connection is not used again', async () => {
+  let isAborted = false
+  const connection = {
+    begin() {
+      throw new Error('oops')
+    },
+    abort: () => (isAborted = true),
+  }
+  const client = { take: () => undefined, connect: async () => connection }
+  const { receive, status, log } = proxyWith([], undefined, client as unknown as UpstreamClient)
+  receive(GET)
+  await until(() => status() > 0)
+  expect([status(), isAborted]).toEqual([500, true])
+  expect(log.join()).toContain('code=internal_error')
 })

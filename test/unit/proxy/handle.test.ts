@@ -40,7 +40,11 @@ function proxyWith(
     route,
     service: undefined,
     plan,
-    target: { target: { host: '127.0.0.1', port: 1, tls: undefined, key: '' }, retries: 0 },
+    target: {
+      target: { host: '127.0.0.1', port: 1, tls: undefined, key: '' },
+      timeouts: { connect: 1, write: 1, read: 1 },
+      retries: 0,
+    },
     host: '',
     pathRule: { base: '/', strip: false },
   }

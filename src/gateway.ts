@@ -1,9 +1,10 @@
+import { randomUUID } from 'node:crypto'
 import { MemoryCache } from './cache/memory.ts'
 import type { LocatedFault, SourceFile } from './declarative/faults.ts'
 import { loadDeclarative } from './declarative/load.ts'
 import { Capacity } from './front/capacity.ts'
 import { Listener } from './front/listener.ts'
-import type { Cache, Log, Plugin } from './pdk.ts'
+import type { Cache, Log, Node, Page, Plugin } from './pdk.ts'
 import { plugins } from './plugins/index.ts'
 import { AccessLog } from './proxy/access_log.ts'
 import { ClientAddress, type ClientAddressSettings } from './proxy/client_address.ts'
@@ -76,6 +77,11 @@ export interface Gateway {
   readonly ports: readonly number[]
   /** What the operator should know of the configuration; one sentence each. */
   readonly warnings: readonly string[]
+  readonly node: Node
+  /** MD5 of the configuration that is served, in hexadecimal. */
+  readonly configurationHash: string
+  /** The plugins' pages for the status listener, by their path. */
+  readonly pages: ReadonlyMap<string, () => Page>
   /** Loads another configuration: gives its faults and changes nothing, or takes it over between two requests. */
   reload(files: readonly SourceFile[]): Reloaded
   /** Takes no more connections, answers what was asked, and gives up after `timeout` milliseconds (10,000). */
@@ -102,9 +108,17 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const client = new UpstreamClient(settings, options.connectTo)
   const fetch = createFetch(client, settings.ca)
   const caches = new Map<string, MemoryCache<unknown>>()
+  const kept = new Map<string, object>()
+  function keep<T extends object>(name: string, create: () => T): T {
+    let it = kept.get(name)
+    if (!it) kept.set(name, (it = create()))
+    return it as T
+  }
   const shared = {
     log,
     fetch,
+    keep,
+    ca: settings.ca,
     now: Date.now,
     cache<V>(namespace: string): Cache<V> {
       let cache = caches.get(namespace)
@@ -135,6 +149,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     },
     first.snapshot,
   )
+  let hash = hashOf(options.files)
   const app = createApp((exchange) => handler.handle(exchange))
   const listeners: Listener[] = []
   const capacity = new Capacity(settings.maxConnections)
@@ -161,19 +176,69 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     await Promise.all(listeners.map((listener) => listener.stop(0)))
     throw error
   }
+  const node: Node = {
+    id: randomUUID(),
+    keep,
+    statistics() {
+      const { accepted, handled } = capacity.count
+      const { begun, over } = handler.count
+      const connections_active = capacity.used
+      return {
+        connections_active,
+        // A head that is not whole belongs to no request yet.
+        connections_reading: 0,
+        connections_writing: begun - over,
+        connections_waiting: Math.max(0, connections_active - (begun - over)),
+        connections_accepted: accepted,
+        connections_handled: handled,
+        total_requests: begun,
+      }
+    },
+  }
   return {
     ports: listeners.map((listener) => listener.port),
     warnings: first.warnings,
+    node,
+    get configurationHash() {
+      return hash
+    },
+    pages: pagesOf(known, node, handler),
     reload(files) {
       const next = load(files)
       if ('faults' in next) return next
       handler.snapshot = next.snapshot
+      hash = hashOf(files)
       return { warnings: next.warnings }
     },
     async stop(timeout = 10_000) {
       await Promise.all(listeners.map((listener) => listener.stop(timeout)))
+      await Promise.all([...kept.values()].map(dispose))
       client.close()
       accessLog.flush()
     },
   }
+}
+
+function hashOf(files: readonly SourceFile[]): string {
+  const hash = new Bun.CryptoHasher('md5')
+  for (const { text } of files) hash.update(text)
+  return hash.digest('hex')
+}
+
+function pagesOf(
+  plugins: ReadonlyMap<string, Plugin>,
+  node: Node,
+  handler: RequestHandler,
+): ReadonlyMap<string, () => Page> {
+  const pages = [...plugins.values()].flatMap((plugin) => {
+    const instances = () => handler.snapshot.instances.filter((each) => each.plugin === plugin)
+    const configs = () => instances().map(({ entity }) => entity.config)
+    return Object.entries(plugin.pages?.(node, configs) ?? {})
+  })
+  return new Map(pages)
+}
+
+async function dispose(it: Partial<AsyncDisposable & Disposable>): Promise<void> {
+  await it[Symbol.asyncDispose]?.()
+  it[Symbol.dispose]?.()
 }

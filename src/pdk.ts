@@ -16,6 +16,32 @@ export interface Plugin<C = unknown> {
   warnings?(config: C): readonly Warning[]
   /** Prepares one plugin entity at load, so that a request finds only prepared things. Never contacts anyone. */
   create(config: C, gateway: Gateway): Handler
+  /** What it serves on the status listener, by path. `configs` gives those of its entities that run now. */
+  pages?(node: Node, configs: () => readonly C[]): Readonly<Record<string, () => Page>>
+}
+
+/** An answer of the status listener. */
+export interface Page {
+  readonly contentType: string
+  readonly body: string
+}
+
+/** The running gateway as the status listener tells of it. */
+export interface Node extends Pick<Gateway, 'keep'> {
+  /** A UUID, drawn at the start. */
+  readonly id: string
+  statistics(): Statistics
+}
+
+/** What nginx counts, by Kong's names. */
+export interface Statistics {
+  readonly connections_active: number
+  readonly connections_reading: number
+  readonly connections_writing: number
+  readonly connections_waiting: number
+  readonly connections_accepted: number
+  readonly connections_handled: number
+  readonly total_requests: number
 }
 
 /** What an operator should know of some fields of a configuration: a sentence that goes on after their names. */
@@ -47,16 +73,30 @@ export type Awaitable<T> = T | Promise<T>
 export interface Gateway {
   /** A cache of that name, shared by all who ask for it, kept over reloads. */
   cache<V>(namespace: string): Cache<V>
+  /**
+   * What lives longer than a configuration, such as counts and connections: made when it is first asked for by that
+   * name, kept over reloads, and disposed of after the last request if it can be.
+   */
+  keep<T extends object>(name: string, create: () => T): T
   /** Asks a server that is not a service, such as an identity provider, with the gateway's own client. */
   fetch(url: string, request: OutboundRequest): Promise<Response>
   /** Milliseconds since the epoch. */
   now(): number
   readonly log: Log
   readonly consumers: Consumers
+  /** PEM of the authorities that are trusted in place of the built-in ones. */
+  readonly ca: string | undefined
   /** The id of this plugin entity, which stays the same when the configuration is loaded again. */
   readonly id: string
+  /** What this plugin entity is for; everything, if it names nothing. */
+  readonly scope: Scope
   /** Where this plugin entity stands in the configuration, as `kong.yaml:12`. */
   place(): string
+}
+
+export interface Scope {
+  readonly route?: { readonly id: string } | undefined
+  readonly service?: { readonly id: string } | undefined
 }
 
 export interface Consumers {
@@ -194,6 +234,15 @@ export interface LogContext extends ResponseContext {
   readonly upstreamUri: string | undefined
   /** The addresses that were tried, in order. */
   readonly tries: readonly Try[]
+  readonly secrets: Secrets
+}
+
+/** What no log may show, as the plugins of the configuration name it and as tokens look. */
+export interface Secrets {
+  /** Whether a header or query argument of that name carries a credential. */
+  has(name: string): boolean
+  /** A text, such as an address with its query, without the values of such arguments and without tokens. */
+  leaveOut(text: string): string
 }
 
 /** Milliseconds. */

@@ -18,7 +18,7 @@ export interface TlsSettings {
 /** Makes of a loaded configuration all that requests need, so that a request finds only prepared things. */
 export function prepare(
   loaded: LoadedEntities,
-  shared: Pick<PluginGateway, 'cache' | 'fetch' | 'now' | 'log'>,
+  shared: Omit<PluginGateway, 'consumers' | 'id' | 'scope' | 'place'>,
   tls: TlsSettings,
   plugins: ReadonlyMap<string, Plugin>,
 ): Snapshot {
@@ -32,12 +32,9 @@ export function prepare(
       const plugin = plugins.get(entity.name)
       if (!plugin) throw new Error(`the plugin ${entity.name} was loaded, and is not there`)
       const place = () => loaded.place(entity)
-      return {
-        plugin,
-        entity,
-        place,
-        handler: plugin.create(entity.config, { ...shared, consumers, id: entity.id, place }),
-      }
+      const { id } = entity
+      const gateway = { ...shared, consumers, id, scope: entity, place }
+      return { plugin, entity, place, handler: plugin.create(entity.config, gateway) }
     })
   const routes = entities.routes.flatMap((route): [RouteRule, PreparedRoute][] => {
     const service = route.service && services.get(route.service.id)
@@ -55,6 +52,7 @@ export function prepare(
   })
   return {
     router: new Router(routes),
+    instances,
     globalPlan: makePlan(instances, undefined, undefined),
     secretArguments: secretArguments(
       instances.flatMap(({ handler }) => handler.secretArguments ?? []),

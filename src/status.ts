@@ -1,26 +1,107 @@
+import { JSON_TYPE, type Node, type Page } from './pdk.ts'
 import type { Address } from './upstream/target.ts'
+import { PRODUCT } from './version.ts'
 
 export interface StatusServer {
   readonly port: number
   stop(): Promise<void>
 }
 
-/** Kong's Status API, as far as a health check needs it: `GET /status/ready`. Throws Bun's error if the port is taken. */
-export function startStatus({ host, port }: Address, isReady: () => boolean): StatusServer {
+/** What the Status API tells of, and may ask for. */
+export interface StatusOptions {
+  isReady(): boolean
+  /** Says from now on that it is not ready, so that no more clients are sent here. */
+  drain(): void
+  readonly gateway: {
+    readonly node: Node
+    readonly configurationHash: string
+    readonly pages: ReadonlyMap<string, () => Page>
+  }
+}
+
+/** Kong's Status API: `/status`, `/status/ready` and the plugins' pages. Throws Bun's error if the port is taken. */
+export function startStatus({ host, port }: Address, options: StatusOptions): StatusServer {
   const server = Bun.serve({
     hostname: host,
     port,
     // Otherwise a fault of ours would show its source to whoever asks. Bun then shares the port unless told not to.
     development: false,
     reusePort: false,
-    fetch(request) {
-      // Without a host, as in HTTP/1.0, Bun gives the path alone.
-      if (URL.parse(request.url, 'http://status')?.pathname !== '/status/ready')
-        return Response.json({ message: 'Not found' }, { status: 404 })
-      return isReady()
-        ? Response.json({ message: 'ready' })
-        : Response.json({ message: 'draining' }, { status: 503 })
-    },
+    maxRequestBodySize: 64 * 1024,
+    fetch: (request) => answer(request, options),
   })
   return { port: server.port ?? port, stop: () => server.stop(true) }
+}
+
+async function answer(request: Request, options: StatusOptions): Promise<Response> {
+  const { isReady, drain, gateway } = options
+  const isPost = request.method === 'POST'
+  if (!isPost && request.method !== 'GET' && request.method !== 'HEAD')
+    return json(405, { message: 'Method not allowed' })
+  // Without a host, as in HTTP/1.0, Bun gives the path alone.
+  const url = URL.parse(request.url, 'http://status')
+  const page = url && gateway.pages.get(url.pathname)
+  switch (url?.pathname) {
+    case '/status/ready':
+      if (isPost) {
+        if ((await statusGiven(request, url)) !== 'draining') return text(400)
+        drain()
+        return text(204)
+      }
+      return isReady() ? json(200, { message: 'ready' }) : json(503, { message: 'draining' })
+    case '/status':
+      return isPost ? json(405, { message: 'Method not allowed' }) : status(url, gateway)
+    default:
+      if (!page) return json(404, { message: 'Not found' })
+      if (isPost) return json(405, { message: 'Method not allowed' })
+      return text(200, page())
+  }
+}
+
+/** The parameter `status`, in the query, a form or JSON. */
+async function statusGiven(request: Request, url: URL): Promise<unknown> {
+  const body = await request.text()
+  const isJson = /^application\/json\b/i.test(request.headers.get('content-type') ?? '')
+  if (!isJson) return new URLSearchParams(body).get('status') ?? url.searchParams.get('status')
+  try {
+    return (JSON.parse(body) as { status?: unknown } | null)?.status
+  } catch {
+    return undefined
+  }
+}
+
+function status(url: URL, { node, configurationHash }: StatusOptions['gateway']): Response {
+  const unit = url.searchParams.get('unit') ?? 'm'
+  const scale = Number(url.searchParams.get('scale') ?? 2)
+  if (!/^[bkmg]$/i.test(unit))
+    return json(400, { message: `invalid unit '${unit}' (expected 'k/K', 'm/M', or 'g/G')` })
+  if (!Number.isInteger(scale) || scale < 0 || scale > 20)
+    return json(400, { message: 'scale must be equal or greater than 0' })
+  const { heapUsed } = process.memoryUsage()
+  return json(200, {
+    memory: {
+      workers_lua_vms: [{ http_allocated_gc: bytes(heapUsed, unit, scale), pid: process.pid }],
+      lua_shared_dicts: {},
+    },
+    server: node.statistics(),
+    configuration_hash: configurationHash,
+  })
+}
+
+const UNITS: Readonly<Record<string, number>> = { k: 10, m: 20, g: 30 }
+
+/** A size as Kong tells it: `5.24 MiB`, or the number alone for bytes. */
+function bytes(count: number, unit: string, scale: number): string | number {
+  const power = UNITS[unit.toLowerCase()]
+  if (power === undefined) return count
+  return `${(count / 2 ** power).toFixed(scale)} ${unit.toUpperCase()}iB`
+}
+
+function json(status: number, body: unknown): Response {
+  return text(status, { contentType: JSON_TYPE, body: JSON.stringify(body) })
+}
+
+function text(status: number, page?: Page): Response {
+  const headers = { Server: PRODUCT, ...(page && { 'Content-Type': page.contentType }) }
+  return new Response(page?.body ?? null, { status, headers })
 }

@@ -5,7 +5,7 @@ import { ConfigurationError, type Gateway, startGateway } from '../gateway.ts'
 import { createLog } from '../log.ts'
 import type { Log } from '../pdk.ts'
 import { firstSignal } from '../signal.ts'
-import { type StatusServer, startStatus } from '../status.ts'
+import { type StatusOptions, type StatusServer, startStatus } from '../status.ts'
 import { VERSION } from '../version.ts'
 import { type Configuration, readConfiguration } from './configuration.ts'
 import { help } from './help.ts'
@@ -58,7 +58,11 @@ async function serve(
   // What failed outside of any request must not end everybody's.
   for (const event of ['uncaughtException', 'unhandledRejection'])
     process.on(event, (cause) => log.error('the gateway failed', { code: 'internal_error', cause }))
-  const status = await openStatus(conf, gateway, () => isReady)
+  const status = await openStatus(conf, gateway, {
+    isReady: () => isReady,
+    drain: () => void (isReady = false),
+    gateway,
+  })
   for (const warning of [...warnings, ...gateway.warnings]) log.warn(warning)
 
   // Without files, the configuration stands in a setting, which a process cannot be given anew.
@@ -103,11 +107,11 @@ function reloadFrom(read: () => readonly SourceFile[], gateway: Gateway, log: Lo
 async function openStatus(
   { status_listen: [address] }: Conf,
   gateway: Gateway,
-  isReady: () => boolean,
+  options: StatusOptions,
 ): Promise<StatusServer | undefined> {
   if (!address) return undefined
   try {
-    return startStatus(address, isReady)
+    return startStatus(address, options)
   } catch (error) {
     await gateway.stop(0)
     const { code = 'failed' } = error as { code?: string }

@@ -8,15 +8,23 @@ const RESERVED = 64
 /** How many clients may be connected at once. */
 export class Capacity {
   #used = 0
+  /** How many clients came, and how many of them there was a place for. */
+  readonly count = { accepted: 0, handled: 0 }
   readonly most: number
 
   constructor(most = connectionsFor(openFilesLimit())) {
     this.most = most
   }
 
+  get used(): number {
+    return this.#used
+  }
+
   /** Takes a place. False if there is none. */
   enter(): boolean {
+    this.count.accepted++
     if (this.#used >= this.most) return false
+    this.count.handled++
     this.#used++
     return true
   }

@@ -63,6 +63,7 @@ export class TestContext implements AccessContext {
 /** A gateway in memory; `fetch` and `now` are the seams. */
 export function testGateway(parts: Partial<Gateway> & { consumerList?: readonly Consumer[] } = {}) {
   const caches = new Map<string, MemoryCache<unknown>>()
+  const kept = new Map<string, object>()
   const lines: string[] = []
   const write = (message: string) => void lines.push(message)
   const now = parts.now ?? Date.now
@@ -81,7 +82,13 @@ export function testGateway(parts: Partial<Gateway> & { consumerList?: readonly 
         parts.consumerList?.find(({ id, username }) => name === id || name === username),
       findByKey: () => undefined,
     },
+    keep<T extends object>(name: string, create: () => T) {
+      if (!kept.has(name)) kept.set(name, create())
+      return kept.get(name) as T
+    },
+    ca: undefined,
     id: 'plugin',
+    scope: {},
     place: () => 'kong.yaml:1',
     ...parts,
   }

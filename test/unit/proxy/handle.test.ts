@@ -61,6 +61,7 @@ function proxyWith(
     {
       router: router ?? (new Router([[route, prepared]]) as unknown as Snapshot['router']),
       globalPlan: { ...plan, slots: [] },
+      instances: [],
       secretArguments: new Set(),
     },
   )

@@ -1,16 +1,18 @@
 import { normalizeText } from '../path.ts'
+import type { Field } from '../schema/field.ts'
 import { isRecord } from '../schema/check.ts'
 import { nearest } from '../schema/nearest.ts'
 import { uuidV5 } from '../uuid.ts'
 import type { LocatedFault } from './faults.ts'
 import {
   isKind,
+  isUnsupportedField,
   type Kind,
   KINDS,
   mapKinds,
   NESTED,
+  rulesOf,
   UNSUPPORTED_ENTITIES,
-  UNSUPPORTED_FIELDS,
 } from './kinds.ts'
 import { META, type Meta, mergeDeep } from './merge.ts'
 import { type Origin, originsIn } from './origin.ts'
@@ -87,11 +89,19 @@ class Expansion {
     place: number,
   ): void {
     const fields = new Map<string, unknown>()
-    const lists: [Kind, string, unknown][] = []
+    const lists: { name: string; kind: Kind; field: string; value: unknown }[] = []
     for (const [name, value] of Object.entries(item)) {
       const field = isKind(name) ? NESTED[kind].get(name) : undefined
-      if (field !== undefined) lists.push([name as Kind, field, value])
-      else if (UNSUPPORTED_FIELDS[kind].includes(name) || UNSUPPORTED_ENTITIES.has(name))
+      const member = MEMBERS.get(kind)
+      if (field !== undefined) lists.push({ name, kind: name as Kind, field, value })
+      else if (name === member?.list)
+        lists.push({
+          name,
+          kind: 'consumer_group_consumers',
+          field: member.parent,
+          value: membersOf(value, member),
+        })
+      else if (isUnsupportedField(kind, name) || UNSUPPORTED_ENTITIES.has(name))
         this.#refuse(file, [...path, name], value)
       else if (name === '_comment' || name === '_ignore')
         this.#readRemark(file, [...path, name], value)
@@ -105,13 +115,14 @@ class Expansion {
     const id = idOf(kind, input, parent, place)
     const draft = { kind, id, file, path, input, origins, parent }
     this.drafts.push(draft)
-    for (const [child, field, list] of lists)
-      this.#readList(file, [...path, child], child, list, { field, draft })
+    for (const { name, kind: child, field, value } of lists)
+      this.#readList(file, [...path, name], child, value, { field, draft })
   }
 
   #refuse(file: ParsedFile, path: Path, value: unknown): void {
     const empty = value === null || (typeof value === 'object' && Object.keys(value).length === 0)
-    if (!empty) this.faults.push(file.fault(path, 'not supported yet; remove it'))
+    const message = UNSUPPORTED_ENTITIES.get(String(path.at(-1))) ?? 'not supported yet; remove it'
+    if (!empty) this.faults.push(file.fault(path, message))
   }
 
   #readRemark(file: ParsedFile, path: Path, value: unknown): void {
@@ -159,6 +170,32 @@ class Expansion {
   }
 }
 
+/** decK's ways of saying who is in a group: the list, what each of its items is, and what the entity around it is. */
+const MEMBERS: ReadonlyMap<Kind, Member> = new Map([
+  ['consumers', { list: 'groups', item: 'consumer_group', parent: 'consumer', key: 'name' }],
+  [
+    'consumer_groups',
+    { list: 'consumers', item: 'consumer', parent: 'consumer_group', key: 'username' },
+  ],
+])
+
+interface Member {
+  readonly list: string
+  readonly item: string
+  readonly parent: string
+  readonly key: string
+}
+
+/** Each item as the membership that it stands for: decK writes `{ name: gold }`, and may add what else it knows of it. */
+function membersOf(list: unknown, { item, key }: Member): unknown {
+  if (!Array.isArray(list)) return list
+  return list.map((each: unknown) => {
+    if (!isRecord(each)) return { [item]: each }
+    const { id, [key]: name } = each
+    return { [item]: id === undefined && name === undefined ? each : { id, [key]: name } }
+  })
+}
+
 /** The names in `_info` of the kinds that it has defaults for. */
 const DEFAULTS: ReadonlyMap<Kind, string> = new Map([
   ['services', 'service'],
@@ -186,19 +223,36 @@ export function entityId(kind: Kind, key: string): string {
  */
 function idOf(kind: Kind, input: Draft['input'], parent: Draft['parent'], place: number): string {
   if (typeof input.id === 'string') return input.id
-  const key =
-    kind === 'plugins' ? scopeKey(input, parent) : KINDS[kind].key && input[KINDS[kind].key]
-  if (typeof key === 'string') return entityId(kind, key)
+  const { key, made } = rulesOf(kind)
+  const name = made ? joinedKey(kind, made, input, parent) : key && input[key]
+  if (typeof name === 'string' && !UNTOLD.has(kind)) return entityId(kind, name)
   return entityId(kind, `${parent?.draft.id ?? ''}#${place}`)
 }
 
-function scopeKey(input: Draft['input'], parent: Draft['parent']): string | undefined {
-  if (typeof input.name !== 'string') return undefined
-  const scope = ['route', 'service', 'consumer'].map((field) => {
-    const value = input[field]
-    if (typeof value === 'string') return value
-    if (isRecord(value)) return String(value.id ?? value.name ?? value.username)
-    return parent?.field === field ? parent.draft.id : ''
-  })
-  return ['plugins', '*', input.name, ...scope].join(':')
+/** Kinds whose key Kong draws where it is not given, and so does not make an id of. */
+const UNTOLD: ReadonlySet<Kind> = new Set(['oauth2_credentials'])
+
+/** Kong's text for a kind that no single field names: its fields in their order, empty for those that are not there. */
+function joinedKey(
+  kind: Kind,
+  made: readonly string[],
+  input: Draft['input'],
+  parent: Draft['parent'],
+): string | undefined {
+  const fields = (KINDS[kind].schema as Field).fields ?? {}
+  const words: string[] = [kind, '*']
+  // Kong without consumer groups has no place for one in the text.
+  const names =
+    'consumer_group' in input || parent?.field === 'consumer_group'
+      ? [...new Set([...made, 'consumer_group'])]
+      : made
+  for (const name of names) {
+    const value = input[name]
+    if (typeof value === 'string') words.push(value)
+    else if (isRecord(value)) words.push(String(value.id ?? value.name ?? value.username))
+    else if (parent?.field === name) words.push(parent.draft.id)
+    else if (fields[name]?.rules.required) return undefined
+    else words.push('')
+  }
+  return words.join(':')
 }

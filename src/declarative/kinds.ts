@@ -1,20 +1,68 @@
-import { consumer, keyauth_credential, plugin, route, service } from '../entities/index.ts'
+import {
+  acl,
+  basicauth_credential,
+  ca_certificate,
+  certificate,
+  consumer,
+  consumer_group,
+  consumer_group_consumer,
+  hmacauth_credential,
+  jwt_secret,
+  key,
+  key_set,
+  keyauth_credential,
+  mtls_auth_credential,
+  oauth2_credential,
+  oauth2_token,
+  plugin,
+  route,
+  service,
+  sni,
+  target,
+  upstream,
+  vault,
+} from '../entities/index.ts'
 import type { Field } from '../schema/field.ts'
 
 /** The entities that a file may hold, by the names of their lists. */
+// prettier-ignore
 export const KINDS = {
-  services: { schema: service, key: 'name', unique: ['name'] },
-  routes: { schema: route, key: 'name', unique: ['name'] },
-  consumers: { schema: consumer, key: 'username', unique: ['username', 'custom_id'] },
-  keyauth_credentials: { schema: keyauth_credential, key: undefined, unique: ['key'] },
-  plugins: { schema: plugin, key: undefined, unique: ['instance_name'] },
+  services:                  { schema: service, key: 'name', unique: ['name'] },
+  routes:                    { schema: route, key: 'name', unique: ['name'] },
+  consumers:                 { schema: consumer, key: 'username', unique: ['username', 'custom_id'] },
+  consumer_groups:           { schema: consumer_group, key: 'name', unique: ['name'] },
+  consumer_group_consumers:  { schema: consumer_group_consumer, made: ['consumer', 'consumer_group'] },
+  acls:                      { schema: acl, made: ['consumer', 'group'] },
+  basicauth_credentials:     { schema: basicauth_credential, key: 'username', unique: ['username'], made: ['username'] },
+  hmacauth_credentials:      { schema: hmacauth_credential, key: 'username', unique: ['username'], made: ['username'] },
+  jwt_secrets:               { schema: jwt_secret, unique: ['key'] },
+  keyauth_credentials:       { schema: keyauth_credential, unique: ['key'] },
+  mtls_auth_credentials:     { schema: mtls_auth_credential },
+  oauth2_credentials:        { schema: oauth2_credential, key: 'client_id', unique: ['client_id'] },
+  oauth2_tokens:             { schema: oauth2_token, unique: ['access_token', 'refresh_token'] },
+  upstreams:                 { schema: upstream, key: 'name', unique: ['name'] },
+  targets:                   { schema: target, made: ['upstream', 'target'] },
+  certificates:              { schema: certificate },
+  snis:                      { schema: sni, key: 'name', unique: ['name'] },
+  ca_certificates:           { schema: ca_certificate, unique: ['cert_digest'] },
+  key_sets:                  { schema: key_set, key: 'name', unique: ['name'] },
+  keys:                      { schema: key, key: 'name', unique: ['name'], made: ['kid', 'set'] },
+  vaults:                    { schema: vault, key: 'prefix', unique: ['prefix'], made: ['prefix'] },
+  plugins:                   { schema: plugin, key: 'instance_name', unique: ['instance_name'], made: ['name', 'route', 'service', 'consumer'] },
 } as const satisfies Record<string, KindRules>
 
 interface KindRules {
   readonly schema: Field
   /** The field that other entities may name it by, and that its id is made of. */
-  readonly key: string | undefined
-  readonly unique: readonly string[]
+  readonly key?: string
+  readonly unique?: readonly string[]
+  /** The fields that its id is made of, where it is not the key alone. */
+  readonly made?: readonly string[]
+}
+
+/** What there is to know of a kind. */
+export function rulesOf(kind: Kind): KindRules {
+  return KINDS[kind]
 }
 
 export type Kind = keyof typeof KINDS
@@ -42,22 +90,29 @@ export const NESTED = mapKinds((parent) => {
   )
 })
 
-/** What Kong or decK knows and we do not: each is refused, since to leave it out would change who gets in or where to. */
-export const UNSUPPORTED_ENTITIES: ReadonlySet<string> = new Set(
-  `acls ai_models basicauth_credentials ca_certificates certificates cloned_plugins consumer_group_consumers
-  consumer_group_plugins consumer_groups custom_entities custom_plugins degraphql_routes event_hooks files
-  filter_chains graphql_ratelimiting_advanced_cost_decoration groups hmacauth_credentials jwt_secrets key_sets keyauth_enc_credentials
-  keys licenses mtls_auth_credentials oauth2_credentials oauth2_tokens partials rbac_roles service_packages snis targets
-  upstreams vaults workspaces`.split(/\s+/),
-)
+/** What Kong or decK knows and we do not: each is refused with what is to be said of it, since to leave it out would change who gets in or where to. */
+export const UNSUPPORTED_ENTITIES: ReadonlyMap<string, string> = new Map([
+  ['filter_chains', 'WebAssembly filters are not supported, as in Kong since 3.12; remove it'],
+  ...`ai_models cloned_plugins consumer_group_plugins custom_entities custom_plugins degraphql_routes event_hooks files
+  graphql_ratelimiting_advanced_cost_decoration groups keyauth_enc_credentials oauth2_authorization_codes partials
+  rbac_endpoint_permissions rbac_roles rbac_users service_packages workspaces`
+    .split(/\s+/)
+    .map((name) => [name, 'not supported yet; remove it'] as const),
+])
 
-/** The fields of each kind for which the same goes. */
-export const UNSUPPORTED_FIELDS: Readonly<Record<Kind, readonly string[]>> = {
-  services: ['client_certificate', 'ca_certificates', 'tls_sans'],
+/** The fields of each kind for which the same goes, until its schema has them. */
+const UNSUPPORTED_FIELDS: Partial<Readonly<Record<Kind, readonly string[]>>> = {
+  services: ['tls_sans'],
   routes: ['snis', 'sources', 'destinations', 'expression', 'priority'],
-  consumers: ['groups'],
   keyauth_credentials: ['ttl'],
-  plugins: ['ordering', 'condition', 'partials', 'consumer_group'],
+  oauth2_tokens: ['ttl'],
+  upstreams: ['sticky_sessions_cookie', 'sticky_sessions_cookie_path'],
+  plugins: ['ordering', 'condition', 'partials'],
+}
+
+export function isUnsupportedField(kind: Kind, name: string): boolean {
+  const isKnown = Object.hasOwn((KINDS[kind].schema as Field).fields ?? {}, name)
+  return !isKnown && UNSUPPORTED_FIELDS[kind]?.includes(name) === true
 }
 
 /** A record with one value for each kind. */

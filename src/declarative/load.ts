@@ -1,16 +1,13 @@
-import type {
-  Consumer,
-  KeyauthCredential,
-  PluginEntity,
-  Route,
-  Service,
-} from '../entities/index.ts'
+import type { CompatVersion } from '../conf.ts'
+import type * as entity from '../entities/index.ts'
 import type { Plugin } from '../pdk.ts'
 import { check, isRecord } from '../schema/check.ts'
+import { withDefaultsOf } from '../schema/drift.ts'
+import type { Field } from '../schema/field.ts'
 import { nearest } from '../schema/nearest.ts'
 import { type Draft, expand } from './expand.ts'
 import { type LocatedFault, printPath, type SourceFile } from './faults.ts'
-import { type Kind, KINDS } from './kinds.ts'
+import { KINDS, mapKinds } from './kinds.ts'
 import { mergeMeta } from './merge.ts'
 import { findWritten } from './origin.ts'
 import { type ParsedFile, parseFile, type Path } from './parse.ts'
@@ -22,11 +19,28 @@ export type { LocatedFault, SourceFile }
 
 /** What the files declare, in their order; foreign keys are `{ id }`, a plugin's `config` is checked and complete. */
 export interface Entities {
-  readonly services: readonly Service[]
-  readonly routes: readonly Route[]
-  readonly consumers: readonly Consumer[]
-  readonly keyauth_credentials: readonly KeyauthCredential[]
-  readonly plugins: readonly PluginEntity[]
+  readonly services: readonly entity.Service[]
+  readonly routes: readonly entity.Route[]
+  readonly consumers: readonly entity.Consumer[]
+  readonly consumer_groups: readonly entity.ConsumerGroup[]
+  readonly consumer_group_consumers: readonly entity.ConsumerGroupConsumer[]
+  readonly acls: readonly entity.Acl[]
+  readonly basicauth_credentials: readonly entity.BasicauthCredential[]
+  readonly hmacauth_credentials: readonly entity.HmacauthCredential[]
+  readonly jwt_secrets: readonly entity.JwtSecret[]
+  readonly keyauth_credentials: readonly entity.KeyauthCredential[]
+  readonly mtls_auth_credentials: readonly entity.MtlsAuthCredential[]
+  readonly oauth2_credentials: readonly entity.Oauth2Credential[]
+  readonly oauth2_tokens: readonly entity.Oauth2Token[]
+  readonly upstreams: readonly entity.Upstream[]
+  readonly targets: readonly entity.Target[]
+  readonly certificates: readonly entity.Certificate[]
+  readonly snis: readonly entity.Sni[]
+  readonly ca_certificates: readonly entity.CaCertificate[]
+  readonly key_sets: readonly entity.KeySet[]
+  readonly keys: readonly entity.Key[]
+  readonly vaults: readonly entity.Vault[]
+  readonly plugins: readonly entity.PluginEntity[]
 }
 
 /** Either the entities, or every fault of every file. */
@@ -45,12 +59,14 @@ export interface LoadOptions {
   /** Where `${{ env "DECK_…" }}` looks. */
   readonly env: Env
   readonly plugins: ReadonlyMap<string, Plugin>
+  /** The release of Kong whose defaults are taken; the newest unless told. */
+  readonly compat?: CompatVersion
 }
 
 /** Loads a declarative configuration, in one file or in several that are one, in Kong's dialect or decK's. */
 export function loadDeclarative(
   files: readonly SourceFile[],
-  { env, plugins }: LoadOptions,
+  { env, plugins, compat = '3.15' }: LoadOptions,
 ): Loaded {
   const parsed = files.map((file) => parseFile(file, env))
   const good = parsed.filter((each) => 'content' in each)
@@ -67,7 +83,7 @@ export function loadDeclarative(
 
   const { drafts, faults } = expand(good, meta)
   const references = new References(drafts)
-  const checker = new Checker(plugins)
+  const checker = new Checker(plugins, compat)
   for (const draft of drafts) checker.check(draft, references.resolve(draft))
   const all = [...faults, ...references.faults, ...checker.faults()]
   if (all.length > 0) return { faults: sorted(all, files) }
@@ -80,21 +96,19 @@ export function loadDeclarative(
 
 /** Checks entities against their schemas, and plugins against their plugin's. */
 class Checker {
-  readonly entities: Readonly<Record<Kind, unknown[]>> = {
-    services: [],
-    routes: [],
-    consumers: [],
-    keyauth_credentials: [],
-    plugins: [],
-  }
+  readonly entities = mapKinds((): unknown[] => [])
   // What several plugins share is said once.
   readonly warnings = new Set<string>()
   readonly #faults = new Map<string, LocatedFault>()
   readonly #unknown = new Map<string, { draft: Draft; times: number }>()
   readonly #plugins: ReadonlyMap<string, Plugin>
 
-  constructor(plugins: ReadonlyMap<string, Plugin>) {
+  readonly #compat: CompatVersion
+  readonly #schemas = new Map<string, Field>()
+
+  constructor(plugins: ReadonlyMap<string, Plugin>, compat: CompatVersion) {
     this.#plugins = plugins
+    this.#compat = compat
   }
 
   check(draft: Draft, input: Readonly<Record<string, unknown>>): void {
@@ -137,14 +151,15 @@ class Checker {
       const hint = `${name} finds out who the consumer is, so it cannot be for one of them`
       this.#fault(draft, ['consumer'], 'value must be null', hint)
     }
-    const checked = check(plugin.schema, config ?? {})
+    const schema = this.#schemaOf(plugin)
+    const checked = check(schema, config ?? {})
     if (checked.faults) {
       for (const { path, message, hint } of checked.faults)
         this.#fault(draft, ['config', ...path], message, hint)
       return undefined
     }
     const inFile = (path: Path) => checked.written(path).map((each) => ['config', ...each])
-    for (const path of findVaultReferences(plugin.schema, checked.value).flatMap(inFile)) {
+    for (const path of findVaultReferences(schema, checked.value).flatMap(inFile)) {
       this.#fault(
         draft,
         path,
@@ -159,6 +174,13 @@ class Checker {
         message,
       )
     return checked.value
+  }
+
+  #schemaOf(plugin: Plugin): Field {
+    const { name, schema } = plugin
+    const there = this.#schemas.get(name) ?? withDefaultsOf(this.#compat, name, schema)
+    this.#schemas.set(name, there)
+    return there
   }
 
   #warn(draft: Draft, entity: Readonly<Record<string, unknown>>): void {

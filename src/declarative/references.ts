@@ -2,11 +2,13 @@ import { isRecord } from '../schema/check.ts'
 import { nearest } from '../schema/nearest.ts'
 import type { Draft } from './expand.ts'
 import type { LocatedFault } from './faults.ts'
-import { FOREIGN, type Kind, KINDS } from './kinds.ts'
+import { FOREIGN, type Kind, rulesOf } from './kinds.ts'
 
 /** What a fault does not show as it is: the key of a credential is a secret. */
 const UNSAID: ReadonlyMap<string, string> = new Map([
   ['key', 'the same key'],
+  ['access_token', 'the same access_token'],
+  ['refresh_token', 'the same refresh_token'],
   ['scope', 'the same name and scope'],
 ])
 
@@ -20,13 +22,15 @@ export class References {
   readonly #scopes = new Map<string, Draft>()
   readonly #twice = new Set<Draft>()
   readonly #drafts: readonly Draft[]
+  readonly #needsOwners: boolean
   readonly faults: LocatedFault[] = []
 
   constructor(drafts: readonly Draft[]) {
     this.#drafts = drafts
+    this.#needsOwners = drafts.some(({ kind }) => kind === 'basicauth_credentials')
     for (const draft of drafts) {
       const { kind, input } = draft
-      for (const field of KINDS[kind].unique) {
+      for (const field of rulesOf(kind).unique ?? []) {
         const value = input[field]
         if (typeof value === 'string') this.#claim(this.#byKey, [kind, field, value], draft, field)
       }
@@ -45,22 +49,25 @@ export class References {
       const scope = [String(draft.input.name), ...keys.map(([, id]) => id ?? '')]
       this.#claim(this.#scopes, scope, draft, 'scope')
     }
+    this.#resolveAuthorities(draft)
     const foreign = keys.map(
       ([field, id]) => [field, id === undefined ? undefined : { id }] as const,
     )
     return { ...draft.input, id: draft.input.id ?? draft.id, ...Object.fromEntries(foreign) }
   }
 
-  #resolveField(
-    { file, path, input, parent }: Draft,
-    field: string,
-    kind: Kind,
-  ): string | undefined {
+  #resolveField(draft: Draft, field: string, kind: Kind): string | undefined {
+    const { file, path, input, parent } = draft
     const value = input[field]
     const above = parent?.field === field ? parent.draft.id : undefined
     if (value === undefined || value === null) return above
     const fault = (message: string, hint?: string) => {
       this.faults.push(file.fault([...path, field], message, hint))
+      // Kong hashes the password together with its owner's id.
+      if (draft.kind === 'basicauth_credentials')
+        this.faults.push(
+          file.fault(path, "all or none of these fields must be set: 'password', 'consumer.id'"),
+        )
       return UNRESOLVED
     }
     if (typeof value !== 'string' && !isRecord(value)) return fault('expected a string')
@@ -73,17 +80,31 @@ export class References {
     if (parent && typeof value === 'string')
       return fault('value must be null', `there is no '${shown}' in '${kind}'`)
     const near = nearest(shown, this.#names(kind))
-    return fault(
-      `invalid reference '${field}: ${shown}' (no such entry in '${kind}')`,
-      near
-        ? `did you mean "${near}"?`
-        : 'if another file declares it, give that file with -c as well',
-    )
+    const advice = near
+      ? `did you mean "${near}"?`
+      : 'if another file declares it, give that file with -c as well'
+    // With a password in the file, Kong looks for ids before it looks for who is meant by a name.
+    if (this.#needsOwners && typeof value === 'string') {
+      const message = 'missing primary key'
+      return fault(message, `there is no '${shown}' in '${kind}': ${advice}`)
+    }
+    return fault(`invalid reference '${field}: ${shown}' (no such entry in '${kind}')`, advice)
+  }
+
+  /** A service that trusts an authority nobody has declared would trust nobody; Kong finds out when a request comes. */
+  #resolveAuthorities({ kind, file, path, input }: Draft): void {
+    const { ca_certificates } = input
+    if (kind !== 'services' || !Array.isArray(ca_certificates)) return
+    for (const [i, id] of ca_certificates.entries()) {
+      if (typeof id !== 'string' || this.#byId.has(join(['ca_certificates', id]))) continue
+      const message = `invalid reference 'ca_certificates: ${id}' (no such entry in 'ca_certificates')`
+      this.faults.push(file.fault([...path, 'ca_certificates', i], message))
+    }
   }
 
   /** What the entities of a kind are called. */
   #names(kind: Kind): string[] {
-    const key = KINDS[kind].key ?? 'name'
+    const key = rulesOf(kind).key ?? 'name'
     return this.#drafts
       .filter((draft) => draft.kind === kind)
       .map(({ input }) => input[key])
@@ -92,7 +113,7 @@ export class References {
 
   /** By name or id, as Kong writes references; `{ name }` and `{ id }` are decK's way. */
   #find(value: string | Readonly<Record<string, unknown>>, kind: Kind): Draft | undefined {
-    const key = KINDS[kind].key ?? 'name'
+    const key = rulesOf(kind).key ?? 'name'
     const [id, name] = typeof value === 'string' ? [value, value] : [value.id, value[key]]
     return this.#byKey.get(join([kind, key, name])) ?? this.#byId.get(join([kind, id]))
   }

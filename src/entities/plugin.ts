@@ -14,6 +14,10 @@ export const plugin = record(
       'Only requests of this consumer, known once a plugin has authenticated it.',
       'consumers',
     ),
+    consumer_group: reference(
+      'Only requests of the consumers in this group, known once a plugin has authenticated them.',
+      'consumer_groups',
+    ),
     config: any("The plugin's own settings."),
     protocols: set(
       'The protocols of the requests that the plugin handles.',

@@ -1,7 +1,17 @@
-import { boolean, type Infer, integer, record, type Shorthand, string } from '../schema/field.ts'
+import {
+  array,
+  boolean,
+  foreign,
+  type Infer,
+  integer,
+  record,
+  type Shorthand,
+  string,
+} from '../schema/field.ts'
+import { absent, conditional } from './conditions.ts'
 import { readHost } from './host.ts'
 import { badServicePath } from './path.ts'
-import { created_at, id, name, PROTOCOLS, tags, updated_at } from './typedefs.ts'
+import { created_at, id, name, notUuid, PROTOCOLS, tags, updated_at } from './typedefs.ts'
 
 const TIMEOUT = { default: 60000, between: [1, 2 ** 31 - 2] } as const
 
@@ -10,6 +20,8 @@ const url: Shorthand = {
   field: string('Protocol, host, port and path in one.', { custom: badUrl }),
   expand: (value: string) => readUrl(value) ?? {},
 }
+
+const TLS_FIELDS = ['client_certificate', 'tls_verify', 'tls_verify_depth', 'ca_certificates']
 
 /** A server behind the gateway. */
 export const service = record(
@@ -40,6 +52,11 @@ export const service = record(
     tls_verify_depth: integer("The longest chain of the server's certificate.", {
       between: [0, 64],
     }),
+    client_certificate: foreign('What the gateway shows to the server.', 'certificates'),
+    ca_certificates: array(
+      "The authorities, by id, of which one must have signed the server's certificate.",
+      string('An id.', { custom: notUuid }),
+    ),
     enabled: boolean('Whether the routes of the service are active.', {
       required: true,
       default: true,
@@ -49,7 +66,7 @@ export const service = record(
     updated_at,
   },
   { required: true },
-  { shorthands: { url }, checks: [tlsOnly] },
+  { shorthands: { url }, checks: TLS_FIELDS.map(tlsOnly) },
 )
 
 export type Service = Infer<typeof service>
@@ -86,11 +103,6 @@ function readUrl(value: string) {
   }
 }
 
-function tlsOnly(value: Readonly<Record<string, unknown>>): string | undefined {
-  if (value.protocol === 'https') return undefined
-  const set = ['tls_verify', 'tls_verify_depth'].find((each) => value[each] !== undefined)
-  return (
-    set &&
-    `failed conditional validation given value of field 'protocol' (${set}: value must be null)`
-  )
+function tlsOnly(field: string) {
+  return conditional('protocol', (value) => value !== 'https', field, absent)
 }

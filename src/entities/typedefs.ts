@@ -1,4 +1,5 @@
-import { foreign, integer, set, string } from '../schema/field.ts'
+import { foreign, integer, number, set, string } from '../schema/field.ts'
+import { readHost } from './host.ts'
 import { isUuid } from '../uuid.ts'
 
 /** Every protocol that Kong knows, in the order of its messages. */
@@ -14,7 +15,7 @@ export const PROTOCOLS = [
 ] as const
 
 /** Kong's rule for a UUID; gives the message if `value` is none. */
-function notUuid(value: string): string | undefined {
+export function notUuid(value: string): string | undefined {
   return isUuid(value) ? undefined : 'expected a valid UUID'
 }
 
@@ -28,6 +29,9 @@ export const id = string(
 )
 export const created_at = integer('When the entity was made, in seconds since the epoch.')
 export const updated_at = integer('When the entity was last changed, in seconds since the epoch.')
+/** For targets, which Kong orders by them. */
+export const created_at_ms = number('When the entity was made, in seconds since the epoch.')
+export const updated_at_ms = number('When the entity was last changed, in seconds since the epoch.')
 export const tags = set(
   'Labels for grouping and filtering.',
   string('A label: no commas, no slashes.', { custom: badTag }),
@@ -40,6 +44,33 @@ export function name(description: string) {
 
 export function reference(description: string, entity: string) {
   return foreign(description, entity)
+}
+
+/** Kong's rule for a server name of TLS: a host name without a port. */
+export function badServerName(value: string): string | undefined {
+  const host = readHost(value)
+  if (host === 'invalid port number') return 'must not have a port'
+  if (typeof host === 'string') return `invalid value: ${value}`
+  if (host.kind !== 'name') return 'must not be an IP'
+  return host.port === undefined ? undefined : 'must not have a port'
+}
+
+/** The same, with a `*` at either end. */
+export function badWildcardHost(value: string): string | undefined {
+  if (value === '*') return undefined
+  const stars = value.split('*').length - 1
+  if (stars > 0 && !value.startsWith('*') && !value.endsWith('*'))
+    return 'wildcard must be leftmost or rightmost character'
+  if (stars > 1) return 'only one wildcard must be specified'
+  const broken = badServerName(value.replace('*', 'wildcard'))
+  return broken?.replace('wildcard', '*')
+}
+
+/** Kong's rule for the name of a header field. */
+export function badHeaderName(name: string): string | undefined {
+  return /^[\w-]+$/.test(name)
+    ? undefined
+    : `bad header name '${name}', allowed characters are A-Z, a-z, 0-9, '_', and '-'`
 }
 
 // Control characters and blanks could forge a log line or split a header that carries the name.

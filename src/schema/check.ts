@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { Aliases } from './aliases.ts'
 import type { Field, Infer, Shorthand } from './field.ts'
 import { nearest } from './nearest.ts'
@@ -47,6 +48,7 @@ function asWritten(fault: Fault, aliases: Aliases): Fault {
 function read(field: Field, input: unknown, path: Path, notes: Notes): unknown {
   const { rules } = field
   if (input === undefined) input = rules.default
+  if ((input === undefined || input === null) && rules.auto) input = drawText()
   if (input === undefined && field.type === 'record' && rules.required) input = {}
   if (input === undefined || input === null) {
     if (rules.required) notes.faults.push({ path, message: 'required field missing' })
@@ -93,6 +95,14 @@ function readType(field: Field, input: unknown, path: Path, notes: Notes): unkno
   }
 }
 
+/** 32 letters and digits that nobody can guess. */
+function drawText(): string {
+  const text = randomBytes(64)
+    .toString('base64')
+    .replace(/[^A-Za-z0-9]/g, '')
+  return text.length < 32 ? drawText() : text.slice(0, 32)
+}
+
 function readRecord(field: Field, input: Record<string, unknown>, path: Path, notes: Notes) {
   const { fields = {}, shorthands = {}, checks = [] } = field
   const { faults } = notes
@@ -116,14 +126,18 @@ function readRecord(field: Field, input: Record<string, unknown>, path: Path, no
       })
   }
   merge(given, expanded)
+  const amended = field.amend?.(given) ?? given
   const value = mapValues(fields, (each, key) =>
-    filled || given[key] !== undefined ? read(each, given[key], [...path, key], notes) : undefined,
+    filled || amended[key] !== undefined
+      ? read(each, amended[key], [...path, key], notes)
+      : undefined,
   )
   if (faults.length === before) {
     for (const broken of checks) {
-      const fault = broken(value)
-      if (typeof fault === 'string') faults.push({ path, message: fault })
-      else if (fault) faults.push({ path: [...path, fault.field], message: fault.message })
+      for (const fault of [broken(value) ?? []].flat()) {
+        if (typeof fault === 'string') faults.push({ path, message: fault })
+        else faults.push({ path: [...path, fault.field], message: fault.message })
+      }
     }
   }
   return value

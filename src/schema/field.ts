@@ -23,6 +23,8 @@ export interface Rules {
   readonly gt?: number
   readonly len_min?: number
   readonly len_max?: number
+  /** Kong draws a text of 32 letters and digits where the field is absent. */
+  readonly auto?: true
   /** A test with Kong's message for what fails it. */
   readonly match?: readonly [RegExp, string]
   /** The value may be a `{vault://…}` reference. */
@@ -33,10 +35,12 @@ export interface Rules {
   readonly custom?: (value: never) => string | undefined
 }
 
-/** A rule over several fields of one record, in Kong's words. If it is broken, gives the message, and the field if it is the fault of one. */
+/** A rule over several fields of one record, in Kong's words. If it is broken, gives the message, or several, each with the field if it is the fault of one. */
 export type EntityCheck = (
   value: Readonly<Record<string, unknown>>,
-) => string | { readonly field: string; readonly message: string } | undefined
+) => Broken | readonly Broken[] | undefined
+
+type Broken = string | { readonly field: string; readonly message: string }
 
 export interface Field<T = unknown> {
   readonly type: FieldType
@@ -48,6 +52,8 @@ export interface Field<T = unknown> {
   readonly fields?: Fields
   /** Old or short names of a record: each turns its value into real fields, which it overrides. */
   readonly shorthands?: Readonly<Record<string, Shorthand>>
+  /** Changes what is given for a record before its fields are read, where Kong lets one field decide on another. */
+  readonly amend?: (given: Readonly<Record<string, unknown>>) => Readonly<Record<string, unknown>>
   readonly checks?: readonly EntityCheck[]
   /** The entity that a foreign key names. */
   readonly reference?: string
@@ -65,7 +71,9 @@ export type Infer<F> = F extends Field<infer T> ? T : never
 /** The values of a set of fields: what a module that declares `fields` is given. */
 export type Config<F extends Fields> = { readonly [K in keyof F]: Infer<F[K]> }
 
-type Given<T, R> = R extends { required: true } | { default: {} } ? T : T | undefined
+type Given<T, R> = R extends { required: true } | { default: {} } | { auto: true }
+  ? T
+  : T | undefined
 type Choice<T, R> = R extends { one_of: readonly (infer O)[] } ? O : T
 
 function field<T>(
@@ -124,7 +132,7 @@ export function record<F extends Fields, const R extends Rules>(
   description: string,
   fields: F,
   rules?: R,
-  rest: Pick<Field, 'shorthands' | 'checks'> = {},
+  rest: Pick<Field, 'shorthands' | 'amend' | 'checks'> = {},
 ) {
   return field<Given<Config<F>, R>>('record', description, rules, { fields, ...rest })
 }

@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'bun:test'
 import { existsSync, readFileSync } from 'node:fs'
 import { printPath } from '../../../src/declarative/faults.ts'
-import { isKind, UNSUPPORTED_ENTITIES } from '../../../src/declarative/kinds.ts'
+import { KINDS, type Kind } from '../../../src/declarative/kinds.ts'
 import { type Loaded, loadDeclarative } from '../../../src/declarative/load.ts'
 import type { Plugin } from '../../../src/pdk.ts'
-import { plugins } from '../../../src/plugins/index.ts'
+import { plugins as all } from '../../../src/plugins/index.ts'
 import { any } from '../../../src/schema/field.ts'
+import { isUuid } from '../../../src/uuid.ts'
 
 const PATH = `${import.meta.dir}/../../../../shared/data/config-cases.jsonl`
 
@@ -16,16 +17,41 @@ interface Case {
   readonly input: Record<string, unknown>
   readonly ok: boolean
   readonly errors?: unknown
-  readonly entities?: Record<string, Record<string, Record<string, unknown>>>
+  readonly entities?: KongsEntities
 }
 
-/** Stand-ins for plugins that come later: what is in their `config` is not what these cases are about. */
-const standIns = ['basic-auth', 'correlation-id', 'http-log', 'rate-limiting', 'tcp-log'].map(
-  (name): [string, Plugin] => [
+/** What the cases have of plugins that are not there yet: what is in their `config` is not what these cases are about. */
+const standIns = [
+  'tcp-log',
+  'basic-auth',
+  'correlation-id',
+  'http-log',
+  'rate-limiting',
+  'request-transformer',
+]
+  .filter((name) => !all.has(name))
+  .map((name): [string, Plugin] => [
     name,
     { name, priority: 0, schema: any('Anything.'), create: () => ({}) },
-  ],
-)
+  ])
+const plugins = new Map([...all, ...standIns])
+
+const SECOND_PASS =
+  "a second pass of Kong's over what the first has made: a nested entity has its parent's id and another one's name at once"
+/** What does not come out as Kong's, and why. */
+const OTHERWISE: Readonly<Record<string, string>> = {
+  d0051: 'routes for tls are not served, and are refused in a sentence',
+  d0072: SECOND_PASS,
+  d0076: SECOND_PASS,
+  ...(Object.hasOwn(KINDS.routes.schema.fields ?? {}, 'snis')
+    ? {}
+    : Object.fromEntries(
+        ['d0102', 'd0103', 'd0104', 'd0105', 'd0106', 'd0107'].map((id) => [
+          id,
+          'the router does not look at snis yet',
+        ]),
+      )),
+}
 
 const cases: Case[] = existsSync(PATH)
   ? readFileSync(PATH, 'utf8')
@@ -33,37 +59,29 @@ const cases: Case[] = existsSync(PATH)
       .split('\n')
       .map((line) => JSON.parse(line) as Case)
   : []
-const inReach = cases.filter(({ input }) => laterKinds(input).length === 0)
-
 if (cases.length === 0) console.log("skipped: Kong's configurations, which are not in ../shared")
 else {
-  const later = [...new Set(cases.flatMap(({ input }) => laterKinds(input)))].sort().join(', ')
+  const others = Object.entries(OTHERWISE).map(([id, why]) => `${id}: ${why}`)
   console.log(
-    `${inReach.length} of Kong's ${cases.length} configurations are in reach; later: ${later}`,
+    `${cases.length - others.length} of Kong's ${cases.length} configurations; not\n${others.join('\n')}`,
   )
 }
 
 describe.skipIf(cases.length === 0)("Kong's own configurations", () => {
-  test.each(inReach.map((each) => [`${each.id} ${each.test}`, each] as const))('%s', (_, each) => {
+  test.each(cases.map((each) => [`${each.id} ${each.test}`, each] as const))('%s', (_, each) => {
     const loaded = loadDeclarative([{ name: 'kong.yaml', text: JSON.stringify(each.input) }], {
       env: {},
-      plugins: new Map([...plugins, ...standIns]),
+      plugins,
+      compat: '3.10',
     })
-    expect(outcome(loaded, each)).toEqual(wanted(each))
+    const expected = expect(outcome(loaded, each))
+    if (Object.hasOwn(OTHERWISE, each.id)) expected.not.toEqual(wanted(each))
+    else expected.toEqual(wanted(each))
   })
 })
 
-/** What a configuration has of what is refused until a later release: lists, fields and plugins. */
-function laterKinds(value: unknown): string[] {
-  if (typeof value !== 'object' || value === null) return []
-  return Object.entries(value).flatMap(([key, each]) => {
-    if (key === 'name' && each === 'request-transformer') return [each]
-    const empty = each === null || (typeof each === 'object' && Object.keys(each).length === 0)
-    return [...(UNSUPPORTED_ENTITIES.has(key) && !empty ? [key] : []), ...laterKinds(each)]
-  })
-}
-
-function outcome(loaded: Loaded, { op }: Case): unknown {
+function outcome(loaded: Loaded, each: Case): unknown {
+  const { op } = each
   // Kong's `validate` does not follow references.
   const faults = loaded.faults?.filter(
     ({ message }) => op === 'flatten' || !message.startsWith('invalid reference'),
@@ -71,40 +89,75 @@ function outcome(loaded: Loaded, { op }: Case): unknown {
   if (faults && faults.length > 0)
     return faults.map(({ path, message }) => line(path, message)).sort()
   if (op === 'validate' || loaded.faults) return 'ok'
-  return Object.fromEntries(
-    Object.entries(loaded.entities)
-      .filter(([, list]) => list.length > 0)
-      .map(([kind, list]) => [kind, list.map(comparable).sort()]),
+  return comparable(
+    Object.entries(loaded.entities).map(([kind, list]) => [kind as Kind, [...list]]),
+    each.entities ?? {},
   )
 }
 
 function wanted({ op, ok, errors, entities = {} }: Case): unknown {
   if (!ok) return [...flatErrors(errors, [])].sort()
   if (op === 'validate') return 'ok'
-  return Object.fromEntries(
-    Object.entries(entities)
-      .filter(([kind]) => isKind(kind))
-      .map(([kind, byId]) => [kind, Object.values(byId).map(comparable).sort()]),
+  return comparable(
+    Object.entries(entities).map(([kind, byId]) => [kind as Kind, Object.values(byId)]),
+    entities,
   )
 }
 
-/** Without what is unset, the times of loading, and the settings of plugins, whose defaults have moved since. */
-function comparable(entity: object): string {
-  const { created_at, updated_at, config, ...rest } = entity as Record<string, unknown>
-  // Kong draws an id for what has no name.
-  if (rest.name === null || rest.name === undefined) delete rest.id
-  const set = Object.entries(rest).filter(([, value]) => value !== null && value !== undefined)
-  return JSON.stringify(
-    Object.fromEntries(
-      set
+type KongsEntities = Readonly<Record<string, Readonly<Record<string, Record<string, unknown>>>>>
+
+/**
+ * Without what is unset, what is drawn, the times of loading, the settings of plugins that are not there yet, and the
+ * fields that Kong Enterprise has beyond 3.10's.
+ */
+function comparable(kinds: readonly [Kind, readonly object[]][], kongs: KongsEntities): unknown {
+  // Kong draws an id, of version 4, for what has no name.
+  const ids = new Set(
+    Object.values(kongs)
+      .flatMap((byId) => Object.keys(byId))
+      .filter((id) => id[14] === '5'),
+  )
+  const shown = (value: unknown, names?: ReadonlySet<string>): unknown => {
+    if (Array.isArray(value)) return value.map((each) => shown(each)).sort()
+    if (typeof value !== 'object' || value === null) return value
+    const kept = Object.entries(value).filter(
+      ([key, each]) =>
+        each !== null &&
+        each !== undefined &&
+        !['created_at', 'updated_at'].includes(key) &&
+        !(typeof each === 'string' && (isUuid(each) ? !ids.has(each) : /^\w{32}$/.test(each))) &&
+        (names?.has(key) ?? true),
+    )
+    const under = (key: string) =>
+      key === 'config' && 'name' in value && !standIns.some(([name]) => name === value.name)
+        ? namesOfConfig(String(value.name))
+        : undefined
+    return Object.fromEntries(
+      kept
+        .filter(([key]) => key !== 'config' || under(key))
         .sort(([a], [b]) => (a < b ? -1 : 1))
-        .map(([key, value]) => [key, Array.isArray(value) ? value.toSorted() : value]),
-    ),
+        .map(([key, each]) => [key, shown(each, under(key))]),
+    )
+  }
+  const namesOfConfig = (plugin: string) => {
+    const theirs = Object.values(kongs.plugins ?? {}).find(({ name }) => name === plugin)
+    return new Set(Object.keys(theirs?.config ?? {}))
+  }
+  return Object.fromEntries(
+    kinds
+      .filter(([, list]) => list.length > 0)
+      .map(([kind, list]): [string, unknown] => {
+        const later = new Set(kind === 'targets' ? ['failover'] : [])
+        const names = new Set(Object.keys(KINDS[kind].schema.fields ?? {})).difference(later)
+        return [kind, list.map((each) => JSON.stringify(shown(each, names))).sort()]
+      })
+      .sort(([a], [b]) => (a < b ? -1 : 1)),
   )
 }
 
-/** Kong tells a broken reference by the entity's name, not by its place. */
+/** Kong tells a broken reference by the entity's name, not by its place; and of one that needs an id, by that field. */
 function line(path: string, message: string): string {
+  if (message === 'missing primary key') return `${path.replace(/\.id$/, '')}: ${message}`
   return message.startsWith('invalid reference') ? message : `${path}: ${message}`
 }
 

@@ -69,7 +69,7 @@ test.each([
   [{ host: 'a', tags: ['a,b'] },                        ["tags.0: invalid tag 'a,b': expected printable ascii (except `,` and `/`) or valid utf-8 sequences"]],
   [{ host: 'a', id: '1' },                              ['id: expected a valid UUID']],
   [{ host: 'a', protocol: 'grpc' },                     ['protocol: services with protocol grpc are not supported yet; http and https are']],
-  [{ host: 'a', tls_verify: true },                     [": failed conditional validation given value of field 'protocol' (tls_verify: value must be null)"]],
+  [{ host: 'a', tls_verify: true },                     ['tls_verify: value must be null', ": failed conditional validation given value of field 'protocol'"]],
 ])('%j is refused', (input, faults) => {
   expect(checked(input)).toEqual(faults)
 })

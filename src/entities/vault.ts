@@ -1,0 +1,64 @@
+import { type Infer, record, string } from '../schema/field.ts'
+import { created_at, id, tags, updated_at } from './typedefs.ts'
+
+/** The kinds of vault that there are. */
+export const VAULTS = ['env', 'file'] as const
+export type VaultName = (typeof VAULTS)[number]
+
+/** Those of Kong that are asked over the network. */
+const REMOTE = ['aws', 'azure', 'conjur', 'gcp', 'hcv', 'konnect']
+
+/** A place that secrets are kept in, under a name for references. */
+export const vault = record(
+  'A place that secrets are kept in, under a name for references.',
+  {
+    id,
+    prefix: string('What references call it. Unique.', { required: true, custom: badPrefix }),
+    name: string('Its kind: `env` for the environment, `file` for the files of a directory.', {
+      required: true,
+      custom: badName,
+    }),
+    description: string('A remark.'),
+    config: record(
+      'What its kind needs.',
+      {
+        prefix: string(
+          'What stands before the names of variables; for `file`, the directory of the files.',
+        ),
+      },
+      { required: true },
+    ),
+    tags,
+    created_at,
+    updated_at,
+  },
+  { required: true },
+  { checks: [badVariable] },
+)
+
+export type Vault = Infer<typeof vault>
+
+function badPrefix(prefix: string): string | undefined {
+  if (!/^[a-z][a-z\d-]*[a-z\d]$/.test(prefix)) return `invalid value: ${prefix}`
+  return (VAULTS as readonly string[]).includes(prefix)
+    ? `must not be one of: ${VAULTS.join(', ')}`
+    : undefined
+}
+
+function badName(name: string): string | undefined {
+  if ((VAULTS as readonly string[]).includes(name)) return undefined
+  return REMOTE.includes(name)
+    ? `vaults of the kind ${name} are not supported yet; ${VAULTS.join(' and ')} are`
+    : `vault '${name}' is not installed`
+}
+
+function badVariable({ name, config }: Readonly<Record<string, unknown>>) {
+  const { prefix } = config as { readonly prefix?: string }
+  if (name === 'file')
+    return prefix === undefined || prefix.startsWith('/')
+      ? undefined
+      : { field: 'config', message: 'prefix: expected the path of a directory, from /' }
+  return prefix === undefined || /^[A-Za-z_-][\w-]*$/.test(prefix)
+    ? undefined
+    : { field: 'config', message: `prefix: invalid value: ${prefix}` }
+}

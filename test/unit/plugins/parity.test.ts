@@ -15,6 +15,7 @@ interface Published {
   maximum?: number
   minLength?: number
   items?: Published
+  additionalProperties?: Published
   properties?: Record<string, Published>
   required?: string[]
   'x-referenceable'?: true
@@ -36,7 +37,9 @@ function* ours(path: string, field: Field): Iterable<string> {
   if (field.element) yield* ours(`${path}[]`, field.element)
   for (const [name, each] of Object.entries(field.fields ?? {})) {
     yield* ours(`${path}.${name}`, each)
-    if (each.rules.required && each.rules.default === undefined) yield `${path}.${name} required`
+    // A record is filled in where it is absent, so nobody has to give it.
+    if (each.rules.required && each.rules.default === undefined && each.type !== 'record')
+      yield `${path}.${name} required`
   }
 }
 
@@ -48,7 +51,8 @@ function* theirs(path: string, field: Published): Iterable<string> {
   if (field.minLength !== undefined) yield `${path} minLength ${field.minLength}`
   if (field['x-referenceable']) yield `${path} referenceable`
   if (field['x-encrypted']) yield `${path} encrypted`
-  if (field.items) yield* theirs(`${path}[]`, field.items)
+  const element = field.items ?? field.additionalProperties
+  if (element) yield* theirs(`${path}[]`, element)
   for (const [name, each] of Object.entries(field.properties ?? {})) {
     yield* theirs(`${path}.${name}`, each)
     if (field.required?.includes(name)) yield `${path}.${name} required`

@@ -3,7 +3,7 @@ import type { Consumer, Service } from './entities/index.ts'
 import type { Gateway as PluginGateway, Consumers, Plugin } from './pdk.ts'
 import { secretArguments } from './proxy/access_log.ts'
 import type { ServiceTarget } from './proxy/forwarding.ts'
-import { type Instance, makePlan } from './proxy/plan.ts'
+import { type Instance, Plans } from './proxy/plan.ts'
 import type { PreparedRoute, Snapshot } from './proxy/snapshot.ts'
 import { wireText } from './path.ts'
 import { type RouteRule, Router } from './router/router.ts'
@@ -36,6 +36,7 @@ export function prepare(
       const gateway = { ...shared, consumers, id, scope: entity, place }
       return { plugin, entity, place, handler: plugin.create(entity.config, gateway) }
     })
+  const plans = new Plans(instances)
   const routes = entities.routes.flatMap((route): [RouteRule, PreparedRoute][] => {
     const service = route.service && services.get(route.service.id)
     // A disabled service has no routes, as in Kong: 404, not 503.
@@ -43,7 +44,7 @@ export function prepare(
     const prepared: PreparedRoute = {
       route,
       service,
-      plan: makePlan(instances, route, service),
+      plan: plans.for(route, service),
       target: service && targets.get(service.id),
       host: service ? `Host: ${hostOf(service)}\r\n` : '',
       pathRule: { base: wireText(service?.path ?? '/'), strip: route.strip_path },
@@ -53,7 +54,7 @@ export function prepare(
   return {
     router: new Router(routes),
     instances,
-    globalPlan: makePlan(instances, undefined, undefined),
+    globalPlan: plans.for(undefined, undefined),
     secretArguments: secretArguments(
       instances.flatMap(({ handler }) => handler.secretArguments ?? []),
     ),

@@ -9,7 +9,7 @@ import { type Instance, instanceFor, type Plan } from './plan.ts'
 export function runAccess(plan: Plan, ctx: RequestContext, from = 0): Awaitable<Exit | undefined> {
   const { slots } = plan
   for (let i = from; i < slots.length; i++) {
-    const instance = instanceFor(slots[i]!, ctx.consumer)
+    const instance = instanceFor(slots[i]!, ctx.consumer, plan.memberships)
     if (!instance) continue
     if (plan.watchesAnswer) ctx.ran.push(instance)
     if (!instance.handler.access) continue
@@ -31,7 +31,7 @@ export function runAccess(plan: Plan, ctx: RequestContext, from = 0): Awaitable<
 function collect(plan: Plan, ctx: RequestContext, from: number, exit: Exit): Exit {
   if (!plan.watchesAnswer) return exit
   for (const slot of plan.slots.slice(from)) {
-    const instance = instanceFor(slot, ctx.consumer)
+    const instance = instanceFor(slot, ctx.consumer, plan.memberships)
     if (instance) ctx.ran.push(instance)
   }
   return exit

@@ -12,13 +12,26 @@ export interface Instance {
 
 /** A plugin's place in the order of a route: which of its entities runs may depend on the consumer. */
 export interface Slot {
+  /** The entity for those of whom nothing more special is configured. */
   readonly always: Instance | undefined
-  readonly byConsumer: ReadonlyMap<string, Instance> | undefined
+  readonly alwaysRank: number
+  /** The entities for single consumers and for groups, by their ids; the lower `rank` goes first. */
+  readonly byConsumer: ReadonlyMap<string, Ranked> | undefined
+  readonly byGroup: ReadonlyMap<string, Ranked> | undefined
 }
+
+export interface Ranked {
+  readonly instance: Instance
+  readonly rank: number
+}
+
+/** The ids of the groups that each consumer is in, by the consumer's id, in the order of the groups' names. */
+export type Memberships = ReadonlyMap<string, readonly string[]>
 
 /** What is done to the requests of one route, made at load: slots in the order in which they run. */
 export interface Plan {
   readonly slots: readonly Slot[]
+  readonly memberships: Memberships
   /** Whether a plugin here says who the caller is: then nobody else may. */
   readonly authenticates: boolean
   /** Whether a plugin here wants to see the answer: then the instances that ran are remembered. */
@@ -27,28 +40,81 @@ export interface Plan {
   readonly filtersBody: boolean
 }
 
-/** Kong's precedence of scopes, the first that fits wins: route, service, consumer. */
-const PRECEDENCE: readonly string[] = ['rsc', 'rc', 'sc', 'rs', 'c', 'r', 's', '']
+/** Kong's precedence of scopes, the first that fits wins: consumer, consumer group, service, route. */
+const PRECEDENCE: readonly string[] = [
+  'crs',
+  'grs',
+  'cr',
+  'cs',
+  'gr',
+  'gs',
+  'rs',
+  'c',
+  'g',
+  'r',
+  's',
+  '',
+]
 
-/** Resolves which plugin entities run for a route (or for no route at all), and in which order. */
-export function makePlan(
-  instances: readonly Instance[],
-  route: Route | undefined,
-  service: Service | undefined,
-): Plan {
-  const inReach = instances.filter(
-    ({ entity }) => fits(entity.route, route) && fits(entity.service, service),
-  )
-  const byPlugin = Object.groupBy(inReach, ({ plugin }) => plugin.name)
-  const groups = (Object.values(byPlugin) as Instance[][]).sort(byPriority)
-  return {
-    slots: groups.map(slotOf),
-    authenticates: inReach.some(({ plugin }) => plugin.authenticates),
-    watchesAnswer: inReach.some(
-      ({ handler }) => handler.header_filter || handler.body_filter || handler.log,
-    ),
-    filtersBody: inReach.some(({ handler }) => handler.body_filter),
+/** Resolves which plugin entities run for a route, and in which order. */
+export class Plans {
+  readonly #byRoute: ReadonlyMap<string, readonly Instance[]>
+  readonly #byService: ReadonlyMap<string, readonly Instance[]>
+  readonly #elsewhere: readonly Instance[]
+  readonly #memberships: Memberships
+  /** Routes without plugins of their own share the plan of their service. */
+  readonly #shared = new Map<string | undefined, Plan>()
+
+  constructor(instances: readonly Instance[], memberships: Memberships = new Map()) {
+    this.#byRoute = groupBy(instances, ({ route }) => route?.id)
+    this.#byService = groupBy(instances, ({ route, service }) => (route ? undefined : service?.id))
+    this.#elsewhere = instances.filter(({ entity }) => !entity.route && !entity.service)
+    this.#memberships = memberships
   }
+
+  /** The plan of a route, or of requests that have none. */
+  for(route: Route | undefined, service: Service | undefined): Plan {
+    const own = route ? this.#byRoute.get(route.id) : undefined
+    if (own)
+      return this.#make(
+        own.filter(({ entity }) => fits(entity.service, service)),
+        service,
+      )
+    let plan = this.#shared.get(service?.id)
+    if (!plan) this.#shared.set(service?.id, (plan = this.#make([], service)))
+    return plan
+  }
+
+  #make(own: readonly Instance[], service: Service | undefined): Plan {
+    const ofService = service ? (this.#byService.get(service.id) ?? []) : []
+    const inReach = [...own, ...ofService, ...this.#elsewhere]
+    const byPlugin = Object.groupBy(inReach, ({ plugin }) => plugin.name)
+    const groups = (Object.values(byPlugin) as Instance[][]).sort(byPriority)
+    return {
+      slots: groups.map(slotOf),
+      memberships: this.#memberships,
+      authenticates: inReach.some(({ plugin }) => plugin.authenticates),
+      watchesAnswer: inReach.some(
+        ({ handler }) => handler.header_filter || handler.body_filter || handler.log,
+      ),
+      filtersBody: inReach.some(({ handler }) => handler.body_filter),
+    }
+  }
+}
+
+function groupBy(
+  instances: readonly Instance[],
+  idOf: (entity: PluginEntity) => string | undefined,
+): Map<string, Instance[]> {
+  const groups = new Map<string, Instance[]>()
+  for (const instance of instances) {
+    const id = idOf(instance.entity)
+    if (id === undefined) continue
+    const group = groups.get(id)
+    if (group) group.push(instance)
+    else groups.set(id, [instance])
+  }
+  return groups
 }
 
 function fits(scope: { id: string } | undefined, entity: { id: string } | undefined): boolean {
@@ -61,20 +127,51 @@ function byPriority([a]: Instance[], [b]: Instance[]): number {
 }
 
 function slotOf(instances: Instance[]): Slot {
-  const ranked = instances.toSorted((a, b) => rank(a.entity) - rank(b.entity))
-  const always = ranked.find(({ entity }) => !entity.consumer)
-  const consumers = new Set(ranked.flatMap(({ entity }) => entity.consumer?.id ?? []))
-  const first = (id: string) =>
-    ranked.find(({ entity }) => !entity.consumer || entity.consumer.id === id)!
-  const byConsumer = new Map([...consumers].map((id) => [id, first(id)]))
-  return { always, byConsumer: byConsumer.size > 0 ? byConsumer : undefined }
+  const ranked = instances
+    .map((instance): Ranked => ({ instance, rank: rankOf(instance.entity) }))
+    .sort((a, b) => a.rank - b.rank)
+  const isFor = ({ instance: { entity } }: Ranked) => entity.consumer ?? entity.consumer_group
+  const always = ranked.find((each) => !isFor(each))
+  return {
+    always: always?.instance,
+    alwaysRank: always?.rank ?? PRECEDENCE.length,
+    byConsumer: firstBy(ranked, ({ consumer }) => consumer?.id),
+    byGroup: firstBy(ranked, ({ consumer_group }) => consumer_group?.id),
+  }
 }
 
-function rank({ route, service, consumer }: PluginEntity): number {
-  return PRECEDENCE.indexOf(`${route ? 'r' : ''}${service ? 's' : ''}${consumer ? 'c' : ''}`)
+/** The first for each id, if there is any. */
+function firstBy(
+  ranked: readonly Ranked[],
+  idOf: (entity: PluginEntity) => string | undefined,
+): Map<string, Ranked> | undefined {
+  const first = new Map<string, Ranked>()
+  for (const each of ranked) {
+    const id = idOf(each.instance.entity)
+    if (id !== undefined && !first.has(id)) first.set(id, each)
+  }
+  return first.size > 0 ? first : undefined
+}
+
+function rankOf({ consumer, consumer_group, route, service }: PluginEntity): number {
+  const scope = [consumer && 'c', consumer_group && 'g', route && 'r', service && 's']
+  return PRECEDENCE.indexOf(scope.filter(Boolean).join(''))
 }
 
 /** The entity that runs in a slot, picked when its turn comes: the consumer may be known only then. */
-export function instanceFor(slot: Slot, consumer: Consumer | undefined): Instance | undefined {
-  return (consumer && slot.byConsumer?.get(consumer.id)) ?? slot.always
+export function instanceFor(
+  slot: Slot,
+  consumer: Consumer | undefined,
+  memberships: Memberships,
+): Instance | undefined {
+  if (!consumer || (!slot.byConsumer && !slot.byGroup)) return slot.always
+  let best = slot.byConsumer?.get(consumer.id)
+  for (const group of (slot.byGroup && memberships.get(consumer.id)) ?? NONE) {
+    const ranked = slot.byGroup?.get(group)
+    // Of equals the first group by name wins.
+    if (ranked && (!best || ranked.rank < best.rank)) best = ranked
+  }
+  return best && best.rank < slot.alwaysRank ? best.instance : slot.always
 }
+
+const NONE: readonly string[] = []

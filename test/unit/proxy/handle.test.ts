@@ -30,7 +30,13 @@ function proxyWith(
       }) as unknown as Instance,
   )
   const plan = {
-    slots: instances.map((always) => ({ always, byConsumer: undefined })),
+    slots: instances.map((always) => ({
+      always,
+      alwaysRank: 0,
+      byConsumer: undefined,
+      byGroup: undefined,
+    })),
+    memberships: new Map(),
     authenticates: false,
     watchesAnswer: true,
     filtersBody: handlers.some(({ body_filter }) => body_filter),

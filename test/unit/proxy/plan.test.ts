@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import { existsSync, readFileSync } from 'node:fs'
 import type { Consumer, PluginEntity, Route, Service } from '../../../src/entities/index.ts'
 import type { Plugin } from '../../../src/pdk.ts'
-import { type Instance, instanceFor, makePlan } from '../../../src/proxy/plan.ts'
+import { type Instance, instanceFor, Plans } from '../../../src/proxy/plan.ts'
 
 const VECTORS = `${import.meta.dir}/../../../../shared/data/core-vectors.jsonl`
 const route = { id: 'r' } as Route
@@ -16,6 +16,8 @@ function instance(scope: string, plugin: Partial<Plugin> = {}): Instance {
     ...(has('route') && { route: { id: route.id } }),
     ...(has('service') && { service: { id: service.id } }),
     ...(has('consumer') && { consumer: { id: consumer.id } }),
+    ...(has('one') && { consumer_group: { id: 'one' } }),
+    ...(has('two') && { consumer_group: { id: 'two' } }),
   } as PluginEntity
   return {
     plugin: { name: 'one', priority: 1, ...plugin } as Plugin,
@@ -27,13 +29,15 @@ function instance(scope: string, plugin: Partial<Plugin> = {}): Instance {
 
 function running(configured: readonly string[], request: string): string | undefined {
   const has = (name: string) => request.split('+').includes(name)
-  const plan = makePlan(
+  const groups = ['one', 'two'].filter(has)
+  const plan = new Plans(
     configured.map((scope) => instance(scope)),
-    has('route') ? route : undefined,
-    has('service') ? service : undefined,
-  )
+    new Map([[consumer.id, groups]]),
+  ).for(has('route') ? route : undefined, has('service') ? service : undefined)
   const [slot] = plan.slots
-  return slot && instanceFor(slot, has('consumer') ? consumer : undefined)?.place()
+  return (
+    slot && instanceFor(slot, has('consumer') ? consumer : undefined, plan.memberships)?.place()
+  )
 }
 
 // prettier-ignore
@@ -44,28 +48,34 @@ test.each([
   [['global', 'consumer', 'route'],                  'route+service+consumer',  'consumer'],
   [['consumer'],                                     'route+service',           undefined],
   [['route+consumer', 'global'],                     'route+service',           'global'],
+  [['global', 'one'],                                'route+service+consumer+one', 'one'],
+  [['global', 'one'],                                'route+service+consumer',  'global'],
+  [['one', 'consumer'],                              'route+service+consumer+one', 'consumer'],
+  [['route+one', 'consumer'],                        'route+service+consumer+one', 'route+one'],
+  [['route+service', 'one'],                         'route+service+consumer+one', 'route+service'],
+  [['service+one', 'route+one', 'route+service'],    'route+service+consumer+one', 'route+one'],
+  [['route+service+one', 'route+consumer'],          'route+service+consumer+one', 'route+service+one'],
+  [['two', 'one'],                                   'route+service+consumer+one+two', 'one'],
+  [['route+two', 'one'],                             'route+service+consumer+one+two', 'route+two'],
 ])('of %j a request with %s runs %s', (configured, request, expected) => {
   expect(running(configured, request)).toBe(expected!)
 })
 
 test('a plugin for another route, service or consumer does not run', () => {
   const other = { ...instance('route'), entity: { route: { id: 'other' } } as PluginEntity }
-  expect(makePlan([other], route, service).slots).toEqual([])
-  const [slot] = makePlan([instance('consumer')], route, service).slots
-  expect(instanceFor(slot!, { id: 'other' } as Consumer)).toBeUndefined()
+  expect(new Plans([other]).for(route, service).slots).toEqual([])
+  const { slots, memberships } = new Plans([instance('consumer')]).for(route, service)
+  expect(instanceFor(slots[0]!, { id: 'other' } as Consumer, memberships)).toBeUndefined()
 })
 
 test('the higher priority runs first; of equals the last in the alphabet', () => {
-  const names = makePlan(
-    [
-      instance('global', { name: 'b', priority: 1 }),
-      instance('global', { name: 'c', priority: 1 }),
-      instance('route', { name: 'a', priority: 9 }),
-      instance('service', { name: 'd', priority: -1 }),
-    ],
-    route,
-    service,
-  ).slots.map(({ always }) => always?.plugin.name)
+  const plans = new Plans([
+    instance('global', { name: 'b', priority: 1 }),
+    instance('global', { name: 'c', priority: 1 }),
+    instance('route', { name: 'a', priority: 9 }),
+    instance('service', { name: 'd', priority: -1 }),
+  ])
+  const names = plans.for(route, service).slots.map(({ always }) => always?.plugin.name)
   expect(names).toEqual(['a', 'c', 'b', 'd'])
 })
 

@@ -1,7 +1,9 @@
 import type { Consumer, KeyauthCredential, Route, Service } from './entities/index.ts'
+import { errorBody, JSON_TYPE } from './error_body.ts'
 import type { HeaderList } from './headers.ts'
 import type { Field } from './schema/field.ts'
 
+export { JSON_TYPE } from './error_body.ts'
 export { BodyTooLarge } from './http1/body.ts'
 
 /** What a plugin is. Its folder, its name in `kong.yaml` and `name` are one word. */
@@ -281,10 +283,14 @@ export function exit(
   headers: readonly (readonly [string, string])[] = [],
   reason?: Reason,
 ): Exit {
-  return jsonExit(status, JSON.stringify(body), headers, reason)
+  const fields = [['Content-Type', JSON_TYPE] as const, ...headers]
+  return { status, headers: fields, body: JSON.stringify(body), ...(reason && { reason }) }
 }
 
-/** Answers as `kong.response.error` does for a client that takes JSON: with the request's id. */
+/**
+ * Answers as `kong.response.error` does: the message and the request's id, in the form that `Accept` asks for. Like Kong
+ * it does not escape `message`, which therefore must hold no quotes of a client's making.
+ */
 export function errorExit(
   request: ClientRequest,
   status: number,
@@ -292,25 +298,7 @@ export function errorExit(
   headers: readonly (readonly [string, string])[] = [],
   reason?: Reason,
 ): Exit {
-  return jsonExit(status, errorJson(message, request.id), headers, reason)
-}
-
-export const JSON_TYPE = 'application/json; charset=utf-8'
-
-/**
- * Kong's template for an error in JSON. Like Kong it does not escape `message`, which therefore must hold no quotes of
- * a client's making.
- */
-export function errorJson(message: string, requestId: string): string {
-  return `{\n  "message":"${message}",\n  "request_id":"${requestId}"\n}`
-}
-
-function jsonExit(
-  status: number,
-  body: string,
-  headers: readonly (readonly [string, string])[],
-  reason: Reason | undefined,
-): Exit {
-  const fields = [['Content-Type', JSON_TYPE] as const, ...headers]
+  const { contentType, body } = errorBody(message, request.id, request.headers.get('accept'))
+  const fields = [['Content-Type', contentType || 'application/grpc'] as const, ...headers]
   return { status, headers: fields, body, ...(reason && { reason }) }
 }

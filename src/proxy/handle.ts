@@ -1,3 +1,4 @@
+import { errorBody } from '../error_body.ts'
 import type { Exchange } from '../front/exchange.ts'
 import { HeaderList } from '../headers.ts'
 import type { Draft } from '../http1/draft.ts'
@@ -11,7 +12,7 @@ import { type AccessLog, withoutTokens } from './access_log.ts'
 import { answerTo, logOf } from './answer.ts'
 import type { ClientAddress } from './client_address.ts'
 import { ProxiedRequest, RequestContext } from './context.ts'
-import { ALLOWED, errorBody, MESSAGES } from './errors.ts'
+import { ALLOWED, MESSAGES } from './errors.ts'
 import {
   type FieldSettings,
   nameOf,

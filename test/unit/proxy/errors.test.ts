@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test'
 import { existsSync, readFileSync } from 'node:fs'
-import { brokenRequest, errorBody } from '../../../src/proxy/errors.ts'
+import { errorBody } from '../../../src/error_body.ts'
+import { brokenRequest } from '../../../src/proxy/errors.ts'
 
 const VECTORS = `${import.meta.dir}/../../../../shared/data/core-vectors.jsonl`
 
@@ -10,6 +11,7 @@ test.each([
   ['text/plain',                                'text/plain; charset=utf-8',       'No\nrequest_id: 1\n'],
   ['image/png',                                 'application/json; charset=utf-8', '{\n  "message":"No",\n  "request_id":"1"\n}'],
   ['application/json;q=0.1, text/plain;q=0.9',  'text/plain; charset=utf-8',       'No\nrequest_id: 1\n'],
+  ['constructor',                               'application/json; charset=utf-8', '{\n  "message":"No",\n  "request_id":"1"\n}'],
   ['text/html;q=0, text/plain',                 'text/plain; charset=utf-8',       'No\nrequest_id: 1\n'],
 ])('for Accept: %s an error is %s', (accept, contentType, body) => {
   expect(errorBody('No', '1', accept)).toEqual({ contentType, body })

@@ -120,9 +120,12 @@ export class Exchange implements Head {
     return this.#decoder.done
   }
 
-  /** Sets how large the body may be, in bytes. False if it is larger already, or announced to be; a chunked one is refused when it gets there. */
+  /**
+   * Sets how large the body may be, in bytes; of several limits the least counts. False if it is larger already, or
+   * announced to be; a chunked one is refused when it gets there.
+   */
   limitBody(limit: number): boolean {
-    this.#bodyLimit = limit
+    this.#bodyLimit = Math.min(this.#bodyLimit, limit)
     return this.head.length <= limit && this.#bodyBytes <= limit
   }
 

@@ -1,0 +1,84 @@
+import { expect, test } from 'bun:test'
+import { type GatewaySettings } from '../../../src/gateway.ts'
+import { gateway, proxied } from '../gateway.ts'
+import { answering, ok, service } from '../service.ts'
+import { ask, eventually, field, statusOf, Wire } from '../wire.ts'
+
+const CHUNKED = 'Transfer-Encoding: chunked\r\n'
+
+function withLength(size: number): string {
+  return `Content-Length: ${size}\r\n\r\n${'x'.repeat(size)}`
+}
+
+function inChunks(size: number): string {
+  return `${CHUNKED}\r\n${size.toString(16)}\r\n${'x'.repeat(size)}\r\n0\r\n\r\n`
+}
+
+async function start(config: string, settings?: Partial<GatewaySettings>) {
+  const upstream = await service(answering(ok()))
+  const running = await gateway(
+    `${proxied(upstream.port)}plugins: [{ name: request-size-limiting, config: ${config} }]`,
+    settings && { settings },
+  )
+  return {
+    port: running.port,
+    log: running.log,
+    upstream,
+    async [Symbol.asyncDispose]() {
+      upstream[Symbol.dispose]()
+      await running[Symbol.asyncDispose]()
+    },
+  }
+}
+
+const TEN = '{ allowed_payload_size: 10, size_unit: bytes }'
+const STRICT = '{ allowed_payload_size: 10, size_unit: bytes, require_content_length: true }'
+
+// prettier-ignore
+test.each([
+  [TEN,                                                   withLength(10)],
+  [TEN,                                                   inChunks(10)],
+  [TEN,                                                   '\r\n'],
+  [STRICT,                                                withLength(0)],
+  [STRICT,                                                inChunks(10)],
+  ['{ allowed_payload_size: 2, size_unit: kilobytes }',   withLength(2048)],
+  ['{ allowed_payload_size: 1 }',                         withLength(1024 * 1024)],
+  ['{ allowed_payload_size: 2 }',                         inChunks(1024)],
+])('%s lets a body pass that is not too large', async (config, rest) => {
+  await using scene = await start(config)
+  const answer = await ask(scene.port, `POST / HTTP/1.1\r\nHost: h\r\n${rest}`)
+  expect(statusOf(answer)).toBe(200)
+})
+
+// prettier-ignore
+test.each([
+  [TEN,                                                   withLength(11),                              413, 'Request size limit exceeded'],
+  [TEN,                                                   inChunks(11),                                413, 'Request size limit exceeded'],
+  ['{ allowed_payload_size: 1, size_unit: kilobytes }',   withLength(1025),                            413, 'Request size limit exceeded'],
+  ['{ allowed_payload_size: 1 }',                         'Content-Length: 1048577\r\n\r\n',           413, 'Request size limit exceeded'],
+  [TEN,                                                   'Expect: 100-Continue\r\nContent-Length: 11\r\n\r\n', 417, 'Request size limit exceeded'],
+  [STRICT,                                                '\r\n',                                      411, 'A valid Content-Length header is required'],
+])('%s refuses a body', async (config, rest, status, message) => {
+  await using scene = await start(config)
+  const answer = await ask(scene.port, `POST / HTTP/1.1\r\nHost: h\r\n${rest}`)
+  expect(statusOf(answer)).toBe(status)
+  const id = field(answer, 'x-kong-request-id')
+  expect(String(answer?.body)).toBe(`{\n  "message":"${message}",\n  "request_id":"${id}"\n}`)
+  expect(scene.upstream.connections).toBe(0)
+})
+
+test('a body whose length nobody knew is cut off where it gets too large', async () => {
+  await using scene = await start('{ allowed_payload_size: 2 }')
+  using wire = await Wire.to(scene.port)
+  wire.send(`POST / HTTP/1.1\r\nHost: h\r\n${CHUNKED}\r\n`)
+  const chunk = `100000\r\n${'x'.repeat(0x100000)}\r\n`
+  wire.send(chunk).send(chunk).send(chunk)
+  expect(statusOf(await wire.message())).toBe(413)
+  await eventually(() => scene.upstream.requests.every(({ isWhole }) => !isWhole))
+})
+
+test("the node's own limit counts as well, where it is the smaller one", async () => {
+  await using scene = await start('{ allowed_payload_size: 2 }', { maxBodySize: 5 })
+  const answer = await ask(scene.port, `POST / HTTP/1.1\r\nHost: h\r\n${inChunks(6)}`)
+  expect(statusOf(answer)).toBe(413)
+})

@@ -4,11 +4,18 @@ import { cors } from './cors/index.ts'
 import { ipRestriction } from './ip-restriction/index.ts'
 import { keyAuth } from './key-auth/index.ts'
 import { openidConnect } from './openid-connect/index.ts'
+import { requestSizeLimiting } from './request-size-limiting/index.ts'
 import { requestTermination } from './request-termination/index.ts'
 
 /** Every plugin there is, by the name that `kong.yaml` uses. */
 export const plugins: ReadonlyMap<string, Plugin> = new Map(
-  [correlationId, cors, ipRestriction, keyAuth, openidConnect, requestTermination].map(
-    (plugin): [string, Plugin] => [plugin.name, plugin],
-  ),
+  [
+    correlationId,
+    cors,
+    ipRestriction,
+    keyAuth,
+    openidConnect,
+    requestSizeLimiting,
+    requestTermination,
+  ].map((plugin): [string, Plugin] => [plugin.name, plugin]),
 )

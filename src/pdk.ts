@@ -1,4 +1,12 @@
-import type { Consumer, KeyauthCredential, Route, Service } from './entities/index.ts'
+import type { KeyObject } from 'node:crypto'
+import type {
+  BasicauthCredential,
+  Consumer,
+  JwtSecret,
+  KeyauthCredential,
+  Route,
+  Service,
+} from './entities/index.ts'
 import { errorBody, JSON_TYPE } from './error_body.ts'
 import type { HeaderList } from './headers.ts'
 import type { Field } from './schema/field.ts'
@@ -105,7 +113,29 @@ export interface Consumers {
   /** A consumer by its id or username, as the field `anonymous` names it. */
   find(idOrUsername: string): Consumer | undefined
   /** The owner of a key of the key-auth plugin. */
-  findByKey(key: string): { consumer: Consumer; credential: KeyauthCredential } | undefined
+  findByKey(key: string): Owner<KeyauthCredential> | undefined
+  /** The owner of a name of the basic-auth plugin. */
+  findByUsername(username: string): Owner<BasicauthCredential> | undefined
+  /** Whether it is the password of that owner. It takes as long if there is no owner. */
+  isPassword(owner: Owner<BasicauthCredential> | undefined, password: string): boolean
+  /** The owner of what the jwt plugin looks up by a token's claim. */
+  findByTokenKey(key: string): TokenKeyOwner | undefined
+  /** The groups of a consumer that the acl plugin knows; always the same list for the same consumer. */
+  groupsOf(consumer: Consumer): readonly string[]
+  /** The names of the consumer groups that a consumer is in, in the order of the alphabet; always the same list. */
+  consumerGroupsOf(consumer: Consumer): readonly string[]
+}
+
+export interface Owner<C extends Credential> {
+  readonly consumer: Consumer
+  readonly credential: C
+}
+
+/** Who signs tokens, with the keys that verify them. A key that is absent cannot be used with the algorithm. */
+export interface TokenKeyOwner extends Owner<JwtSecret & Credential> {
+  readonly key: KeyObject | undefined
+  /** The secret of HMAC, where it is written in Base64. */
+  readonly decodedKey: KeyObject | undefined
 }
 
 export interface OutboundRequest {
@@ -209,6 +239,8 @@ export interface AccessContext {
 /** What proved the caller's identity: a stored credential, or one made from a claim. */
 export interface Credential {
   readonly id: string
+  /** What the service is told of it in `X-Credential-Identifier`; the id unless given. */
+  readonly identifier?: string
 }
 
 export interface ResponseContext {

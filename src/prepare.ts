@@ -1,6 +1,7 @@
+import { indexConsumers } from './consumers.ts'
 import type { Loaded } from './declarative/load.ts'
-import type { Consumer, Service } from './entities/index.ts'
-import type { Gateway as PluginGateway, Consumers, Plugin } from './pdk.ts'
+import type { Service } from './entities/index.ts'
+import type { Gateway as PluginGateway, Plugin } from './pdk.ts'
 import { secretArguments } from './proxy/access_log.ts'
 import type { ServiceTarget } from './proxy/forwarding.ts'
 import { type Instance, Plans } from './proxy/plan.ts'
@@ -23,7 +24,7 @@ export function prepare(
   plugins: ReadonlyMap<string, Plugin>,
 ): Snapshot {
   const { entities } = loaded
-  const consumers = indexConsumers(loaded)
+  const consumers = indexConsumers(entities)
   const services = new Map(entities.services.map((service) => [service.id, service]))
   const targets = new Map(entities.services.map((service) => [service.id, targetOf(service, tls)]))
   const instances = entities.plugins
@@ -83,21 +84,4 @@ function hostOf({ protocol, host, port }: Service): string {
   // RFC 3986 §3.2.2: an address of IPv6 stands in brackets, or its end could not be told from the port.
   const name = host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
   return port === (protocol === 'https' ? 443 : 80) ? name : `${name}:${port}`
-}
-
-function indexConsumers({ entities }: LoadedEntities): Consumers {
-  const byId = new Map(entities.consumers.map((consumer) => [consumer.id, consumer]))
-  const byName = new Map(entities.consumers.map((consumer) => [consumer.username, consumer]))
-  const byKey = new Map(
-    entities.keyauth_credentials.map((credential) => [credential.key, credential]),
-  )
-  return {
-    find: (idOrUsername): Consumer | undefined =>
-      byId.get(idOrUsername) ?? byName.get(idOrUsername),
-    findByKey(key) {
-      const credential = byKey.get(key)
-      const consumer = credential && byId.get(credential.consumer.id)
-      return consumer && { consumer, credential }
-    },
-  }
 }

@@ -208,7 +208,8 @@ export class RequestContext implements AccessContext {
       if (consumer.username !== undefined)
         headers.append('X-Consumer-Username', wireValue(consumer.username))
     }
-    if (credential) headers.append('X-Credential-Identifier', wireValue(credential.id))
+    if (credential)
+      headers.append('X-Credential-Identifier', wireValue(credential.identifier ?? credential.id))
     if (anonymous) headers.append('X-Anonymous-Consumer', 'true')
   }
 }

@@ -1,7 +1,14 @@
 import { MemoryCache } from '../../../src/cache/memory.ts'
 import type { Consumer, KeyauthCredential, Route } from '../../../src/entities/index.ts'
 import { HeaderList } from '../../../src/headers.ts'
-import type { AccessContext, Credential, Exit, Gateway, Handler } from '../../../src/pdk.ts'
+import type {
+  AccessContext,
+  Consumers,
+  Credential,
+  Exit,
+  Gateway,
+  Handler,
+} from '../../../src/pdk.ts'
 
 /** What a test says of a request; the rest is a bare GET. */
 export interface Sent {
@@ -61,7 +68,12 @@ export class TestContext implements AccessContext {
 }
 
 /** A gateway in memory; `fetch` and `now` are the seams. */
-export function testGateway(parts: Partial<Gateway> & { consumerList?: readonly Consumer[] } = {}) {
+export function testGateway(
+  parts: Partial<Omit<Gateway, 'consumers'>> & {
+    consumers?: Partial<Consumers>
+    consumerList?: readonly Consumer[]
+  } = {},
+) {
   const caches = new Map<string, MemoryCache<unknown>>()
   const kept = new Map<string, object>()
   const lines: string[] = []
@@ -77,11 +89,6 @@ export function testGateway(parts: Partial<Gateway> & { consumerList?: readonly 
     },
     now,
     log: { debug: write, info: write, notice: write, warn: write, error: write },
-    consumers: {
-      find: (name) =>
-        parts.consumerList?.find(({ id, username }) => name === id || name === username),
-      findByKey: () => undefined,
-    },
     keep<T extends object>(name: string, create: () => T) {
       if (!kept.has(name)) kept.set(name, create())
       return kept.get(name) as T
@@ -91,6 +98,17 @@ export function testGateway(parts: Partial<Gateway> & { consumerList?: readonly 
     scope: {},
     place: () => 'kong.yaml:1',
     ...parts,
+    consumers: {
+      find: (name) =>
+        parts.consumerList?.find(({ id, username }) => name === id || name === username),
+      findByKey: () => undefined,
+      findByUsername: () => undefined,
+      isPassword: () => false,
+      findByTokenKey: () => undefined,
+      groupsOf: () => [],
+      consumerGroupsOf: () => [],
+      ...parts.consumers,
+    },
   }
   return Object.assign(gateway, { lines })
 }

@@ -1,0 +1,123 @@
+import { createPublicKey, createSecretKey, type KeyObject } from 'node:crypto'
+import type { Entities } from './declarative/load.ts'
+import type { Consumer, JwtSecret } from './entities/index.ts'
+import { hashPassword, isPassword } from './entities/password.ts'
+import type { Consumers, Credential, TokenKeyOwner } from './pdk.ts'
+
+type Indexed = Pick<
+  Entities,
+  | 'acls'
+  | 'basicauth_credentials'
+  | 'consumer_group_consumers'
+  | 'consumer_groups'
+  | 'consumers'
+  | 'jwt_secrets'
+  | 'keyauth_credentials'
+>
+
+/** Makes of the consumers and their credentials what requests look up. */
+export function indexConsumers(entities: Indexed): Consumers {
+  const byId = new Map(entities.consumers.map((consumer) => [consumer.id, consumer]))
+  const byName = new Map(entities.consumers.map((consumer) => [consumer.username, consumer]))
+  const owned = <C extends { consumer: { id: string } }>(credential: C) => {
+    const consumer = byId.get(credential.consumer.id)
+    return consumer ? [{ consumer, credential }] : []
+  }
+  const byKey = new Map(
+    entities.keyauth_credentials.flatMap(owned).map((each) => [each.credential.key, each]),
+  )
+  const byUsername = new Map(
+    entities.basicauth_credentials
+      .map((credential) => ({ ...credential, identifier: credential.username }))
+      .flatMap(owned)
+      .map((each) => [each.credential.username, each]),
+  )
+  const byTokenKey = new Map(
+    entities.jwt_secrets
+      .map((credential) => ({ ...credential, identifier: credential.key }))
+      .flatMap(owned)
+      .map((each) => [each.credential.key, withKeys(each)]),
+  )
+  const groups = gather(entities.acls.map(({ consumer, group }) => [consumer.id, group]))
+  const groupNames = new Map(entities.consumer_groups.map(({ id, name }) => [id, name]))
+  const consumerGroups = gather(
+    entities.consumer_group_consumers
+      .map(({ consumer, consumer_group }): [string, string] => [
+        consumer.id,
+        groupNames.get(consumer_group.id) ?? consumer_group.id,
+      ])
+      .sort(([, a], [, b]) => (a < b ? -1 : 1)),
+  )
+  const nobody = { password: hashPassword('', ''), id: '' }
+
+  return {
+    find: (idOrUsername): Consumer | undefined =>
+      byId.get(idOrUsername) ?? byName.get(idOrUsername),
+    findByKey: (key) => byKey.get(key),
+    findByUsername: (username) => byUsername.get(username),
+    isPassword(owner, password) {
+      const kept = owner?.credential.password ?? nobody.password
+      const fits = isPassword(kept, password, owner?.consumer.id ?? nobody.id)
+      return fits && owner !== undefined
+    },
+    findByTokenKey: (key) => byTokenKey.get(key),
+    groupsOf: ({ id }) => groups.get(id) ?? NONE,
+    consumerGroupsOf: ({ id }) => consumerGroups.get(id) ?? NONE,
+  }
+}
+
+const NONE: readonly string[] = []
+
+function gather(pairs: readonly (readonly [string, string])[]): ReadonlyMap<string, string[]> {
+  const lists = new Map<string, string[]>()
+  for (const [id, name] of pairs) {
+    const list = lists.get(id)
+    if (!list) lists.set(id, [name])
+    else if (!list.includes(name)) list.push(name)
+  }
+  return lists
+}
+
+function withKeys(owner: {
+  consumer: Consumer
+  credential: JwtSecret & Credential
+}): TokenKeyOwner {
+  const { algorithm, secret, rsa_public_key } = owner.credential
+  if (algorithm.startsWith('HS')) {
+    const [key, decodedKey] = [Buffer.from(secret), fromBase64(secret)].map(secretKey)
+    return { ...owner, key, decodedKey }
+  }
+  const key = rsa_public_key === undefined ? undefined : publicKey(rsa_public_key)
+  return { ...owner, key: key && fits(key, algorithm) ? key : undefined, decodedKey: undefined }
+}
+
+function secretKey(bytes: Buffer): KeyObject | undefined {
+  // An empty secret is known to everybody.
+  return bytes.length > 0 ? createSecretKey(bytes) : undefined
+}
+
+/** The bytes of Base64 in either alphabet; none if it is not Base64. */
+function fromBase64(text: string): Buffer {
+  return Buffer.from(/^[\w+/-]+={0,2}$/.test(text) ? text : '', 'base64')
+}
+
+function publicKey(pem: string): KeyObject | undefined {
+  try {
+    return createPublicKey(pem)
+  } catch {
+    return undefined
+  }
+}
+
+const CURVES: Readonly<Record<string, string>> = {
+  ES256: 'prime256v1',
+  ES384: 'secp384r1',
+  ES512: 'secp521r1',
+}
+
+/** Whether a key is one of that algorithm: RFC 8725 §3.1 wants each to be used with one alone. */
+function fits({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject, algorithm: string): boolean {
+  if (/^[RP]S/.test(algorithm)) return asymmetricKeyType === 'rsa'
+  if (algorithm === 'EdDSA') return asymmetricKeyType === 'ed25519'
+  return asymmetricKeyType === 'ec' && asymmetricKeyDetails?.namedCurve === CURVES[algorithm]
+}

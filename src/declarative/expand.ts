@@ -3,6 +3,7 @@ import type { Field } from '../schema/field.ts'
 import { isRecord } from '../schema/check.ts'
 import { nearest } from '../schema/nearest.ts'
 import { uuidV5 } from '../uuid.ts'
+import { type Dialect, isIn } from './dialect.ts'
 import type { LocatedFault } from './faults.ts'
 import {
   isKind,
@@ -33,8 +34,8 @@ export interface Draft {
 }
 
 /** Takes the nesting of the files apart into one list of entities, in their order, each with an id. */
-export function expand(files: readonly ParsedFile[], meta: Meta) {
-  const expansion = new Expansion(files, meta)
+export function expand(files: readonly ParsedFile[], meta: Meta, dialect: Dialect) {
+  const expansion = new Expansion(files, meta, dialect)
   for (const file of files) expansion.readFile(file)
   return { drafts: expansion.drafts, faults: expansion.faults }
 }
@@ -44,21 +45,40 @@ class Expansion {
   readonly faults: LocatedFault[] = []
   readonly #files: readonly ParsedFile[]
   readonly #meta: Meta
+  readonly #dialect: Dialect
   readonly #topLevel = new Map<Kind, number>()
 
-  constructor(files: readonly ParsedFile[], meta: Meta) {
+  constructor(files: readonly ParsedFile[], meta: Meta, dialect: Dialect) {
     this.#files = files
     this.#meta = meta
+    this.#dialect = dialect
   }
 
   readFile(file: ParsedFile): void {
     for (const [name, value] of Object.entries(file.content)) {
-      if (isKind(name)) this.#readList(file, [name], name, value, undefined)
+      if (!isIn(this.#dialect, name)) this.#otherDialect(file, [name])
+      else if (isKind(name)) this.#readList(file, [name], name, value, undefined)
+      else if (name === 'workspaces') this.#readWorkspaces(file, value)
       else if (UNSUPPORTED_ENTITIES.has(name)) this.#refuse(file, [name], value)
       else if (!Object.hasOwn(META, name)) {
         const near = nearest(name, [...Object.keys(KINDS), ...Object.keys(META)])
         this.faults.push(file.fault([name], 'unknown field', near && `did you mean "${near}"?`))
       }
+    }
+  }
+
+  #otherDialect(file: ParsedFile, path: Path): void {
+    const hint = `declarative_dialect is ${this.#dialect}, whose files have no such key here`
+    this.faults.push(file.fault(path, 'unknown field', hint))
+  }
+
+  /** Kong's exports name the one workspace that there always is. */
+  #readWorkspaces(file: ParsedFile, list: unknown): void {
+    if (!Array.isArray(list)) return this.#refuse(file, ['workspaces'], list)
+    for (const [i, each] of list.entries()) {
+      if (isRecord(each) && each.name === 'default') continue
+      const message = 'there is one workspace, default; remove the others and what is in them'
+      this.faults.push(file.fault(['workspaces', i], message))
     }
   }
 
@@ -93,7 +113,8 @@ class Expansion {
     for (const [name, value] of Object.entries(item)) {
       const field = isKind(name) ? NESTED[kind].get(name) : undefined
       const member = MEMBERS.get(kind)
-      if (field !== undefined) lists.push({ name, kind: name as Kind, field, value })
+      if (!isIn(this.#dialect, name, kind)) this.#otherDialect(file, [...path, name])
+      else if (field !== undefined) lists.push({ name, kind: name as Kind, field, value })
       else if (name === member?.list)
         lists.push({
           name,
@@ -157,9 +178,11 @@ class Expansion {
   /** What `_info` has for all entities. */
   #fillIn(kind: Kind, fields: Map<string, unknown>): void {
     const { defaults, select_tags } = this.#meta
-    const values = kind === 'services' || kind === 'routes' ? defaults[kind] : {}
-    for (const [name, value] of Object.entries(values))
+    for (const [name, value] of Object.entries(defaults[kind] ?? {})) {
+      const own = fields.get(name)
       if (!fields.has(name)) fields.set(name, value)
+      else if (isRecord(value) && isRecord(own)) fields.set(name, mergeDeep(value, own))
+    }
     const tags = fields.get('tags') ?? []
     if (select_tags.length > 0 && Array.isArray(tags))
       fields.set('tags', [...new Set([...tags, ...select_tags])])
@@ -200,6 +223,8 @@ function membersOf(list: unknown, { item, key }: Member): unknown {
 const DEFAULTS: ReadonlyMap<Kind, string> = new Map([
   ['services', 'service'],
   ['routes', 'route'],
+  ['upstreams', 'upstream'],
+  ['targets', 'target'],
 ])
 
 /** Before 3.0 a path that held anything unusual was a regular expression without a mark; `~` is the mark since. */

@@ -95,7 +95,7 @@ export const UNSUPPORTED_ENTITIES: ReadonlyMap<string, string> = new Map([
   ['filter_chains', 'WebAssembly filters are not supported, as in Kong since 3.12; remove it'],
   ...`ai_models cloned_plugins consumer_group_plugins custom_entities custom_plugins degraphql_routes event_hooks files
   graphql_ratelimiting_advanced_cost_decoration groups keyauth_enc_credentials oauth2_authorization_codes partials
-  rbac_endpoint_permissions rbac_roles rbac_users service_packages workspaces`
+  rbac_endpoint_permissions rbac_roles rbac_users service_packages`
     .split(/\s+/)
     .map((name) => [name, 'not supported yet; remove it'] as const),
 ])

@@ -1,10 +1,12 @@
-import type { CompatVersion } from '../conf.ts'
 import type * as entity from '../entities/index.ts'
+import type { BasicauthCredential, Vault } from '../entities/index.ts'
+import { hashPassword } from '../entities/password.ts'
 import type { Plugin } from '../pdk.ts'
 import { check, isRecord } from '../schema/check.ts'
-import { withDefaultsOf } from '../schema/drift.ts'
+import { type CompatVersion, withDefaultsOf } from '../schema/drift.ts'
 import type { Field } from '../schema/field.ts'
 import { nearest } from '../schema/nearest.ts'
+import type { Dialect } from './dialect.ts'
 import { type Draft, expand } from './expand.ts'
 import { type LocatedFault, printPath, type SourceFile } from './faults.ts'
 import { KINDS, mapKinds } from './kinds.ts'
@@ -13,7 +15,7 @@ import { findWritten } from './origin.ts'
 import { type ParsedFile, parseFile, type Path } from './parse.ts'
 import { References, UNRESOLVED } from './references.ts'
 import type { Env } from './template.ts'
-import { findVaultReferences } from './vault_reference.ts'
+import { resolveReferences, type VaultPrefixes, Vaults } from './vaults.ts'
 
 export type { LocatedFault, SourceFile }
 
@@ -56,19 +58,23 @@ export type Loaded =
   | { readonly faults: readonly LocatedFault[] }
 
 export interface LoadOptions {
-  /** Where `${{ env "DECK_…" }}` looks. */
+  /** Where `${{ env "DECK_…" }}` and `{vault://env/…}` look. */
   readonly env: Env
   readonly plugins: ReadonlyMap<string, Plugin>
   /** The release of Kong whose defaults are taken; the newest unless told. */
   readonly compat?: CompatVersion
+  /** What stands before the names in the vaults that are always there. */
+  readonly vaults?: VaultPrefixes
+  /** Whose files are read; those of both unless told. */
+  readonly dialect?: Dialect
 }
 
 /** Loads a declarative configuration, in one file or in several that are one, in Kong's dialect or decK's. */
 export function loadDeclarative(
   files: readonly SourceFile[],
-  { env, plugins, compat = '3.15' }: LoadOptions,
+  { env, plugins, compat = '3.15', vaults = {}, dialect = 'union' }: LoadOptions,
 ): Loaded {
-  const parsed = files.map((file) => parseFile(file, env))
+  const parsed = files.map((file) => parseFile(file, env, dialect !== 'kong'))
   const good = parsed.filter((each) => 'content' in each)
   const bad = parsed.filter((each) => 'unset' in each)
   if (bad.length > 0) {
@@ -78,13 +84,15 @@ export function loadDeclarative(
     })
     return { faults: [...unsetFault(unset), ...bad.flatMap((each) => each.faults)] }
   }
-  const meta = mergeMeta(good)
+  const meta = mergeMeta(good, dialect)
   if ('faults' in meta) return { faults: meta.faults }
 
-  const { drafts, faults } = expand(good, meta)
-  const references = new References(drafts)
-  const checker = new Checker(plugins, compat)
-  for (const draft of drafts) checker.check(draft, references.resolve(draft))
+  const { drafts, faults } = expand(good, meta, dialect)
+  const references = new References(drafts, dialect)
+  const checker = new Checker(plugins, compat, new Vaults(env, vaults))
+  // What the others refer to goes first.
+  const order = drafts.toSorted((a, b) => Number(b.kind === 'vaults') - Number(a.kind === 'vaults'))
+  for (const draft of order) checker.check(draft, references.resolve(draft))
   const all = [...faults, ...references.faults, ...checker.faults()]
   if (all.length > 0) return { faults: sorted(all, files) }
   return {
@@ -106,21 +114,50 @@ class Checker {
   readonly #compat: CompatVersion
   readonly #schemas = new Map<string, Field>()
 
-  constructor(plugins: ReadonlyMap<string, Plugin>, compat: CompatVersion) {
+  readonly #vaults: Vaults
+
+  constructor(plugins: ReadonlyMap<string, Plugin>, compat: CompatVersion, vaults: Vaults) {
     this.#plugins = plugins
     this.#compat = compat
+    this.#vaults = vaults
   }
 
   check(draft: Draft, input: Readonly<Record<string, unknown>>): void {
-    const checked = check(KINDS[draft.kind].schema, input)
-    for (const { path, message, hint } of checked.faults ?? [])
-      this.#fault(draft, path, message, hint)
+    const { schema } = KINDS[draft.kind]
+    const checked = this.#checkFields(draft, schema, input, [])
     const config = draft.kind === 'plugins' ? this.#checkConfig(draft, input) : undefined
     if (checked.faults) return
-    this.#warn(draft, checked.value as Readonly<Record<string, unknown>>)
+    const entity = checked.value as Readonly<Record<string, unknown>>
+    this.#warn(draft, entity)
+    if (draft.kind === 'vaults') this.#vaults.add(entity as Vault)
     this.entities[draft.kind].push(
-      draft.kind === 'plugins' ? { ...checked.value, config } : checked.value,
+      draft.kind === 'plugins' ? { ...entity, config } : transformed(draft, entity),
     )
+  }
+
+  /** Checks the record at `at` of an entity, with the values of vaults where references to them are. */
+  #checkFields(draft: Draft, schema: Field, input: unknown, at: Path) {
+    const { value, secret, missing } = resolveReferences(schema, input, this.#vaults)
+    const checked = check(
+      schema,
+      value,
+      missing.map(({ path }) => path),
+    )
+    const secrets = new Set(secret.map((path) => JSON.stringify(path)))
+    for (const { path, message, hint } of checked.faults ?? []) {
+      // A message may repeat the value.
+      if (secrets.has(JSON.stringify(path)))
+        this.#fault(
+          draft,
+          [...at, ...path],
+          'the value of this reference cannot stand here',
+          undefined,
+        )
+      else this.#fault(draft, [...at, ...path], message, hint)
+    }
+    for (const { path, reference } of missing)
+      this.#say(draft, [[...at, ...path]], `${reference} could not be found, so the value is empty`)
+    return checked
   }
 
   faults(): readonly LocatedFault[] {
@@ -151,22 +188,9 @@ class Checker {
       const hint = `${name} finds out who the consumer is, so it cannot be for one of them`
       this.#fault(draft, ['consumer'], 'value must be null', hint)
     }
-    const schema = this.#schemaOf(plugin)
-    const checked = check(schema, config ?? {})
-    if (checked.faults) {
-      for (const { path, message, hint } of checked.faults)
-        this.#fault(draft, ['config', ...path], message, hint)
-      return undefined
-    }
+    const checked = this.#checkFields(draft, this.#schemaOf(plugin), config ?? {}, ['config'])
+    if (checked.faults) return undefined
     const inFile = (path: Path) => checked.written(path).map((each) => ['config', ...each])
-    for (const path of findVaultReferences(schema, checked.value).flatMap(inFile)) {
-      this.#fault(
-        draft,
-        path,
-        'references to vaults are not supported yet',
-        'use ${{ env "DECK_…" }}',
-      )
-    }
     for (const { fields, message } of plugin.warnings?.(checked.value) ?? [])
       this.#say(
         draft,
@@ -228,6 +252,13 @@ class Checker {
   }
 }
 
+/** What stands in a file as it is typed, as Kong keeps it: see `_transform`. */
+function transformed({ kind, file }: Draft, entity: Readonly<Record<string, unknown>>): unknown {
+  if (kind !== 'basicauth_credentials' || file.content._transform === false) return entity
+  const { password, consumer } = entity as BasicauthCredential
+  return { ...entity, password: hashPassword(password, consumer.id) }
+}
+
 /** All variables that are missing, in one fault with what to type. */
 function unsetFault(
   unset: readonly { file: string; name: string; line: number }[],
@@ -247,14 +278,18 @@ function unsetFault(
   ]
 }
 
-const WITHOUT_EFFECT = ['_konnect', '_workspace'] as const
+const ONE = 'has no effect; there is one gateway and one workspace'
+const WITHOUT_EFFECT = {
+  _konnect: ONE,
+  _workspace: ONE,
+  licenses: 'has no effect; no licence is needed',
+}
 
 function metaWarnings(files: readonly ParsedFile[]): string[] {
   return files.flatMap((file) =>
-    WITHOUT_EFFECT.filter((name) => Object.hasOwn(file.content, name)).map(
-      (name) =>
-        `${file.name}:${file.locate([name]).line} ${name}: has no effect; there is one gateway and one workspace`,
-    ),
+    Object.entries(WITHOUT_EFFECT)
+      .filter(([name]) => Object.hasOwn(file.content, name))
+      .map(([name, message]) => `${file.name}:${file.locate([name]).line} ${name}: ${message}`),
   )
 }
 

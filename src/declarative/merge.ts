@@ -1,6 +1,8 @@
 import { check, isRecord } from '../schema/check.ts'
 import { any, array, boolean, type Infer, map, record, string } from '../schema/field.ts'
+import { type Dialect, isIn } from './dialect.ts'
 import type { LocatedFault } from './faults.ts'
+import type { Kind } from './kinds.ts'
 import type { ParsedFile } from './parse.ts'
 
 const lookUps = any('For the service side of decK; without effect in a file that is run.')
@@ -32,6 +34,7 @@ export const META = {
     skip_hash_for_basic_auth: lookUps,
     include_plugin_definitions: lookUps,
   }),
+  licenses: array('Licences of Kong Enterprise; none is needed.', any('A licence.')),
   _plugin_configs: map(
     'Settings that plugins share by the name in their `_config`.',
     map('Settings.', any('A value.')),
@@ -44,7 +47,7 @@ const meta = record('What a file says about itself.', META, { required: true })
 export interface Meta {
   readonly format_version: '1.1' | '2.1' | '3.0'
   readonly select_tags: readonly string[]
-  readonly defaults: { readonly services: Values; readonly routes: Values }
+  readonly defaults: Partial<Readonly<Record<Kind, Values>>>
   readonly plugin_configs: Readonly<Record<string, Values>>
 }
 
@@ -53,12 +56,15 @@ type Values = Readonly<Record<string, unknown>>
 /** Merges what the files say about themselves, as decK does: lists are appended, of two values the first stays. */
 export function mergeMeta(
   files: readonly ParsedFile[],
+  dialect: Dialect,
 ): Meta | { faults: readonly LocatedFault[] } {
   const faults: LocatedFault[] = []
   const metas: Infer<typeof meta>[] = []
   for (const file of files) {
     const given = Object.fromEntries(
-      Object.entries(file.content).filter(([name]) => Object.hasOwn(META, name)),
+      Object.entries(file.content).filter(
+        ([name]) => Object.hasOwn(META, name) && isIn(dialect, name),
+      ),
     )
     const checked = check(meta, given)
     if (checked.faults) {
@@ -88,6 +94,8 @@ export function mergeMeta(
     defaults: {
       services: mergeValues(metas.map((each) => each._info?.defaults?.service)),
       routes: mergeValues(metas.map((each) => each._info?.defaults?.route)),
+      upstreams: mergeValues(metas.map((each) => each._info?.defaults?.upstream)),
+      targets: mergeValues(metas.map((each) => each._info?.defaults?.target)),
     },
     plugin_configs: mergeValues(
       metas.map((each) => each._plugin_configs),

@@ -1,7 +1,7 @@
 import { type LocatedFault, printPath, type SourceFile } from './faults.ts'
 import { OutlineIndex, readOutline } from './outline.ts'
 import { Lines, type Position } from './position.ts'
-import { type Env, renderTemplate } from './template.ts'
+import { asItIs, type Env, renderTemplate } from './template.ts'
 import { readYaml } from './yaml.ts'
 
 export type Path = readonly (string | number)[]
@@ -24,12 +24,16 @@ export interface Unparsed {
 
 const MAX_CHARACTERS = 64 * 1024 * 1024
 
-/** Reads one file: templates first, as decK does, then YAML (or JSON, which is YAML). */
-export function parseFile({ name, text }: SourceFile, env: Env): ParsedFile | Unparsed {
+/** Reads one file: templates first where the file `hasTemplates`, as decK does, then YAML (or JSON, which is YAML). */
+export function parseFile(
+  { name, text }: SourceFile,
+  env: Env,
+  hasTemplates: boolean,
+): ParsedFile | Unparsed {
   const unfit = findUnfit(text)
   if (unfit) return { faults: [{ file: name, path: '', message: unfit }], unset: [] }
   const lines = new Lines(text)
-  const rendered = renderTemplate(text, env)
+  const rendered = hasTemplates ? renderTemplate(text, env) : asItIs(text)
   if (rendered.unset.length > 0 || rendered.faults.length > 0) {
     return {
       faults: rendered.faults.map(({ message, offset }) => ({

@@ -1,5 +1,6 @@
 import { isRecord } from '../schema/check.ts'
 import { nearest } from '../schema/nearest.ts'
+import type { Dialect } from './dialect.ts'
 import type { Draft } from './expand.ts'
 import type { LocatedFault } from './faults.ts'
 import { FOREIGN, type Kind, rulesOf } from './kinds.ts'
@@ -22,11 +23,13 @@ export class References {
   readonly #scopes = new Map<string, Draft>()
   readonly #twice = new Set<Draft>()
   readonly #drafts: readonly Draft[]
+  readonly #dialect: Dialect
   readonly #needsOwners: boolean
   readonly faults: LocatedFault[] = []
 
-  constructor(drafts: readonly Draft[]) {
+  constructor(drafts: readonly Draft[], dialect: Dialect) {
     this.#drafts = drafts
+    this.#dialect = dialect
     this.#needsOwners = drafts.some(({ kind }) => kind === 'basicauth_credentials')
     for (const draft of drafts) {
       const { kind, input } = draft
@@ -71,6 +74,8 @@ export class References {
       return UNRESOLVED
     }
     if (typeof value !== 'string' && !isRecord(value)) return fault('expected a string')
+    if (this.#dialect === 'kong' && isRecord(value) && value.id === undefined)
+      return fault('missing primary key', 'a reference is a name, an id, or { id: … }')
     const id = this.#find(value, kind)?.id
     if (id !== undefined && (above === undefined || above === id)) return id
     if (above !== undefined && typeof value === 'string') {

@@ -81,6 +81,11 @@ export function renderTemplate(source: string, env: Env): Rendered {
   }
 }
 
+/** A file without templates. */
+export function asItIs(text: string): Rendered {
+  return { text, sourceOffset: (offset) => offset, unset: [], faults: [] }
+}
+
 /** Tells of offsets that only grow whether they are on a line that is a comment. */
 function commentLines(source: string): (at: number) => boolean {
   let isComment = false

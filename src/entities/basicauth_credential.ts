@@ -8,7 +8,7 @@ export const basicauth_credential = record(
     id,
     consumer: foreign('The owner.', 'consumers', { required: true }),
     username: string('The name. Unique.', { required: true }),
-    password: string('The password, or what Kong has made of it where `_transform` is false.', {
+    password: string('The password; as a hash where `_transform` is false, and after loading.', {
       required: true,
       encrypted: true,
     }),

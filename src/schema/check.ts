@@ -20,9 +20,20 @@ export type Checked<T> =
     }
   | { readonly value?: never; readonly written?: never; readonly faults: readonly Fault[] }
 
-/** Checks `input` against `field` as Kong does: a missing field gets its default, an explicit null stays unset. */
-export function check<F extends Field>(field: F, input: unknown): Checked<Infer<F>> {
-  const notes: Notes = { faults: [], aliases: new Aliases(input) }
+/**
+ * Checks `input` against `field` as Kong does: a missing field gets its default, an explicit null stays unset. A text at
+ * one of the paths `emptied` may be empty.
+ */
+export function check<F extends Field>(
+  field: F,
+  input: unknown,
+  emptied: readonly Path[] = [],
+): Checked<Infer<F>> {
+  const notes: Notes = {
+    faults: [],
+    aliases: new Aliases(input),
+    emptied: new Set(emptied.map((path) => JSON.stringify(path))),
+  }
   const value = read(field, input, [], notes)
   const { faults, aliases } = notes
   if (faults.length > 0) return { faults: faults.map((fault) => asWritten(fault, aliases)) }
@@ -35,6 +46,7 @@ type Path = readonly (string | number)[]
 interface Notes {
   readonly faults: Fault[]
   readonly aliases: Aliases
+  readonly emptied: ReadonlySet<string>
 }
 
 /** The fault of a field as the fault of what has filled it. */
@@ -57,7 +69,8 @@ function read(field: Field, input: unknown, path: Path, notes: Notes): unknown {
   const before = notes.faults.length
   const value = readType(field, input, path, notes)
   if (notes.faults.length === before) {
-    const message = brokenRule(field, value)
+    const isEmptied = notes.emptied.size > 0 && notes.emptied.has(JSON.stringify(path))
+    const message = isEmptied ? rules.custom?.(value as never) : brokenRule(field, value)
     if (message) notes.faults.push({ path, message, ...hintFor(field, value) })
   }
   return value

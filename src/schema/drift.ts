@@ -1,5 +1,11 @@
-import type { CompatVersion } from '../conf.ts'
 import type { Field } from './field.ts'
+
+/** The releases of Kong whose defaults can be taken. */
+// prettier-ignore
+export const COMPAT_VERSIONS = [
+  '3.4', '3.5', '3.6', '3.7', '3.8', '3.9', '3.10', '3.11', '3.12', '3.13', '3.14', '3.15',
+] as const
+export type CompatVersion = (typeof COMPAT_VERSIONS)[number]
 
 /** A default that Kong has changed. */
 export interface Drift {
@@ -90,11 +96,7 @@ export function driftOf(plugin: string): readonly Drift[] {
 
 /** Whether release `a` of Kong came before `b`. */
 export function isBefore(a: CompatVersion, b: CompatVersion): boolean {
-  return minor(a) < minor(b)
-}
-
-function minor(version: CompatVersion): number {
-  return Number(version.split('.')[1])
+  return COMPAT_VERSIONS.indexOf(a) < COMPAT_VERSIONS.indexOf(b)
 }
 
 /** The schema of a plugin with the defaults that release `compat` of Kong had. */

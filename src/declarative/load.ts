@@ -2,8 +2,14 @@ import type * as entity from '../entities/index.ts'
 import type { BasicauthCredential, Vault } from '../entities/index.ts'
 import { hashPassword } from '../entities/password.ts'
 import type { Plugin } from '../pdk.ts'
-import { check, isRecord } from '../schema/check.ts'
-import { type CompatVersion, withDefaultsOf } from '../schema/drift.ts'
+import { isWritten } from '../schema/aliases.ts'
+import { check, type Checked, isRecord } from '../schema/check.ts'
+import {
+  type CompatVersion,
+  type Difference,
+  findDifferences,
+  withDefaultsOf,
+} from '../schema/drift.ts'
 import type { Field } from '../schema/field.ts'
 import { nearest } from '../schema/nearest.ts'
 import type { Dialect } from './dialect.ts'
@@ -51,6 +57,8 @@ export type Loaded =
       readonly entities: Entities
       /** Sentences for the operator, each with its place. */
       readonly warnings: readonly string[]
+      /** What nobody wrote and an older Kong would have had otherwise; a sentence for each, with its place. */
+      readonly differences: readonly string[]
       /** Where an entity stands, as `kong.yaml:12`. */
       place(entity: { readonly id: string }): string
       readonly faults?: never
@@ -98,6 +106,7 @@ export function loadDeclarative(
   return {
     entities: checker.entities as unknown as Entities,
     warnings: [...metaWarnings(good), ...checker.warnings],
+    differences: checker.differences,
     place: placeOf(drafts),
   }
 }
@@ -107,6 +116,7 @@ class Checker {
   readonly entities = mapKinds((): unknown[] => [])
   // What several plugins share is said once.
   readonly warnings = new Set<string>()
+  readonly differences: string[] = []
   readonly #faults = new Map<string, LocatedFault>()
   readonly #unknown = new Map<string, { draft: Draft; times: number }>()
   readonly #plugins: ReadonlyMap<string, Plugin>
@@ -191,6 +201,7 @@ class Checker {
     const checked = this.#checkFields(draft, this.#schemaOf(plugin), config ?? {}, ['config'])
     if (checked.faults) return undefined
     const inFile = (path: Path) => checked.written(path).map((each) => ['config', ...each])
+    this.#compare(draft, name, config ?? {}, checked)
     for (const { fields, message } of plugin.warnings?.(checked.value) ?? [])
       this.#say(
         draft,
@@ -198,6 +209,24 @@ class Checker {
         message,
       )
     return checked.value
+  }
+
+  #compare(draft: Draft, plugin: string, config: unknown, { value, written }: Valid): void {
+    const differences = findDifferences(this.#compat, plugin, value, (path) =>
+      written(path).some((each) => isWritten(config, each)),
+    )
+    const { file, path } = draft
+    const { line } = file.locate(path)
+    const groups = Map.groupBy(differences, ({ since, before, value }) =>
+      JSON.stringify([since, before, value]),
+    )
+    for (const group of groups.values()) {
+      const [{ since, before, value }] = group as [Difference]
+      const names = group.map((each) => printPath(each.path)).join(', ')
+      this.differences.push(
+        `${file.name}:${line} ${printPath([...path, 'config'])}: ${names} ${are(group.length)} ${shown(value)} by default; before ${since} Kong had ${shown(before)}`,
+      )
+    }
   }
 
   #schemaOf(plugin: Plugin): Field {
@@ -250,6 +279,16 @@ class Checker {
     const { file, path } = findWritten(draft, field)
     this.#faults.set(JSON.stringify([file.name, path, message]), file.fault(path, message, hint))
   }
+}
+
+type Valid = Extract<Checked<unknown>, { faults?: never }>
+
+function are(count: number): string {
+  return count === 1 ? 'is' : 'are'
+}
+
+function shown(value: unknown): string {
+  return value === undefined ? 'nothing' : JSON.stringify(value)
 }
 
 /** What stands in a file as it is typed, as Kong keeps it: see `_transform`. */

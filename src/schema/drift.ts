@@ -99,11 +99,52 @@ export function isBefore(a: CompatVersion, b: CompatVersion): boolean {
   return COMPAT_VERSIONS.indexOf(a) < COMPAT_VERSIONS.indexOf(b)
 }
 
+/** For the log of a start: whose defaults are taken. */
+export function compatNotice(compat: CompatVersion): string {
+  return `what a configuration leaves out is as in Kong ${compat} (GATEHOUSE_COMPAT); routes take http and https`
+}
+
 /** The schema of a plugin with the defaults that release `compat` of Kong had. */
 export function withDefaultsOf(compat: CompatVersion, plugin: string, schema: Field): Field {
   return driftOf(plugin)
     .filter(({ since }) => isBefore(compat, since))
     .reduce((changed, { field, before }) => withDefault(changed, steps(field), before), schema)
+}
+
+/** A value of a configuration that came from a default, and that an older Kong would have had otherwise. */
+export interface Difference extends Drift {
+  readonly path: readonly (string | number)[]
+  readonly value: unknown
+}
+
+/** Finds in a plugin's checked configuration what Kong before `compat` would have had otherwise, if nobody wrote it. */
+export function findDifferences(
+  compat: CompatVersion,
+  plugin: string,
+  config: unknown,
+  isWritten: (path: readonly (string | number)[]) => boolean,
+): Difference[] {
+  return driftOf(plugin)
+    .filter(({ since }) => !isBefore(compat, since))
+    .flatMap((drift) =>
+      placesOf(config, steps(drift.field)).map(({ path, value }) => ({ ...drift, path, value })),
+    )
+    .filter(({ path, value, before }) => !Bun.deepEquals(value, before) && !isWritten(path))
+}
+
+/** Where a field stands in a configuration: in each element of the lists on the way to it. */
+function placesOf(
+  value: unknown,
+  [step, ...more]: readonly string[],
+  path: readonly (string | number)[] = [],
+): { path: readonly (string | number)[]; value: unknown }[] {
+  if (step === undefined) return [{ path, value }]
+  if (step === '[]')
+    return Array.isArray(value)
+      ? value.flatMap((each, i) => placesOf(each, more, [...path, i]))
+      : []
+  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, step)) return []
+  return placesOf((value as Readonly<Record<string, unknown>>)[step], more, [...path, step])
 }
 
 /** The names on the way to a field; `[]` stands for the elements of a list. */

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'bun:test'
 import { printFaults } from '../../../src/declarative/faults.ts'
 import { loadDeclarative } from '../../../src/declarative/load.ts'
 import type { Plugin } from '../../../src/pdk.ts'
-import { array, record, string } from '../../../src/schema/field.ts'
+import type { CompatVersion } from '../../../src/schema/drift.ts'
+import { array, boolean, record, string } from '../../../src/schema/field.ts'
 
 const guard: Plugin = {
   name: 'guard',
@@ -149,5 +150,42 @@ describe('a hostile file is refused in one sentence, at once', () => {
     const started = performance.now()
     expect(faults(text)).toStartWith(message)
     expect(performance.now() - started).toBeLessThan(2000)
+  })
+})
+
+describe('what an older Kong would have had otherwise', () => {
+  const openid: Plugin = {
+    name: 'openid-connect',
+    priority: 1,
+    schema: record('A plugin.', {
+      hide_credentials: boolean('Whether.', { default: true }),
+      ssl_verify: boolean('Whether.', { default: true }),
+      redis: record('Redis.', { host: string('A host.', { default: '127.0.0.1' }) }),
+    }),
+    create: () => ({}),
+  }
+  const differences = (config: string, compat: CompatVersion) => {
+    const text = `${HEAD}plugins:\n- name: openid-connect\n  config: ${config}`
+    const loaded = loadDeclarative([{ name: 'a.yaml', text }], {
+      env: {},
+      plugins: new Map([['openid-connect', openid]]),
+      compat,
+    })
+    if (loaded.faults) throw new Error(printFaults(loaded.faults))
+    return loaded.differences
+  }
+
+  test('is told with its place', () => {
+    expect(differences('{ redis: {} }', '3.15')).toEqual(
+      [
+        'a.yaml:3 plugins[0].config: redis.host is "127.0.0.1" by default; before 3.9 Kong had nothing',
+        'a.yaml:3 plugins[0].config: hide_credentials, ssl_verify are true by default; before 3.14 Kong had false',
+      ].toReversed(),
+    )
+  })
+
+  test('is not what somebody wrote, nor what was already so', () => {
+    expect(differences('{ ssl_verify: true, hide_credentials: true }', '3.15')).toEqual([])
+    expect(differences('{}', '3.13')).toEqual([])
   })
 })

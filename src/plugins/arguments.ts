@@ -1,6 +1,7 @@
 import type { HeaderList } from '../headers.ts'
 import type { ClientRequest } from '../pdk.ts'
 import { isRecord } from '../schema/check.ts'
+import { Members } from './members.ts'
 
 /** What a name stands for among a request's arguments: one text, nothing, or what cannot be one text. */
 export type Argument = string | typeof AMBIGUOUS | undefined
@@ -95,31 +96,21 @@ function jsonArguments(text: string): BodyArguments {
     },
     without(names) {
       // Parsed anew, since only a body that is sent on is worth the time that each of its numbers takes.
-      const kept = Object.entries(parseJson(text, keepNumber)).filter(
-        ([name]) => !names.includes(name),
-      )
-      return Buffer.from(JSON.stringify(Object.fromEntries(kept)))
+      const kept = Members.parseJson(text) ?? new Members()
+      for (const name of names) kept.remove(name)
+      return Buffer.from(kept.toJson())
     },
   }
 }
 
 /** The members of a JSON object; none for any other JSON, or text that is none. */
-function parseJson(text: string, reviver?: typeof keepNumber): Record<string, unknown> {
+function parseJson(text: string): Record<string, unknown> {
   try {
-    const value: unknown = JSON.parse(text, reviver)
+    const value: unknown = JSON.parse(text)
     if (isRecord(value)) return value
   } catch {}
   return {}
 }
-
-/** Keeps a number as it was written: a body that is sent on must not lose digits that JavaScript cannot hold. */
-function keepNumber(_name: string, value: unknown, context?: { source?: string }): unknown {
-  if (typeof value !== 'number' || context?.source === undefined) return value
-  return rawJson(context.source)
-}
-
-// TypeScript does not know this one of ECMAScript 2026 yet.
-const { rawJSON: rawJson } = JSON as unknown as { rawJSON(text: string): unknown }
 
 /** Decodes a part of a form; what is not well escaped stays as it is. */
 function decode(text: string): string {

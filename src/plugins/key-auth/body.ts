@@ -6,6 +6,7 @@ import {
   mediaType,
   readBodyArguments,
 } from '../arguments.ts'
+import { boundaryOf, readParts, writeParts } from '../multipart.ts'
 
 /** A request's body as keys are looked for in it. */
 export interface Body {
@@ -40,45 +41,17 @@ async function readMultipart(request: ClientRequest): Promise<Body | undefined> 
   const bytes = await request.body(MULTIPART_LIMIT)
   const boundary = boundaryOf(request.headers.get('content-type') ?? '')
   if (boundary === undefined) return undefined
-  const parts = splitParts(Buffer.from(bytes).toString('latin1'), boundary)
+  const parts = readParts(bytes, boundary)
   return {
     get(name) {
-      const named = parts.filter((part) => part.name === name)
-      return named.length > 1 ? AMBIGUOUS : named[0]?.value
+      const [named, ...more] = parts.filter((part) => part.name === name)
+      if (more.length > 0) return AMBIGUOUS
+      return named && Buffer.from(named.value, 'latin1').toString()
     },
     remove(name, upstream) {
       if (!parts.some((part) => part.name === name)) return
       const kept = parts.filter((part) => part.name !== name)
-      const text = kept.map(({ raw }) => `--${boundary}\r\n${raw}\r\n`).join('')
-      upstream.setBody(Buffer.from(`${text}--${boundary}--\r\n`, 'latin1'))
+      upstream.setBody(writeParts(kept, boundary))
     },
-  }
-}
-
-interface Part {
-  readonly name: string | undefined
-  readonly value: string
-  readonly raw: string
-}
-
-function boundaryOf(contentType: string): string | undefined {
-  const match = /;\s*boundary=(?:"([^"]+)"|([^\s;]+))/i.exec(contentType)
-  return match?.[1] ?? match?.[2]
-}
-
-/** RFC 2046 §5.1.1: a part stands between two delimiters, each at the beginning of a line. */
-function splitParts(text: string, boundary: string): Part[] {
-  const pieces = `\r\n${text}`.split(`\r\n--${boundary}`).slice(1)
-  return pieces.filter((piece) => piece.startsWith('\r\n')).map((piece) => readPart(piece.slice(2)))
-}
-
-function readPart(raw: string): Part {
-  const headEnd = raw.startsWith('\r\n') ? 0 : raw.indexOf('\r\n\r\n')
-  const head = headEnd < 0 ? raw : raw.slice(0, headEnd)
-  const disposition = /^content-disposition:.*?;\s*name="([^"]*)"/im.exec(head)
-  return {
-    name: disposition?.[1],
-    value: headEnd < 0 ? '' : Buffer.from(raw.slice(headEnd + 4), 'latin1').toString(),
-    raw,
   }
 }

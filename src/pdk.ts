@@ -215,6 +215,8 @@ export interface UpstreamRequest {
   query: string
   /** Replaces the `Host` that the service would be asked by. */
   host: string | undefined
+  /** What a plugin has put in the place of the body; undefined if it is still the client's. */
+  readonly body: Uint8Array | undefined
   /** Replaces the body, and `Content-Length` with it. */
   setBody(body: Uint8Array): void
 }
@@ -224,6 +226,11 @@ export interface AccessContext {
   readonly upstream: UpstreamRequest
   readonly route: Route
   readonly service: Service | undefined
+  /**
+   * What the groups of the route's regular expressions captured of the path, by number and by name, 0 being the whole
+   * match; undefined without groups.
+   */
+  readonly uri_captures: Readonly<Record<string, string>> | undefined
   readonly consumer: Consumer | undefined
   readonly credential: Credential | undefined
   /** The groups that an authentication plugin found for the caller, where it finds any: for `acl`. */

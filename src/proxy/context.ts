@@ -155,6 +155,7 @@ export class RequestContext implements AccessContext {
   readonly prepared: PreparedRoute
   /** The part of the path that the route's path matched. */
   readonly matchedPath: string
+  uri_captures: Readonly<Record<string, string>> | undefined
   consumer: Consumer | undefined
   credential: Credential | undefined
   authenticatedGroups: readonly string[] | undefined

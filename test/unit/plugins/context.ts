@@ -24,6 +24,7 @@ export class TestContext implements AccessContext {
   readonly upstream
   readonly route = { id: 'route' } as unknown as Route
   readonly service = undefined
+  uri_captures: Readonly<Record<string, string>> | undefined
   consumer: Consumer | undefined
   credential: Credential | undefined
   authenticatedGroups: readonly string[] | undefined
@@ -56,6 +57,7 @@ export class TestContext implements AccessContext {
       path: undefined,
       query,
       host: undefined,
+      body: undefined,
       setBody: (bytes: Uint8Array) => void (this.body = Buffer.from(bytes).toString()),
     }
   }

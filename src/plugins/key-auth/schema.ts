@@ -1,5 +1,7 @@
 import { array, boolean, type Infer, record, string } from '../../schema/field.ts'
 import { badHeaderName } from '../header.ts'
+import { principals } from '../principals.ts'
+import { badRealm } from '../realm.ts'
 
 export const schema = record(
   'Lets those pass who send a key that belongs to a consumer.',
@@ -46,24 +48,9 @@ export const schema = record(
         }),
       }),
     ),
-    principals: record('Looks keys up in Kong Identity.', {
-      directory: string('The directory of Kong Identity.', { default: 'default' }),
-      enabled: boolean('Whether keys are looked up there instead of among the credentials.', {
-        default: false,
-        custom: (enabled: boolean) =>
-          enabled ? 'Kong Identity is a service of Konnect and cannot be asked' : undefined,
-      }),
-      error_on_miss: boolean('Whether callers whom Kong Identity does not know are refused.', {
-        default: true,
-      }),
-    }),
+    principals,
   },
   { required: true },
 )
 
 export type Config = Infer<typeof schema>
-
-// It is sent as a quoted string: what would end that string, or the header, is a mistake.
-function badRealm(realm: string): string | undefined {
-  return /^[ !#-[\]-~]+$/.test(realm) ? undefined : 'expected visible ASCII without quotes'
-}

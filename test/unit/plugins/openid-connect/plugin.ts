@@ -24,7 +24,10 @@ export function configure(config: Record<string, unknown>) {
 }
 
 /** A gateway whose provider is the scripted one, with its clock. */
-export function gatewayOf(provider: ScriptedProvider, parts: Partial<Gateway> = {}) {
+export function gatewayOf(
+  provider: ScriptedProvider,
+  parts: Parameters<typeof testGateway>[0] = {},
+) {
   return testGateway({ fetch: provider.fetch, now: () => provider.now, ...parts })
 }
 

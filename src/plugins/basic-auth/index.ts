@@ -1,0 +1,100 @@
+import {
+  type AccessContext,
+  type ClientRequest,
+  errorExit,
+  type Exit,
+  type Plugin,
+} from '../../pdk.ts'
+import { becomeAnonymous } from '../anonymous.ts'
+import { findHeader } from '../arguments.ts'
+import { Failures } from './failures.ts'
+import { type Config, schema } from './schema.ts'
+
+/** Knows consumers by a name and a password in `Proxy-Authorization` or `Authorization` (RFC 7617). */
+export const basicAuth: Plugin<Config> = {
+  name: 'basic-auth',
+  priority: 1100,
+  authenticates: true,
+  schema,
+  create({ anonymous, hide_credentials, realm, brute_force_protection }, gateway) {
+    const { consumers } = gateway
+    const failures =
+      brute_force_protection.strategy === 'memory' ? new Failures(gateway) : undefined
+    const challenge = ['WWW-Authenticate', `Basic realm="${realm}"`] as const
+
+    const refuse = ({ request }: AccessContext, code: string) =>
+      errorExit(request, 401, 'Unauthorized', [challenge], { code })
+
+    /** Kong's order: a name that nobody has, in the first header, makes room for the second. */
+    function find(request: ClientRequest): Pair | undefined {
+      let found: Pair | undefined
+      for (const header of HEADERS) {
+        const pair = readPair(request, header)
+        if (pair) found = pair
+        if (pair && consumers.findByUsername(pair.username)) return pair
+      }
+      return found
+    }
+
+    function judge(ctx: AccessContext, pair: Pair | undefined): Exit | undefined {
+      if (!pair) return refuse(ctx, 'no_credentials')
+      const { username, password } = pair
+      const seconds = failures?.wait(username) ?? 0
+      if (seconds > 0) {
+        const retryAfter = ['Retry-After', String(seconds)] as const
+        return errorExit(ctx.request, 429, 'Too many requests', [retryAfter], {
+          code: 'too_many_failures',
+        })
+      }
+      const owner = consumers.findByUsername(username)
+      if (!consumers.isPassword(owner, password) || !owner) {
+        failures?.add(username)
+        return refuse(ctx, 'invalid_credentials')
+      }
+      ctx.authenticate(owner.consumer, owner.credential)
+      return undefined
+    }
+
+    return {
+      access(ctx) {
+        // With `anonymous` several authentication plugins are alternatives: another one has succeeded already.
+        if (anonymous !== undefined && ctx.credential) return undefined
+        const refusal = judge(ctx, find(ctx.request))
+        if (hide_credentials) hide(ctx)
+        return refusal && anonymous !== undefined
+          ? becomeAnonymous(ctx, gateway, anonymous)
+          : refusal
+      },
+    }
+  },
+}
+
+/** In the order in which they are read. */
+const HEADERS = ['proxy-authorization', 'authorization'] as const
+
+interface Pair {
+  readonly username: string
+  readonly password: string
+}
+
+/** Reads `Basic` credentials in Base64; nothing if there are none, or several. */
+function readPair({ headers }: ClientRequest, header: string): Pair | undefined {
+  const value = findHeader(headers, header)
+  const base64 = typeof value === 'string' ? BASIC.exec(value)?.[1] : undefined
+  if (base64 === undefined) return undefined
+  const text = Buffer.from(base64, 'base64').toString()
+  const colon = text.indexOf(':')
+  return colon > 0 ? { username: text.slice(0, colon), password: text.slice(colon + 1) } : undefined
+}
+
+const BASIC = /^\s*basic\s+([\w+/-]+={0,2})\s*$/i
+
+/** Takes out what was or would have been read, right or wrong. The token of another scheme is another plugin's. */
+function hide({ upstream: { headers } }: AccessContext): void {
+  for (const header of HEADERS) {
+    const isBasic = headers.fields.some(
+      ({ spelling, value }) => spelling === header && /^\s*basic\b/i.test(value),
+    )
+    if (isBasic) headers.deleteSpellings(header)
+  }
+}

@@ -1,0 +1,121 @@
+import { expect, test } from 'bun:test'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { ca_certificate, certificate, sni } from '../../../src/entities/index.ts'
+import { check } from '../../../src/schema/check.ts'
+import type { Field } from '../../../src/schema/field.ts'
+
+const ID = '11111111-1111-4111-8111-111111111111'
+const hasOpenssl = Bun.which('openssl') !== null
+if (!hasOpenssl) console.log('skipped: certificates, since there is no openssl to make them')
+
+interface Pair {
+  readonly cert: string
+  readonly key: string
+}
+
+const EC = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256']
+/** An authority whose certificate was good for one day of 2020: openssl makes none that has ended. */
+const ENDED = `-----BEGIN CERTIFICATE-----
+MIIBQjCB6aADAgECAgEBMAoGCCqGSM49BAMCMBExDzANBgNVBAMMBmEudGVzdDAe
+Fw0yMDAxMDEwMDAwMDBaFw0yMDAxMDIwMDAwMDBaMBExDzANBgNVBAMMBmEudGVz
+dDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABBx8WNwsVgRLa0Gzpgd+1YoFVyFp
+vxbNl37vA3E4DNXJlTuRkswCEPrwyUPVe9dmqspKCUfBICyObcsXOEPSo1ujMjAw
+MA8GA1UdEwEB/wQFMAMBAf8wHQYDVR0OBBYEFIPJJozdgP0Y0Fewr8RDFpDIOMKv
+MAoGCCqGSM49BAMCA0gAMEUCIQDrJT4EiE5f388tVv8lmad6aClz+hr/X0V9hIDL
+EhfLJwIgVR7YIknrRMvbOePlEuV5ieoz8w69Hcn8bO+d8UhwNW4=
+-----END CERTIFICATE-----
+`
+
+const RSA = ['-newkey', 'rsa:2048']
+
+function makePair(key: readonly string[], ...more: string[]): Pair {
+  const folder = mkdtempSync(join(tmpdir(), 'pair-'))
+  try {
+    const args = [
+      'req',
+      '-x509',
+      '-nodes',
+      ...key,
+      '-subj',
+      '/CN=a.test',
+      '-keyout',
+      'k',
+      '-out',
+      'c',
+    ]
+    const { exitCode, stderr } = Bun.spawnSync(['openssl', ...args, '-days', '2', ...more], {
+      cwd: folder,
+    })
+    if (exitCode !== 0) throw new Error(`openssl: ${stderr}`)
+    return {
+      cert: readFileSync(join(folder, 'c'), 'utf8'),
+      key: readFileSync(join(folder, 'k'), 'utf8'),
+    }
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+function faults(schema: Field, input: object): string[] {
+  const { faults = [] } = check(schema, { id: ID, ...input })
+  return faults.map(({ path, message }) => `${path.join('.')}: ${message}`)
+}
+
+test.skipIf(!hasOpenssl)('a certificate goes with its key, and with one of another type', () => {
+  const [rsa, other, ec] = [makePair(RSA), makePair(RSA), makePair(EC)]
+  const alternative = ({ cert, key }: Pair) => ({ cert_alt: cert, key_alt: key })
+  expect(faults(certificate, rsa)).toEqual([])
+  expect(faults(certificate, { ...rsa, ...alternative(ec) })).toEqual([])
+  expect(faults(certificate, { ...rsa, key: other.key })).toEqual([
+    ': certificate does not match key',
+  ])
+  expect(faults(certificate, { ...rsa, cert_alt: ec.cert, key_alt: rsa.key })).toEqual([
+    ': alternative certificate does not match key',
+  ])
+  expect(faults(certificate, { ...rsa, ...alternative(other) })).toEqual([
+    ': certificate and alternative certificate need to have different type (e.g. RSA and ECDSA), the provided certificates were both of the same type',
+  ])
+  expect(faults(certificate, { ...rsa, cert_alt: ec.cert })).toEqual([
+    ": all or none of these fields must be set: 'cert_alt', 'key_alt'",
+  ])
+  expect(faults(certificate, { cert: 'x', key: 'y' })).toEqual([
+    'cert: invalid certificate: expected PEM',
+    'key: invalid key: expected a private key in PEM',
+  ])
+})
+
+test.skipIf(!hasOpenssl)(
+  'an authority is one certificate, of an authority, that has not ended',
+  () => {
+    const authority = makePair(EC)
+    const leaf = makePair(EC, '-addext', 'basicConstraints=critical,CA:FALSE')
+    const checked = check(ca_certificate, { id: ID, cert: authority.cert })
+    expect(checked.value?.cert_digest).toMatch(/^[0-9a-f]{64}$/)
+    expect(faults(ca_certificate, { cert: authority.cert + leaf.cert })).toEqual([
+      ': please submit only one certificate at a time',
+    ])
+    expect(faults(ca_certificate, { cert: leaf.cert })).toEqual([
+      ': certificate does not appear to be a CA because it is missing the "CA" basic constraint',
+    ])
+    expect(faults(ca_certificate, { cert: ENDED })).toEqual([
+      ': certificate expired, "Not After" time is in the past',
+    ])
+  },
+)
+
+// prettier-ignore
+test.each([
+  ['a.test',      []],
+  ['*.a.test',    []],
+  ['a.*',         []],
+  ['*',           []],
+  ['a.*.test',    ['name: wildcard must be leftmost or rightmost character']],
+  ['*.a.*',       ['name: only one wildcard must be specified']],
+  ['a.test:80',   ['name: must not have a port']],
+  ['1.2.3.4',     ['name: must not be an IP']],
+  ['a b',         ['name: invalid value: a b']],
+])('the server name %s', (name, messages) => {
+  expect(faults(sni, { name, certificate: { id: ID } })).toEqual(messages)
+})

@@ -212,7 +212,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     },
     async stop(timeout = 10_000) {
       await Promise.all(listeners.map((listener) => listener.stop(timeout)))
-      await Promise.all([...kept.values()].map(dispose))
+      // What came later may need what came before it.
+      for (const it of [...kept.values()].reverse()) await dispose(it)
       client.close()
       accessLog.flush()
     },

@@ -1,12 +1,13 @@
-import type { Plugin } from "../pdk.ts";
-import { basicAuth } from "./basic-auth/index.ts";
-import { correlationId } from "./correlation-id/index.ts";
-import { cors } from "./cors/index.ts";
-import { ipRestriction } from "./ip-restriction/index.ts";
-import { keyAuth } from "./key-auth/index.ts";
-import { openidConnect } from "./openid-connect/index.ts";
-import { requestSizeLimiting } from "./request-size-limiting/index.ts";
-import { requestTermination } from "./request-termination/index.ts";
+import type { Plugin } from '../pdk.ts'
+import { basicAuth } from './basic-auth/index.ts'
+import { correlationId } from './correlation-id/index.ts'
+import { cors } from './cors/index.ts'
+import { ipRestriction } from './ip-restriction/index.ts'
+import { keyAuth } from './key-auth/index.ts'
+import { openidConnect } from './openid-connect/index.ts'
+import { rateLimiting } from './rate-limiting/index.ts'
+import { requestSizeLimiting } from './request-size-limiting/index.ts'
+import { requestTermination } from './request-termination/index.ts'
 
 /** Every plugin there is, by the name that `kong.yaml` uses. */
 export const plugins: ReadonlyMap<string, Plugin> = new Map(
@@ -17,7 +18,8 @@ export const plugins: ReadonlyMap<string, Plugin> = new Map(
     ipRestriction,
     keyAuth,
     openidConnect,
+    rateLimiting,
     requestSizeLimiting,
     requestTermination,
   ].map((plugin): [string, Plugin] => [plugin.name, plugin]),
-);
+)

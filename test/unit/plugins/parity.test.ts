@@ -31,7 +31,8 @@ function* ours(path: string, field: Field): Iterable<string> {
   if (rules.default !== undefined) yield `${path} default ${sorted(rules.default)}`
   if (rules.one_of) yield `${path} enum ${sorted(rules.one_of)}`
   if (rules.between) yield `${path} between ${rules.between}`
-  if (rules.len_min !== undefined) yield `${path} minLength ${rules.len_min}`
+  // That a text may be empty is not always published.
+  if (rules.len_min) yield `${path} minLength ${rules.len_min}`
   if (rules.referenceable) yield `${path} referenceable`
   if (rules.encrypted) yield `${path} encrypted`
   if (field.element) yield* ours(`${path}[]`, field.element)
@@ -48,7 +49,7 @@ function* theirs(path: string, field: Published): Iterable<string> {
   if (field.default !== undefined) yield `${path} default ${sorted(field.default)}`
   if (field.enum) yield `${path} enum ${sorted(field.enum)}`
   if (field.minimum !== undefined) yield `${path} between ${field.minimum},${field.maximum}`
-  if (field.minLength !== undefined) yield `${path} minLength ${field.minLength}`
+  if (field.minLength) yield `${path} minLength ${field.minLength}`
   if (field['x-referenceable']) yield `${path} referenceable`
   if (field['x-encrypted']) yield `${path} encrypted`
   const element = field.items ?? field.additionalProperties

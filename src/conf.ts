@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { isAbsolute, join } from 'node:path'
 import type { LocatedFault, SourceFile } from './declarative/faults.ts'
+import { BadListenAddress, type ListenAddress, readListenAddress } from './listen.ts'
 import { LEVELS, type Level } from './log.ts'
 import { nearest } from './schema/nearest.ts'
 import { isVaultReference } from './schema/vault_reference.ts'
@@ -8,11 +9,6 @@ import { isVaultReference } from './schema/vault_reference.ts'
 /** The settings of a node, by Kong's names; lists are parsed, sizes are in bytes, times in seconds. */
 export type Conf = {
   readonly [K in keyof typeof SETTINGS]: ReturnType<(typeof SETTINGS)[K]['read']>
-}
-
-export interface ListenAddress {
-  readonly host: string
-  readonly port: number
 }
 
 export type LoadedConf =
@@ -47,11 +43,14 @@ export type CompatVersion = (typeof COMPAT_VERSIONS)[number]
 export const DIALECTS = ['union', 'kong', 'deck'] as const
 export type Dialect = (typeof DIALECTS)[number]
 
+/** Kong's names for what Mozilla recommends for servers; `custom` is what `ssl_ciphers` says. */
+export const CIPHER_SUITES = ['modern', 'intermediate', 'old', 'custom'] as const
+
 /** Every setting that has an effect, with Kong's default or ours, and how it is read. */
 const SETTINGS = {
   prefix: setting('.', (text) => text),
   proxy_listen: setting('0.0.0.0:8000, [::]:8000', readListen),
-  status_listen: setting('127.0.0.1:8007', readListen),
+  status_listen: setting('127.0.0.1:8007', readStatusListen),
   log_level: setting('notice', readLevel),
   proxy_access_log: setting('/dev/stdout', readPath),
   proxy_error_log: setting('/dev/stderr', readPath),
@@ -63,6 +62,12 @@ const SETTINGS = {
   trusted_ips: setting('', readTrusted),
   real_ip_header: setting('X-Real-IP', readRealIpHeader),
   real_ip_recursive: setting('off', readBoolean),
+  port_maps: setting('', readPortMaps),
+  ssl_cert: setting('', readList),
+  ssl_cert_key: setting('', readList),
+  ssl_cipher_suite: setting('intermediate', oneOf(CIPHER_SUITES)),
+  ssl_ciphers: setting('', (text) => text || undefined),
+  ssl_protocols: setting('', readProtocols),
   client_max_body_size: setting('0', readSize),
   lua_ssl_trusted_certificate: setting('system', readList),
   tls_certificate_verify: setting('off', readBoolean),
@@ -85,6 +90,8 @@ export function variableOf(name: string): string {
 /** Directives that Kong injects into nginx, and the settings that they are here. */
 const ALIASES: Readonly<Record<string, keyof typeof SETTINGS>> = {
   nginx_http_client_max_body_size: 'client_max_body_size',
+  nginx_http_ssl_ciphers: 'ssl_ciphers',
+  nginx_http_ssl_protocols: 'ssl_protocols',
   nginx_proxy_client_max_body_size: 'client_max_body_size',
   nginx_proxy_real_ip_header: 'real_ip_header',
   nginx_proxy_real_ip_recursive: 'real_ip_recursive',
@@ -152,7 +159,8 @@ export function loadConf({
   }
   if (idle.length > 0) warnings.push(`settings without effect here: ${idle.sort().join(', ')}`)
   const conf = readSettings(values, faults)
-  if (faults.length === 0) return { conf, warnings }
+  if (faults.length === 0)
+    return { conf, warnings: [...warnings, ...idleFlags(values), ...unusedProxyProtocol(conf)] }
   return { faults: faults.toSorted((a, b) => (a.line ?? Infinity) - (b.line ?? Infinity) || 0) }
 }
 
@@ -266,30 +274,48 @@ function readList(text: string): readonly string[] {
     .filter((each) => each !== '')
 }
 
-const FLAG =
-  /^(?:deferred|bind|reuseport|backlog=\d+|ipv6only=(?:on|off)|so_keepalive=(?:on|off|\w*:\w*:\d*))$/
-const LATER_FLAGS = ['ssl', 'http2', 'http3', 'quic', 'proxy_protocol']
-
 function readListen(text: string): readonly ListenAddress[] {
-  const entries = readList(text)
-  return entries[0] === 'off' ? [] : entries.map(readAddress)
+  return readEntries(text).map(({ address }) => address)
 }
 
-function readAddress(entry: string): ListenAddress {
-  const [address = '', ...flags] = entry.split(/\s+/)
-  const [, bracketed, plain, digits] =
-    /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:[\]]+)):(\d{1,5})$/.exec(address) ?? []
-  const port = Number(digits)
-  if (digits === undefined || port > 65535 || (bracketed !== undefined && isIP(bracketed) !== 6)) {
-    throw new BadSetting(
-      `"${address}" is no address; write it as 0.0.0.0:8000 or [::]:8000, or off`,
-    )
+function readEntries(text: string): readonly ReturnType<typeof readListenAddress>[] {
+  const entries = readList(text)
+  if (entries[0] === 'off') return []
+  try {
+    return entries.map(readListenAddress)
+  } catch (error) {
+    throw error instanceof BadListenAddress ? new BadSetting(error.message) : error
   }
-  const later = flags.find((flag) => LATER_FLAGS.includes(flag))
-  if (later) throw new BadSetting(`${later} is not supported yet; remove it`)
-  const unknown = flags.find((flag) => !FLAG.test(flag))
-  if (unknown) throw new BadSetting(`unknown flag "${unknown}"`)
-  return { host: bracketed ?? (plain === '*' ? '0.0.0.0' : plain!), port }
+}
+
+/** The Status API has no TLS, no PROXY protocol and no Unix socket. */
+function readStatusListen(text: string): readonly ListenAddress[] {
+  const addresses = readListen(text)
+  for (const { ssl, proxyProtocol, unix } of addresses) {
+    if (ssl) throw new BadSetting('ssl is not supported here yet; remove it')
+    if (proxyProtocol) throw new BadSetting('proxy_protocol is not supported here; remove it')
+    if (unix !== undefined)
+      throw new BadSetting('a Unix socket is not supported here yet; name a port')
+  }
+  return addresses
+}
+
+/** Says that nobody would ever give the address that is to be believed. */
+function unusedProxyProtocol({ real_ip_header, proxy_listen }: Conf): string[] {
+  const isUnused =
+    real_ip_header === 'proxy_protocol' && !proxy_listen.some((each) => each.proxyProtocol)
+  return isUnused ? ['real_ip_header: no address of proxy_listen has the flag proxy_protocol'] : []
+}
+
+/** One sentence for each of these settings with flags that have no effect here. */
+function idleFlags(values: ReadonlyMap<string, Given>): string[] {
+  return ['proxy_listen', 'status_listen'].flatMap((name) => {
+    const given = values.get(name)
+    const idle = given ? readEntries(given.text).flatMap(({ idle }) => idle) : []
+    if (idle.length === 0) return []
+    const spoken = idle.includes('http2') ? '; HTTP/1.1 is spoken here' : ''
+    return [`${name}: without effect here: ${[...new Set(idle)].join(', ')}${spoken}`]
+  })
 }
 
 /** nginx's levels above `error` are told as `error`. */
@@ -332,6 +358,41 @@ function readHeaders(text: string): ReadonlySet<string> {
   )
 }
 
+/** TLS versions as they stand in a handshake, the oldest first; nothing unless given. */
+function readProtocols(text: string): readonly number[] | undefined {
+  if (text === '') return undefined
+  const words = text.split(/[\s,]+/)
+  const bad = words.find((word) => !Object.hasOwn(PROTOCOLS, word))
+  if (bad) throw new BadSetting(`"${bad}" is none of: ${Object.keys(PROTOCOLS).join(', ')}`)
+  const versions = [...new Set(words.map((word) => PROTOCOLS[word]!))].sort((a, b) => a - b)
+  if (versions.at(-1)! - versions[0]! !== versions.length - 1)
+    throw new BadSetting('a version between two others cannot be left out')
+  return versions
+}
+
+const PROTOCOLS: Readonly<Record<string, number>> = {
+  TLSv1: 0x0301,
+  'TLSv1.1': 0x0302,
+  'TLSv1.2': 0x0303,
+  'TLSv1.3': 0x0304,
+}
+
+/** `80:8000` says that clients know our port 8000 as 80; by our ports. */
+function readPortMaps(text: string): ReadonlyMap<number, number> {
+  return new Map(
+    readList(text).map((each) => {
+      const [, theirs, ours] = /^(\d{1,5}):(\d{1,5})$/.exec(each) ?? []
+      if (!isPort(theirs) || !isPort(ours))
+        throw new BadSetting(`"${each}" is no pair of ports, such as 80:8000`)
+      return [Number(ours), Number(theirs)]
+    }),
+  )
+}
+
+function isPort(text: string | undefined): boolean {
+  return text !== undefined && Number(text) > 0 && Number(text) < 65536
+}
+
 function readTrusted(text: string): readonly string[] {
   const blocks = readList(text)
   const bad = blocks.find((block) => !isBlock(block))
@@ -341,6 +402,8 @@ function readTrusted(text: string): readonly string[] {
 }
 
 function isBlock(text: string): boolean {
+  // nginx's word for whoever comes by a Unix socket.
+  if (text === 'unix:') return true
   const [address = '', bits = '0', ...more] = text.split('/')
   const family = isIP(address)
   return (
@@ -352,8 +415,6 @@ function isBlock(text: string): boolean {
 }
 
 function readRealIpHeader(text: string): string {
-  if (text === 'proxy_protocol')
-    throw new BadSetting('proxy_protocol is not supported yet; name a header')
   if (!/^[\w-]+$/.test(text)) throw new BadSetting('expected the name of a header')
   return text.toLowerCase()
 }

@@ -3,7 +3,9 @@ import { MemoryCache } from './cache/memory.ts'
 import type { LocatedFault, SourceFile } from './declarative/faults.ts'
 import { loadDeclarative } from './declarative/load.ts'
 import { Capacity } from './front/capacity.ts'
+import { DEFAULT_RULES, type HandshakeRules, type KeyPair } from './front/certificates.ts'
 import { Listener } from './front/listener.ts'
+import type { ListenAddress } from './listen.ts'
 import type { Cache, Log, Node, Page, Plugin } from './pdk.ts'
 import { plugins } from './plugins/index.ts'
 import { AccessLog } from './proxy/access_log.ts'
@@ -14,6 +16,7 @@ import { RequestHandler } from './proxy/handle.ts'
 import { requestIds } from './proxy/request_id.ts'
 import { createApp } from './proxy/server.ts'
 import { prepare } from './prepare.ts'
+import { createDefaults, tlsSource } from './tls.ts'
 import { type KeepaliveLimits, UpstreamClient } from './upstream/client.ts'
 import type { Address } from './upstream/target.ts'
 import { createFetch } from './upstream/fetch.ts'
@@ -24,7 +27,7 @@ export interface GatewayOptions {
   /** The environment that the files' templates and vault references read. */
   readonly env: Readonly<Record<string, string | undefined>>
   /** Where clients connect; port 0 takes a free one. */
-  readonly listen: readonly Address[]
+  readonly listen: readonly ListenAddress[]
   readonly log: Log
   /** Writes access log lines; without it there are none. */
   readonly writeAccessLog?: (text: string) => void
@@ -37,6 +40,11 @@ export interface GatewayOptions {
 
 export interface GatewaySettings extends ClientAddressSettings, KeepaliveLimits {
   readonly fields: FieldSettings
+  /** Shown to clients that name no host of the configuration; one of our own making if there are none. */
+  readonly certificates: readonly KeyPair[]
+  readonly handshake: HandshakeRules
+  /** By a port that we listen on, the one that clients know. */
+  readonly port_maps: ReadonlyMap<number, number>
   /** Clients connected at once. Unless given: Kong's 16384, or what the limit of open files has room for. */
   readonly maxConnections?: number
   /** Bytes; 0 is no limit. */
@@ -51,6 +59,9 @@ export const DEFAULT_SETTINGS: GatewaySettings = {
   trusted_ips: [],
   real_ip_header: 'x-real-ip',
   real_ip_recursive: false,
+  certificates: [],
+  handshake: DEFAULT_RULES,
+  port_maps: new Map(),
   poolSize: 512,
   idleTimeout: 60,
   maxRequests: 10_000,
@@ -126,11 +137,18 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       return cache as Cache<V>
     },
   }
+  const ownCertificates = options.listen.some(({ ssl }) => ssl)
+    ? createDefaults(settings.certificates)
+    : undefined
   const known = options.plugins ?? plugins
   const load = (files: readonly SourceFile[]) => {
     const loaded = loadDeclarative(files, { env: options.env, plugins: known })
     if (loaded.faults) return loaded
-    return { snapshot: prepare(loaded, shared, settings, known), warnings: loaded.warnings }
+    return {
+      snapshot: prepare(loaded, shared, settings, known),
+      tls: ownCertificates && tlsSource(ownCertificates, settings.handshake),
+      warnings: loaded.warnings,
+    }
   }
 
   const first = load(options.files)
@@ -150,14 +168,16 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     first.snapshot,
   )
   let hash = hashOf(options.files)
+  let tls = first.tls
   const app = createApp((exchange) => handler.handle(exchange))
   const listeners: Listener[] = []
   const capacity = new Capacity(settings.maxConnections)
   try {
-    for (const { host, port } of options.listen) {
-      const listener = new Listener({
-        host,
-        port,
+    for (const address of options.listen) {
+      const listener = await Listener.open({
+        address,
+        publicPort: settings.port_maps.get(address.port),
+        tls: () => tls!,
         capacity,
         handle: (exchange) => void app.fetch(exchange as unknown as Request),
         refuse(connection, fault) {
@@ -166,6 +186,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
           const facts = { code: 'bad_request', request_id, client: connection.remoteAddress }
           log.info(`${fault.status} ${fault.message}`, facts)
           connection.send(brokenRequest(fault.status, request_id))
+        },
+        turnedAway(client, reason) {
+          log.info(`a connection was not taken: ${reason}`, { code: 'bad_connection', client })
         },
         crashed: (error) =>
           log.error('a connection failed', { code: 'internal_error', cause: error }),
@@ -207,6 +230,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       const next = load(files)
       if ('faults' in next) return next
       handler.snapshot = next.snapshot
+      tls = next.tls
       hash = hashOf(files)
       return { warnings: next.warnings }
     },

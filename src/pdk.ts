@@ -1,4 +1,4 @@
-import type { KeyObject } from 'node:crypto'
+import type { KeyObject, X509Certificate } from 'node:crypto'
 import type {
   BasicauthCredential,
   Consumer,
@@ -73,6 +73,8 @@ export interface Handler {
   body_filter?(ctx: ResponseContext, part: Uint8Array, last: boolean): Uint8Array
   /** After the answer has been sent; cannot fail it. */
   log?(ctx: LogContext): void
+  /** Has clients asked for a certificate when they begin TLS: for the `snis` of the routes that this plugin is for, or for all. */
+  readonly clientCertificate?: ClientCertificateRequest
   /** The query arguments that it reads a credential from: their values stay out of the access log. Found in any case. */
   readonly secretArguments?: readonly string[]
 }
@@ -183,6 +185,10 @@ export interface ClientRequest {
   readonly scheme: string
   /** The `Host` field as sent. */
   readonly host: string
+  /** The host that the client named when it began TLS, in lower case. */
+  readonly serverName: string | undefined
+  /** What the client showed then, if a plugin had it asked. */
+  readonly clientCertificate: ClientCertificate | undefined
   /** The port that the request came to. */
   readonly port: number
   /** As sent, without the query. */
@@ -202,6 +208,23 @@ export interface ClientRequest {
   limitBody(bytes: number): boolean
   /** Reads the whole body; it is still sent upstream. Throws `BodyTooLarge` over `limit` bytes (default 1 MiB). */
   body(limit?: number): Promise<Uint8Array>
+}
+
+/** A certificate that a client has proved to be its own. */
+export interface ClientCertificate {
+  /** PEM. */
+  readonly pem: string
+  readonly x509: X509Certificate
+  /** Why it does not lead to an authority of the request for it; nothing if it does. */
+  readonly fault: string | undefined
+}
+
+/** Has clients asked for a certificate. */
+export interface ClientCertificateRequest {
+  /** PEM of the authorities that it is checked against, and that clients are told; without them its `fault` means nothing. */
+  readonly ca?: readonly string[]
+  /** Lets a client go, before its first request, that shows none of these authorities. */
+  readonly isRequired?: boolean
 }
 
 /** The request as it will be sent to the service. */

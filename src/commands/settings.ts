@@ -1,6 +1,8 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { rootCertificates } from 'node:tls'
+import { createSecureContext, rootCertificates } from 'node:tls'
 import type { Conf } from '../conf.ts'
+import type { HandshakeRules, KeyPair } from '../front/certificates.ts'
 import type { GatewaySettings } from '../gateway.ts'
 import type { Plugin } from '../pdk.ts'
 import { plugins } from '../plugins/index.ts'
@@ -16,6 +18,9 @@ export function settingsOf(
     trusted_ips: conf.trusted_ips,
     real_ip_header: conf.real_ip_header,
     real_ip_recursive: conf.real_ip_recursive,
+    certificates: readCertificatePairs(conf),
+    handshake: handshakeRules(conf),
+    port_maps: conf.port_maps,
     poolSize: conf.upstream_keepalive_pool_size,
     idleTimeout: conf.upstream_keepalive_idle_timeout,
     maxRequests: conf.upstream_keepalive_max_requests,
@@ -33,6 +38,77 @@ export function settingsOf(
       upstreamRequestId: headers_upstream.has('x-kong-request-id'),
     },
   }
+}
+
+/** The certificates of the setting `ssl_cert` and their keys: paths, PEM, or PEM in Base64. */
+function readCertificatePairs({ ssl_cert, ssl_cert_key }: Conf): readonly KeyPair[] {
+  const keys = ssl_cert_key.map((given) => readPem(given, 'ssl_cert_key'))
+  const certs = ssl_cert.map((given) => readPem(given, 'ssl_cert'))
+  if (certs.length !== keys.length)
+    throw new UnreadableFile(
+      'ssl_cert and ssl_cert_key: each certificate needs its key',
+      'Set KONG_SSL_CERT and KONG_SSL_CERT_KEY',
+    )
+  return certs.map((cert, i) => checkPair({ cert, key: keys[i]! }))
+}
+
+function readPem(given: string, setting: string): string {
+  if (given.includes('-----BEGIN ')) return given
+  const decoded = Buffer.from(given, 'base64').toString('latin1')
+  if (decoded.includes('-----BEGIN ')) return decoded
+  try {
+    return readFileSync(given, 'utf8')
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    // Not the value: a key in a broken form is still a key.
+    throw new UnreadableFile(
+      `${setting}: no PEM, no PEM in Base64, and no file that can be read (${code})`,
+      `Set KONG_${setting.toUpperCase()}`,
+    )
+  }
+}
+
+function checkPair(pair: KeyPair): KeyPair {
+  try {
+    if (new X509Certificate(pair.cert).checkPrivateKey(createPrivateKey(pair.key))) return pair
+  } catch {
+    throw new UnreadableFile(
+      'ssl_cert and ssl_cert_key: expected a certificate and a private key without a passphrase',
+      'Set KONG_SSL_CERT and KONG_SSL_CERT_KEY',
+    )
+  }
+  throw new UnreadableFile(
+    'ssl_cert and ssl_cert_key: a certificate does not match its key',
+    'Set KONG_SSL_CERT and KONG_SSL_CERT_KEY',
+  )
+}
+
+/** RFC 9325 §4.2 in OpenSSL's names: forward secrecy and authenticated encryption. */
+const INTERMEDIATE =
+  'ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:' +
+  'ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305'
+const OLD = `${INTERMEDIATE}:ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA:ECDHE-RSA-AES256-SHA:AES128-GCM-SHA256:AES256-GCM-SHA384:AES128-SHA:AES256-SHA`
+const TLS_1_3 = [0x0304]
+const TLS_1_2 = [0x0303, 0x0304]
+const TLS_1_0 = [0x0301, 0x0304]
+
+/** Mozilla's three recommendations, by Kong's names. */
+const SUITES = {
+  modern: { versions: TLS_1_3, ciphers: INTERMEDIATE },
+  intermediate: { versions: TLS_1_2, ciphers: INTERMEDIATE },
+  old: { versions: TLS_1_0, ciphers: OLD },
+} as const
+
+function handshakeRules({ ssl_cipher_suite, ssl_ciphers, ssl_protocols }: Conf): HandshakeRules {
+  const suite = SUITES[ssl_cipher_suite === 'custom' ? 'intermediate' : ssl_cipher_suite]
+  const versions = ssl_protocols ?? suite.versions
+  const ciphers = (ssl_cipher_suite === 'custom' && ssl_ciphers) || suite.ciphers
+  try {
+    createSecureContext({ ciphers })
+  } catch {
+    throw new UnreadableFile('ssl_ciphers: none of these is known', 'Set KONG_SSL_CIPHERS')
+  }
+  return { minVersion: versions[0]!, maxVersion: versions.at(-1)!, ciphers }
 }
 
 /** The plugins that the setting `plugins` lets a configuration use: `bundled` are all, `off` is none. */

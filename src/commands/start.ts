@@ -2,6 +2,7 @@ import type { Conf } from '../conf.ts'
 import { printFaults, type SourceFile } from '../declarative/faults.ts'
 import { ListenError } from '../front/listener.ts'
 import { ConfigurationError, type Gateway, startGateway } from '../gateway.ts'
+import { writtenAddress } from '../listen.ts'
 import { createLog } from '../log.ts'
 import type { Log } from '../pdk.ts'
 import { firstSignal } from '../signal.ts'
@@ -73,7 +74,9 @@ async function serve(
   const stopping = firstSignal('SIGTERM', 'SIGINT', 'SIGQUIT')
   const unwatch = watches ? watch(names, reload) : undefined
   log.notice(`gatehouse ${VERSION} is ready`, {
-    proxy: conf.proxy_listen.map(({ host }, i) => written(host, gateway.ports[i]!)).join(','),
+    proxy: conf.proxy_listen
+      .map((address, i) => writtenAddress({ ...address, port: gateway.ports[i]! }))
+      .join(','),
     ms: Math.round(performance.now()),
   })
 
@@ -115,16 +118,14 @@ async function openStatus(
   } catch (error) {
     await gateway.stop(0)
     const { code = 'failed' } = error as { code?: string }
-    throw new ListenError(address.host, address.port, code, 'KONG_STATUS_LISTEN')
+    throw new ListenError(address, code, 'KONG_STATUS_LISTEN')
   }
 }
 
-function adviceOn({ host, port, code, setting }: ListenError): string {
-  if (code === 'EADDRINUSE') return `port ${port} is in use; set ${setting}`
-  if (code === 'EACCES') return `port ${port} needs more rights than this user has; set ${setting}`
-  return `cannot listen on ${host} port ${port} (${code}); set ${setting}`
-}
-
-function written(host: string, port: number): string {
-  return `${host.includes(':') ? `[${host}]` : host}:${port}`
+function adviceOn({ address, code, setting }: ListenError): string {
+  const { host, port, unix } = address
+  const place = unix ?? `port ${port}`
+  if (code === 'EADDRINUSE') return `${place} is in use; set ${setting}`
+  if (code === 'EACCES') return `${place} needs more rights than this user has; set ${setting}`
+  return `cannot listen on ${unix ?? `${host} port ${port}`} (${code}); set ${setting}`
 }

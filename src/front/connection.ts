@@ -5,6 +5,8 @@ import { BadMessage, MAX_HEAD, tooLarge } from '../http1/grammar.ts'
 import { checkRequestBeginning, parseRequestHead } from '../http1/head.ts'
 import { type Head, Outbox } from '../http1/outbox.ts'
 import { Exchange, type ExchangeConnection } from './exchange.ts'
+import type { Guest } from './greeting.ts'
+import { type Origin, PLAIN } from './origin.ts'
 
 /** nginx's limits, in milliseconds: for a head, between two parts of a body or of an answer, and between requests. */
 const HEAD_TIMEOUT = 60_000
@@ -20,17 +22,20 @@ export interface ClientConnectionOwner {
   readonly deadlines: Deadlines
   /** Set while the gateway drains: answers say `Connection: close`. */
   readonly isDraining: boolean
+  /** The port that clients know, where it is not the one that we listen on. */
+  readonly publicPort?: number | undefined
   handle(exchange: Exchange): void
   /** A message so broken that there is no request to handle. */
   refuse(connection: ClientConnection, fault: BadMessage): void
 }
 
 /** One client's connection: reads requests, one after the other, and writes their answers. */
-export class ClientConnection implements ExchangeConnection, Waiter {
+export class ClientConnection implements ExchangeConnection, Guest, Waiter {
   deadline: number
   readonly remoteAddress: string
   readonly localPort: number
-  readonly #socket: Socket<ClientConnection>
+  readonly origin: Origin
+  readonly #socket: Socket<Guest>
   readonly #owner: ClientConnectionOwner
   readonly #outbox: Outbox
   readonly #fields = new FieldReader()
@@ -42,12 +47,13 @@ export class ClientConnection implements ExchangeConnection, Waiter {
   #isClosing = false
   #isReading = false
 
-  constructor(socket: Socket<ClientConnection>, owner: ClientConnectionOwner) {
+  constructor(socket: Socket<Guest>, owner: ClientConnectionOwner, origin = PLAIN) {
     this.#socket = socket
     this.#owner = owner
     this.#outbox = new Outbox(socket)
-    this.remoteAddress = plainAddress(socket.remoteAddress)
-    this.localPort = socket.localPort
+    this.remoteAddress = plainAddress(socket.remoteAddress ?? UNIX)
+    this.localPort = owner.publicPort ?? socket.localPort
+    this.origin = origin
     this.deadline = performance.now() + HEAD_TIMEOUT
     owner.deadlines.add(this)
   }
@@ -95,6 +101,11 @@ export class ClientConnection implements ExchangeConnection, Waiter {
     else if (waitsForRequest) this.#fault(new BadMessage('the request took too long', 408))
     else if (exchange) this.abort()
     else this.#socket.end()
+  }
+
+  /** Answers that there is no request to handle, and closes. */
+  refuse(fault: BadMessage): void {
+    this.#fault(fault)
   }
 
   /** No further request is taken; what is being answered goes on. */
@@ -255,6 +266,9 @@ export class ClientConnection implements ExchangeConnection, Waiter {
     this.#socket.shutdown()
   }
 }
+
+/** nginx's name for whoever comes by a Unix socket, and so the one that `trusted_ips` may have. */
+const UNIX = 'unix:'
 
 /** An IPv4 client of a dual-stack socket is an IPv4 client. */
 function plainAddress(address: string): string {

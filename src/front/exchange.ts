@@ -4,6 +4,7 @@ import type { Draft } from '../http1/draft.ts'
 import { BadMessage } from '../http1/grammar.ts'
 import { type RequestHead, UNTIL_CLOSE } from '../http1/head.ts'
 import type { Head } from '../http1/outbox.ts'
+import type { Origin } from './origin.ts'
 
 /** Who takes a request's body as it comes. */
 export interface BodySink {
@@ -25,8 +26,11 @@ export interface Answer {
 
 /** What an exchange needs of the connection that it lives on. */
 export interface ExchangeConnection {
+  /** The peer's address; `unix:` for a Unix socket. */
   readonly remoteAddress: string
+  /** The port that the client asked, as far as we know. */
   readonly localPort: number
+  readonly origin: Origin
   /** All that was written to the client so far, in bytes. */
   readonly bytesWritten: number
   /** Set while the gateway drains: this answer is the connection's last. */

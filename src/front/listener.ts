@@ -1,21 +1,32 @@
-import type { Socket } from 'bun'
+import { chmodSync, lstatSync, rmSync } from 'node:fs'
+import { connect } from 'node:net'
+import type { Socket, SocketHandler } from 'bun'
 import { Deadlines } from '../http1/deadlines.ts'
-import type { BadMessage } from '../http1/grammar.ts'
+import { BadMessage } from '../http1/grammar.ts'
+import { type ListenAddress, writtenAddress } from '../listen.ts'
 import type { Capacity } from './capacity.ts'
+import type { ClientHello } from './client_hello.ts'
 import { ClientConnection, type ClientConnectionOwner } from './connection.ts'
 import type { Exchange } from './exchange.ts'
+import { Greeting, type GreetingOptions, type Guest } from './greeting.ts'
+import { shakeHands, type TlsSource } from './handshake.ts'
+import { type Origin, PLAIN } from './origin.ts'
 
 /** How long an idle connection is kept after the listener has stopped; milliseconds. */
 const FAREWELL = 250
 
 export interface ListenerOptions {
-  readonly host: string
-  /** 0 takes a free port. */
-  readonly port: number
+  readonly address: ListenAddress
+  /** What the next handshake is made of; asked where the address says `ssl`. */
+  tls(): TlsSource
+  /** The port that clients know, where it is not this one. */
+  readonly publicPort?: number | undefined
   /** Shared by all listeners. Who finds no place is let go at once. */
   readonly capacity: Capacity
   handle(exchange: Exchange): void
   refuse(connection: ClientConnection, fault: BadMessage): void
+  /** Who left, or had to, before a first request; in words. */
+  turnedAway(remoteAddress: string, reason: string): void
   /** A fault of our own while a connection was served. The connection is closed already. */
   crashed(error: unknown): void
 }
@@ -23,98 +34,179 @@ export interface ListenerOptions {
 /** Thrown where an address cannot be taken; `code` is the system's, as EADDRINUSE or EACCES. */
 export class ListenError extends Error {
   override readonly name = 'ListenError'
-  readonly host: string
-  readonly port: number
+  readonly address: ListenAddress
   readonly code: string
   /** The setting that the address comes from. */
   readonly setting: string
 
-  constructor(host: string, port: number, code: string, setting = 'KONG_PROXY_LISTEN') {
-    super(`cannot listen on ${host} port ${port} (${code})`)
-    this.host = host
-    this.port = port
+  constructor(address: ListenAddress, code: string, setting = 'KONG_PROXY_LISTEN') {
+    super(`cannot listen on ${writtenAddress(address)} (${code})`)
+    this.address = address
     this.code = code
     this.setting = setting
   }
 }
 
-/** A TCP port that speaks HTTP/1.1 with clients. */
+type Server = Bun.TCPSocketListener<Guest> | Bun.UnixSocketListener<Guest>
+
+/** A port or a Unix socket on which HTTP/1.1 is spoken with clients. */
 export class Listener implements ClientConnectionOwner {
   readonly deadlines = new Deadlines()
   isDraining = false
   readonly handle: (exchange: Exchange) => void
   readonly refuse: (connection: ClientConnection, fault: BadMessage) => void
-  readonly #connections = new Set<ClientConnection>()
-  readonly #server: Bun.TCPSocketListener<ClientConnection>
+  readonly publicPort: number | undefined
+  readonly #options: ListenerOptions
+  readonly #guests = new Set<Guest>()
+  readonly #greetings: GreetingOptions
+  readonly #server: Server
 
-  /** Throws `ListenError`. */
-  constructor(options: ListenerOptions) {
+  private constructor(options: ListenerOptions) {
+    const { ssl = false, proxyProtocol = false, unix } = options.address
+    this.#options = options
     this.handle = options.handle
     this.refuse = options.refuse
+    // A Unix socket has no port; what a service is told is the usual one.
+    this.publicPort = options.publicPort ?? (unix === undefined ? undefined : ssl ? 443 : 80)
+    this.#greetings = {
+      ssl,
+      proxyProtocol,
+      deadlines: this.deadlines,
+      plain: (greeting, bytes) => this.#begin(greeting, bytes),
+      hello: (greeting, hello, bytes) => this.#shakeHands(greeting, hello, bytes),
+      notTls: (greeting) => this.#begin(greeting).refuse(new BadMessage('plain HTTP', 497)),
+      failed: ({ socket }, reason) => options.turnedAway(socket.remoteAddress, reason),
+    }
     try {
-      this.#server = this.#listen(options)
+      this.#server = this.#listen(options.address, ssl || proxyProtocol)
     } catch (error) {
       const { code = 'failed' } = error as { code?: string }
-      throw new ListenError(options.host, options.port, code)
+      throw new ListenError(options.address, code)
     }
+    // As nginx does: who may connect is told by the folder.
+    if (unix !== undefined) chmodSync(unix, 0o666)
   }
 
-  #listen(options: ListenerOptions): Bun.TCPSocketListener<ClientConnection> {
-    const address = {
-      hostname: options.host,
-      port: options.port,
-      // `::` is IPv6 alone, as in nginx, so that `0.0.0.0` beside it is no conflict. Bun's types do not know it here.
-      ipv6Only: true,
+  /** Begins to listen. Throws `ListenError`. */
+  static async open(options: ListenerOptions): Promise<Listener> {
+    const { unix } = options.address
+    // What a process that was killed has left behind would keep the next one out for ever.
+    if (unix !== undefined && (await isAbandoned(unix))) rmSync(unix)
+    return new Listener(options)
+  }
+
+  #listen(address: ListenAddress, isGreeted: boolean): Server {
+    const socket = this.#handlers(isGreeted)
+    if (address.unix !== undefined) return Bun.listen<Guest>({ unix: address.unix, socket })
+    const place = {
+      hostname: address.host,
+      port: address.port,
+      // `::` is IPv6 alone, as in nginx, so that `0.0.0.0` beside it is no conflict. Bun's types do not know these here.
+      ipv6Only: address.ipv6Only ?? true,
+      reusePort: address.reusePort ?? false,
     }
-    return Bun.listen<ClientConnection>({
-      ...address,
-      socket: {
-        open: (socket) => {
-          // A client that has left already has no address, and its socket no connection.
-          if (socket.remoteAddress === undefined || !options.capacity.enter())
-            return void socket.terminate()
-          socket.data = new ClientConnection(socket, this)
-          this.#connections.add(socket.data)
-        },
-        data: (socket, bytes) => this.#connectionOf(socket)?.data(bytes),
-        drain: (socket) => this.#connectionOf(socket)?.drain(),
-        close: (socket) => {
-          const connection = this.#connectionOf(socket)
-          if (!connection) return
-          this.#connections.delete(connection)
-          options.capacity.leave()
-          connection.closed()
-        },
-        error: (socket, error) => {
-          this.#connectionOf(socket)?.abort()
-          options.crashed(error)
-        },
+    return Bun.listen<Guest>({ ...place, socket })
+  }
+
+  #handlers(isGreeted: boolean): SocketHandler<Guest> {
+    const { capacity, crashed, address } = this.#options
+    const { unix, keepAlive } = address
+    return {
+      open: (socket) => {
+        // A client that has left already has no address, and its socket no connection.
+        const hasLeft = unix === undefined && socket.remoteAddress === undefined
+        if (hasLeft || !capacity.enter()) return void socket.terminate()
+        if (keepAlive !== undefined) socket.setKeepAlive(true, keepAlive * 1000)
+        socket.data = isGreeted
+          ? new Greeting(socket, this.#greetings)
+          : new ClientConnection(socket, this)
+        this.#guests.add(socket.data)
       },
-    })
+      data: (socket, bytes) => this.#guestOf(socket)?.data(bytes),
+      drain: (socket) => this.#guestOf(socket)?.drain(),
+      close: (socket) => {
+        const guest = this.#guestOf(socket)
+        if (!guest) return
+        capacity.leave()
+        this.#left(guest)
+      },
+      error: (socket, error) => {
+        this.#guestOf(socket)?.abort()
+        crashed(error)
+      },
+    }
   }
 
-  #connectionOf(socket: Socket<ClientConnection>): ClientConnection | undefined {
+  #guestOf(socket: Socket<Guest>): Guest | undefined {
     return socket.data
   }
 
+  #left(guest: Guest): void {
+    this.#guests.delete(guest)
+    guest.closed()
+  }
+
+  /** A client whose greeting is over, on the same socket. */
+  #begin(greeting: Greeting, bytes?: Buffer): ClientConnection {
+    const { socket, proxiedAddress } = greeting
+    const connection = this.#admit(greeting, socket, { ...PLAIN, proxiedAddress })
+    if (bytes && bytes.length > 0) connection.data(bytes)
+    return connection
+  }
+
+  #admit(greeting: Greeting, socket: Socket<Guest>, origin: Origin): ClientConnection {
+    const connection = new ClientConnection(socket, this, origin)
+    greeting.finish()
+    this.#guests.delete(greeting)
+    this.#guests.add(connection)
+    socket.data = connection
+    return connection
+  }
+
+  #shakeHands(greeting: Greeting, hello: ClientHello, bytes: Buffer): void {
+    shakeHands(greeting, hello, bytes, this.#options.tls(), {
+      done: (socket, origin) => void this.#admit(greeting, socket, origin),
+      failed: (reason) => this.#options.turnedAway(greeting.socket.remoteAddress, reason),
+      left: (guest) => this.#left(guest),
+      crashed: this.#options.crashed,
+    })
+  }
+
+  /** 0 for a Unix socket. */
   get port(): number {
-    return this.#server.port
+    return 'port' in this.#server ? this.#server.port : 0
   }
 
   /** Takes no more connections, lets every request be answered, and gives up on the rest after `timeout` milliseconds. */
   async stop(timeout: number): Promise<void> {
     this.isDraining = true
     this.#server.stop()
+    const { unix } = this.#options.address
+    if (unix !== undefined) rmSync(unix, { force: true })
     const start = performance.now()
     // A request may be under way on a connection that looks idle: for a moment its client is answered, and told to go.
     await this.#emptied(start + Math.min(timeout, FAREWELL))
-    for (const connection of this.#connections) connection.closeWhenIdle()
+    for (const guest of this.#guests) guest.closeWhenIdle()
     await this.#emptied(start + timeout)
-    for (const connection of this.#connections) connection.abort()
+    for (const guest of this.#guests) guest.abort()
   }
 
   /** Waits until every connection is closed, or a time has come. */
   async #emptied(until: number): Promise<void> {
-    while (this.#connections.size > 0 && performance.now() < until) await Bun.sleep(5)
+    while (this.#guests.size > 0 && performance.now() < until) await Bun.sleep(5)
   }
+}
+
+/** Whether a Unix socket is there, and nobody listens on it. */
+async function isAbandoned(path: string): Promise<boolean> {
+  if (!lstatSync(path, { throwIfNoEntry: false })?.isSocket()) return false
+  return await new Promise((resolve) => {
+    const socket = connect({ path })
+    const settle = (is: boolean) => {
+      socket.destroy()
+      resolve(is)
+    }
+    socket.once('connect', () => settle(false))
+    socket.once('error', ({ code }: NodeJS.ErrnoException) => settle(code === 'ECONNREFUSED'))
+  })
 }

@@ -1,13 +1,19 @@
 import { BlockList, isIP } from 'node:net'
+import type { ExchangeConnection } from '../front/exchange.ts'
 import type { RequestHead } from '../http1/head.ts'
 
 export interface ClientAddressSettings {
   /** Kong's `trusted_ips`: addresses or CIDR blocks of the proxies in front. */
   readonly trusted_ips: readonly string[]
-  /** The field that those proxies put the client's address in, in lower case. */
+  /** The field that those proxies put the client's address in, in lower case; or `proxy_protocol`, for no field. */
   readonly real_ip_header: string
   readonly real_ip_recursive: boolean
 }
+
+type Peer = Pick<ExchangeConnection, 'remoteAddress' | 'origin'>
+
+/** nginx's word for the address of a Unix socket. */
+const UNIX = 'unix:'
 
 /** Who a request comes from. A field that names the client is believed only from a trusted peer. */
 export class ClientAddress {
@@ -20,12 +26,15 @@ export class ClientAddress {
   }
 
   isTrusted(address: string): boolean {
+    // Who comes by a Unix socket has no address.
+    if (address === UNIX) return this.#settings.trusted_ips.includes(UNIX)
     return this.#trusted?.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4') ?? false
   }
 
   /** The client's address: the peer's, or what a trusted peer says; the last of a list, or with `real_ip_recursive` the last that is not trusted itself. */
-  of(head: RequestHead, peer: string): string {
+  of(head: RequestHead, { remoteAddress: peer, origin }: Peer): string {
     if (!this.#trusted || !this.isTrusted(peer)) return peer
+    if (this.#settings.real_ip_header === 'proxy_protocol') return origin.proxiedAddress ?? peer
     const chain = head.headers
       .all(this.#settings.real_ip_header)
       .flatMap((each) => each.split(',').map((part) => part.trim()))
@@ -51,6 +60,7 @@ function addressIn(text: string): string | undefined {
 function blockList(blocks: readonly string[]): BlockList {
   const list = new BlockList()
   for (const block of blocks) {
+    if (block === UNIX) continue
     const [address = '', bits] = block.split('/')
     const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
     if (bits === undefined) list.addAddress(address, family)

@@ -3,6 +3,7 @@ import type { Exchange } from '../front/exchange.ts'
 import { fieldValue, type HeaderList } from '../headers.ts'
 import type {
   AccessContext,
+  ClientCertificate,
   ClientRequest,
   Credential,
   ResponseContext,
@@ -21,7 +22,6 @@ const BODY_LIMIT = 1024 * 1024
 /** The request as the client sent it, as plugins and the router see it. */
 export class ProxiedRequest implements ClientRequest {
   readonly id: string
-  readonly scheme = 'http'
   readonly method: string
   readonly host: string
   /** The path as sent, without the query. */
@@ -46,6 +46,18 @@ export class ProxiedRequest implements ClientRequest {
     this.rawPath = mark < 0 ? head.target : head.target.slice(0, mark)
     this.path = normalizePath(this.rawPath)
     this.query = mark < 0 ? '' : head.target.slice(mark + 1)
+  }
+
+  get scheme(): string {
+    return this.exchange.connection.origin.scheme
+  }
+
+  get serverName(): string | undefined {
+    return this.exchange.connection.origin.serverName
+  }
+
+  get clientCertificate(): ClientCertificate | undefined {
+    return this.exchange.connection.origin.clientCertificate
   }
 
   /** The port that the request came to. */

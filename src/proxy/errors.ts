@@ -14,6 +14,7 @@ export const MESSAGES: Readonly<Record<number, string>> = {
   414: 'URI too long',
   417: 'Expectation failed',
   494: 'Request header or cookie too large',
+  497: 'The plain HTTP request was sent to HTTPS port',
   500: 'An unexpected error occurred',
   501: 'Not implemented',
   502: 'An invalid response was received from the upstream server',
@@ -24,8 +25,8 @@ export const MESSAGES: Readonly<Record<number, string>> = {
 
 /** The answer to bytes that are no request at all: there is no route, no plugin and no `Accept` to ask. */
 export function brokenRequest(fault: number, requestId: string): string {
-  // nginx's own number for too large a head, which Kong turns back into the one that clients know.
-  const status = fault === 494 ? 400 : fault
+  // nginx's own numbers, for too large a head and for no TLS, are turned back into the one that clients know.
+  const status = fault === 494 || fault === 497 ? 400 : fault
   const message = MESSAGES[fault] ?? 'Bad request'
   const { contentType, body } = errorBody(message, requestId, 'text/plain')
   const allow = status === 405 ? `Allow: ${ALLOWED}\r\n` : ''

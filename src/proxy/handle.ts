@@ -67,7 +67,7 @@ export class RequestHandler implements ForwardingOwner {
 
   #handle(exchange: Exchange): void {
     const { nextRequestId, clientAddress, maxBodySize } = this.#options
-    const ip = clientAddress.of(exchange.head, exchange.connection.remoteAddress)
+    const ip = clientAddress.of(exchange.head, exchange.connection)
     const request = new ProxiedRequest(exchange, nextRequestId(), ip)
     if (NOT_ALLOWED.has(request.method)) return this.#error(request, 405, undefined, ALLOW)
     // RFC 9110 §9.3.7: `OPTIONS *` asks the gateway itself, and says no more than that it is there.
@@ -120,7 +120,8 @@ export class RequestHandler implements ForwardingOwner {
   /** Whether the route is for HTTPS alone, and neither we nor a trusted proxy before us took the request by it. */
   #wantsHttps(ctx: RequestContext): boolean {
     const { protocols } = ctx.route
-    return !protocols.includes('http') && this.#trusted(ctx, 'x-forwarded-proto') !== 'https'
+    if (protocols.includes('http') || ctx.request.scheme === 'https') return false
+    return this.#trusted(ctx, 'x-forwarded-proto') !== 'https'
   }
 
   /** 426, or a redirect with the status that the route asks for. */
@@ -224,7 +225,7 @@ export class RequestHandler implements ForwardingOwner {
 
   // ---- what the forwarding asks and tells
 
-  writeRequest(draft: Draft, ctx: RequestContext, framing: string): void {
+  writeRequest(draft: Draft, ctx: RequestContext, framing: string, hostOfPeer: string): void {
     const { request, prepared, matchedPath, upstream } = ctx
     const { route, pathRule } = prepared
     const { connection } = request.exchange
@@ -234,7 +235,7 @@ export class RequestHandler implements ForwardingOwner {
     draft.text(' HTTP/1.1\r\n')
     const host = upstream.host ?? (route.preserve_host ? request.host : '')
     const forwarded = {
-      host: host === '' ? prepared.host : `Host: ${host}\r\n`,
+      host: host === '' ? hostOfPeer : `Host: ${host}\r\n`,
       peer: this.#peerFields(request),
       // Decoded, it may hold whatever a client likes, a line break too.
       prefix: pathRule.strip ? escapePath(matchedPath) : '',
@@ -270,11 +271,7 @@ export class RequestHandler implements ForwardingOwner {
     const status = STATUS_OF[error.code] ?? 502
     const facts = { code: error.code, ...this.#facts(ctx), cause: causeOf(error) }
     this.#options.log.error(`${status} ${asked(ctx.request)}`, facts)
-    this.#error(
-      ctx,
-      status,
-      error.code === 'name_resolution_failed' ? 'name resolution failed' : undefined,
-    )
+    this.#error(ctx, status, SENTENCE_OF[error.code])
   }
 
   crashed(ctx: RequestContext, cause: unknown): void {
@@ -332,9 +329,16 @@ const NOT_ALLOWED = new Set(['TRACE', 'CONNECT'])
 
 const STATUS_OF: Readonly<Record<string, number>> = {
   name_resolution_failed: 503,
+  no_peer: 503,
   connect_timeout: 504,
   write_timeout: 504,
   read_timeout: 504,
+}
+
+/** What Kong says itself; for the others it is nginx that speaks. */
+const SENTENCE_OF: Readonly<Record<string, string>> = {
+  name_resolution_failed: 'name resolution failed',
+  no_peer: 'failure to get a peer from the ring-balancer',
 }
 
 const ALLOW = [['Allow', ALLOWED]] as const

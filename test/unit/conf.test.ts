@@ -32,7 +32,13 @@ test('without settings it listens on all addresses, and tells its health to this
 
 // prettier-ignore
 test.each([
-  ['proxy_listen',              '127.0.0.1:9000 reuseport backlog=16384',  [address('127.0.0.1', 9000)]],
+  ['proxy_listen',              '127.0.0.1:9000 reuseport backlog=16384',  [{ ...address('127.0.0.1', 9000), reusePort: true }]],
+  ['proxy_listen',              '0.0.0.0:8443 http2 ssl reuseport',        [{ ...address('0.0.0.0', 8443), ssl: true, reusePort: true }]],
+  ['proxy_listen',              '*:80 proxy_protocol deferred bind',       [{ ...address('0.0.0.0', 80), proxyProtocol: true }]],
+  ['proxy_listen',              '[::]:80 ipv6only=off so_keepalive=30m::10', [{ ...address('::', 80), ipv6Only: false, keepAlive: 1800 }]],
+  ['proxy_listen',              'localhost:80 so_keepalive=on',            [{ ...address('localhost', 80), keepAlive: 0 }]],
+  ['proxy_listen',              'unix:/run/gatehouse.sock ssl',            [{ host: '', port: 0, unix: '/run/gatehouse.sock', ssl: true }]],
+  ['proxy_listen',              'off',                                     []],
   ['proxy_listen',              '[::1]:9000, localhost:9001, *:0',         [address('::1', 9000), address('localhost', 9001), address('0.0.0.0', 0)]],
   ['status_listen',             'off',                                     []],
   ['log_level',                 'debug',                                   'debug'],
@@ -47,6 +53,11 @@ test.each([
   ['headers',                   'server_tokens',                           new Set(['server', 'via'])],
   ['trusted_ips',               '10.0.0.0/8,::1, 127.0.0.1',               ['10.0.0.0/8', '::1', '127.0.0.1']],
   ['real_ip_header',            'X-Forwarded-For',                         'x-forwarded-for'],
+  ['real_ip_header',            'proxy_protocol',                          'proxy_protocol'],
+  ['port_maps',                 '80:8000, 443:8443',                       new Map([[8000, 80], [8443, 443]])],
+  ['ssl_cert',                  '/a.pem, /b.pem',                          ['/a.pem', '/b.pem']],
+  ['ssl_protocols',             'TLSv1.3 TLSv1.2',                         [0x0303, 0x0304]],
+  ['ssl_cipher_suite',          'modern',                                  'modern'],
   ['real_ip_recursive',         'on',                                      true],
   ['lua_ssl_trusted_certificate', 'system,/ca.pem',                        ['system', '/ca.pem']],
   ['upstream_keepalive_pool_size', '0',                                    0],
@@ -105,6 +116,24 @@ test('what Kong knows and has no effect here is said once, by name', () => {
   ])
 })
 
+test('flags without an effect are said once for each setting', () => {
+  const env = {
+    KONG_PROXY_LISTEN: '0.0.0.0:8000 reuseport backlog=16384, 0.0.0.0:8443 http2 ssl backlog=16384',
+    KONG_STATUS_LISTEN: '0.0.0.0:8100 deferred',
+  }
+  expect(conf(env).warnings).toEqual([
+    'proxy_listen: without effect here: backlog=16384, http2; HTTP/1.1 is spoken here',
+    'status_listen: without effect here: deferred',
+  ])
+})
+
+test('an address to be believed that nobody would give is said', () => {
+  const env = { KONG_REAL_IP_HEADER: 'proxy_protocol' }
+  const unused = 'real_ip_header: no address of proxy_listen has the flag proxy_protocol'
+  expect(conf(env).warnings).toEqual([unused])
+  expect(conf({ ...env, KONG_PROXY_LISTEN: '*:80 proxy_protocol' }).warnings).toEqual([])
+})
+
 test('a setting that nobody knows is said, with what was meant', () => {
   expect(conf({ KONG_LOG_LEVL: 'debug', KONG_XYZZY: '1' }).warnings).toEqual([
     'unknown setting log_levl; did you mean log_level?',
@@ -135,9 +164,17 @@ test("what Kubernetes and Kong's image put into the environment are no settings"
 
 // prettier-ignore
 test.each([
-  ['proxy_listen = 0.0.0.0:8443 ssl',          'kong.conf:1:1 proxy_listen: ssl is not supported yet; remove it'],
-  ['proxy_listen = 0.0.0.0:8000 http2',        'kong.conf:1:1 proxy_listen: http2 is not supported yet; remove it'],
-  ['proxy_listen = 0.0.0.0:8000 proxy_protocol', 'kong.conf:1:1 proxy_listen: proxy_protocol is not supported yet; remove it'],
+  ['proxy_listen = 0.0.0.0:8443 quic',         'kong.conf:1:1 proxy_listen: HTTP/3 is not spoken here; remove quic'],
+  ['proxy_listen = unix:a.sock',               'kong.conf:1:1 proxy_listen: "unix:a.sock" needs the whole path of its socket'],
+  [`proxy_listen = unix:/${'a'.repeat(107)}`,  `kong.conf:1:1 proxy_listen: the path in "unix:/${'a'.repeat(107)}" is too long`],
+  ['proxy_listen = 0.0.0.0:80 backlog=many',   'kong.conf:1:1 proxy_listen: unknown flag "backlog=many"'],
+  ['status_listen = 0.0.0.0:8007 ssl',         'kong.conf:1:1 status_listen: ssl is not supported here yet; remove it'],
+  ['status_listen = unix:/a.sock',             'kong.conf:1:1 status_listen: a Unix socket is not supported here yet; name a port'],
+  ['port_maps = 80',                           'kong.conf:1:1 port_maps: "80" is no pair of ports, such as 80:8000'],
+  ['port_maps = 80:80000',                     'kong.conf:1:1 port_maps: "80:80000" is no pair of ports, such as 80:8000'],
+  ['ssl_protocols = SSLv3',                    'kong.conf:1:1 ssl_protocols: "SSLv3" is none of: TLSv1, TLSv1.1, TLSv1.2, TLSv1.3'],
+  ['ssl_protocols = TLSv1.1 TLSv1.3',          'kong.conf:1:1 ssl_protocols: a version between two others cannot be left out'],
+  ['ssl_cipher_suite = fips',                  'kong.conf:1:1 ssl_cipher_suite: expected one of: modern, intermediate, old, custom'],
   ['proxy_listen = 8000',                      'kong.conf:1:1 proxy_listen: "8000" is no address; write it as 0.0.0.0:8000 or [::]:8000, or off'],
   ['proxy_listen = 0.0.0.0:80000',             'kong.conf:1:1 proxy_listen: "0.0.0.0:80000" is no address; write it as 0.0.0.0:8000 or [::]:8000, or off'],
   ['proxy_listen = [::x]:80',                  'kong.conf:1:1 proxy_listen: "[::x]:80" is no address; write it as 0.0.0.0:8000 or [::]:8000, or off'],
@@ -151,7 +188,6 @@ test.each([
   ['proxy_server = http://proxy:3128',         'kong.conf:1:1 proxy_server: a proxy towards the internet is not supported yet; remove it'],
   ['log_level = notce',                        'kong.conf:1:1 log_level: expected one of: debug, info, notice, warn, error; did you mean "notice"?'],
   ['trusted_ips = 10.0.0.0/33',                'kong.conf:1:1 trusted_ips: "10.0.0.0/33" is no address and no block of addresses, such as 10.0.0.0/8'],
-  ['real_ip_header = proxy_protocol',          'kong.conf:1:1 real_ip_header: proxy_protocol is not supported yet; name a header'],
   ['real_ip_recursive = maybe',                'kong.conf:1:1 real_ip_recursive: expected on or off'],
   ['headers = via, X-Mine',                    'kong.conf:1:1 headers: unknown header "x-mine"'],
   ['nginx_http_client_max_body_size = 8 MB',   'kong.conf:1:1 nginx_http_client_max_body_size: expected a size, such as 8m'],

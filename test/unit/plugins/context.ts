@@ -40,6 +40,8 @@ export class TestContext implements AccessContext {
       method,
       scheme: 'http',
       host: 'gateway.test:8000',
+      serverName: undefined,
+      clientCertificate: undefined,
       port: 8000,
       rawPath: '/',
       path: '/',

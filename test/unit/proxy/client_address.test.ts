@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test'
+import { PLAIN } from '../../../src/front/origin.ts'
 import { HeaderList } from '../../../src/headers.ts'
 import type { RequestHead } from '../../../src/http1/head.ts'
 import { ClientAddress } from '../../../src/proxy/client_address.ts'
@@ -11,7 +12,10 @@ function clientIn(field: string, real_ip_recursive: boolean): string {
     real_ip_recursive,
   }
   const headers = HeaderList.of([['X-Forwarded-For', field]])
-  return new ClientAddress(settings).of({ headers } as RequestHead, '10.0.0.1')
+  return new ClientAddress(settings).of({ headers } as RequestHead, {
+    remoteAddress: '10.0.0.1',
+    origin: PLAIN,
+  })
 }
 
 // prettier-ignore
@@ -30,4 +34,20 @@ test.each([
   ['6.6.6.6,',                     '10.0.0.1',      '10.0.0.1'],
 ])('%s is the client %s', (field, recursive, last) => {
   expect([clientIn(field, true), clientIn(field, false)]).toEqual([recursive, last])
+})
+
+// prettier-ignore
+test.each([
+  // peer         trusted            told by PROXY   the client
+  ['10.0.0.1',    ['10.0.0.0/8'],    '192.0.2.1',    '192.0.2.1'],
+  ['10.0.0.1',    ['10.0.0.0/8'],    undefined,      '10.0.0.1'],
+  ['203.0.113.9', ['10.0.0.0/8'],    '192.0.2.1',    '203.0.113.9'],
+  ['10.0.0.1',    [],                '192.0.2.1',    '10.0.0.1'],
+  ['unix:',       ['unix:'],         '192.0.2.1',    '192.0.2.1'],
+  ['unix:',       ['10.0.0.0/8'],    '192.0.2.1',    'unix:'],
+])('with real_ip_header = proxy_protocol: of %s, trusting %j, PROXY %p, it is %s', (remoteAddress, trusted_ips, proxiedAddress, client) => {
+  const settings = { trusted_ips, real_ip_header: 'proxy_protocol', real_ip_recursive: true }
+  const headers = HeaderList.of([['proxy_protocol', '6.6.6.6'], ['X-Real-IP', '6.6.6.6']])
+  const peer = { remoteAddress, origin: { ...PLAIN, proxiedAddress } }
+  expect(new ClientAddress(settings).of({ headers } as RequestHead, peer)).toBe(client)
 })

@@ -1,0 +1,130 @@
+import type { Socket } from 'bun'
+import type { Deadlines, Waiter } from '../http1/deadlines.ts'
+import { type ClientHello, HANDSHAKE, readClientHello } from './client_hello.ts'
+import { BadProxyHeader, readProxyHeader } from './proxy_header.ts'
+
+/** nginx's limit for what comes before a request; milliseconds. */
+const GREETING_TIMEOUT = 60_000
+/** A PROXY header and a ClientHello are smaller together. */
+const MAX_BYTES = 24 * 1024
+
+/** Who is connected, as a listener sees it: first a greeting, then a client with requests. */
+export interface Guest {
+  data(bytes: Buffer): void
+  drain(): void
+  closed(): void
+  closeWhenIdle(): void
+  abort(): void
+}
+
+export interface GreetingOptions {
+  readonly proxyProtocol: boolean
+  readonly ssl: boolean
+  readonly deadlines: Deadlines
+  /** Plain HTTP begins. */
+  readonly plain: (greeting: Greeting, bytes: Buffer) => void
+  /** TLS begins. */
+  readonly hello: (greeting: Greeting, hello: ClientHello, bytes: Buffer) => void
+  /** Something else was sent to a port for TLS. */
+  readonly notTls: (greeting: Greeting) => void
+  /** What cannot be a client of ours, in words. */
+  readonly failed: (greeting: Greeting, reason: string) => void
+}
+
+/** A connection before its first request: what a proxy says of its client, and what a client says to begin TLS. */
+export class Greeting implements Guest, Waiter {
+  deadline = performance.now() + GREETING_TIMEOUT
+  /** The client's address as the PROXY protocol told it. */
+  proxiedAddress: string | undefined
+  readonly socket: Socket<Guest>
+  readonly #options: GreetingOptions
+  #bytes: Buffer | undefined
+  #hasProxyHeader: boolean
+  #isOver = false
+
+  constructor(socket: Socket<Guest>, options: GreetingOptions) {
+    this.socket = socket
+    this.#options = options
+    this.#hasProxyHeader = !options.proxyProtocol
+    options.deadlines.add(this)
+  }
+
+  data(part: Buffer): void {
+    // From here on this is the ciphertext, which Bun shows us a second time.
+    if (this.#isOver) return
+    const bytes = this.#bytes ? Buffer.concat([this.#bytes, part]) : part
+    try {
+      this.#read(bytes)
+    } catch (error) {
+      if (!(error instanceof BadProxyHeader)) throw error
+      this.#fail(error.message)
+    }
+  }
+
+  #read(bytes: Buffer): void {
+    let rest = bytes
+    if (!this.#hasProxyHeader) {
+      const header = readProxyHeader(bytes)
+      if (!header) return this.#keep(bytes)
+      this.#hasProxyHeader = true
+      this.proxiedAddress = header.address
+      rest = bytes.subarray(header.length)
+    }
+    const { ssl, plain, notTls, hello } = this.#options
+    if (!ssl) return this.#over(() => plain(this, rest))
+    if (rest.length > 0 && rest[0] !== HANDSHAKE) return this.#over(() => notTls(this))
+    const read = readClientHello(rest)
+    // Over its limit it is answered as TLS answers, not as we would.
+    if (read) return this.#begin(() => hello(this, read, rest))
+    this.#keep(rest)
+  }
+
+  #keep(bytes: Buffer): void {
+    if (bytes.length > MAX_BYTES) return this.#fail('the handshake is too long')
+    // A view of a buffer that Bun uses again.
+    this.#bytes = bytes.length > 0 ? Buffer.from(bytes) : undefined
+  }
+
+  /** The handshake has begun, and its deadline goes on. */
+  #begin(then: () => void): void {
+    this.#isOver = true
+    this.#bytes = undefined
+    then()
+  }
+
+  #over(then: () => void): void {
+    this.finish()
+    this.#begin(then)
+  }
+
+  #fail(reason: string): void {
+    this.#over(() => this.#options.failed(this, reason))
+    this.abort()
+  }
+
+  drain(): void {}
+
+  closed(): void {
+    this.#isOver = true
+    this.finish()
+  }
+
+  /** What follows has deadlines of its own. */
+  finish(): void {
+    this.#options.deadlines.delete(this)
+  }
+
+  expire(): void {
+    this.abort()
+  }
+
+  /** Nobody waits for an answer yet. */
+  closeWhenIdle(): void {
+    this.abort()
+  }
+
+  abort(): void {
+    this.#isOver = true
+    this.socket.terminate()
+  }
+}

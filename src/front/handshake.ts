@@ -1,0 +1,102 @@
+import type { Socket, SocketHandler } from 'bun'
+import type { X509Certificate } from 'node:crypto'
+import type { Certificates, ServerTls } from './certificates.ts'
+import { type ClientHello, normalName } from './client_hello.ts'
+import type { Greeting, Guest } from './greeting.ts'
+import type { ClientCertificate, ClientCertificateRequest, Origin } from './origin.ts'
+
+/** What handshakes are made of; it may be another from one connection to the next. */
+export interface TlsSource {
+  readonly certificates: Certificates
+  /** How a client that wants this host is asked for a certificate, if it is. */
+  clientCertificate(serverName: string | undefined): ClientCertificateRequest | undefined
+}
+
+export interface HandshakeOwner {
+  /** The client may speak; `socket` is what it is heard on, and needs its guest. */
+  done(socket: Socket<Guest>, origin: Origin): void
+  /** Nobody is there to answer; why, in words. */
+  failed(reason: string): void
+  left(guest: Guest): void
+  crashed(error: unknown): void
+}
+
+/** The part of Bun's `upgradeTLS` that its types leave out: the server's side, and bytes that were read already. */
+interface UpgradableSocket {
+  upgradeTLS(options: {
+    isServer: true
+    initialData: Uint8Array
+    data: Guest
+    tls: ServerTls & { requestCert: boolean; rejectUnauthorized: boolean; ca?: readonly string[] }
+    socket: SocketHandler<Guest>
+  }): unknown
+}
+
+/** The part of a socket with TLS that Bun's types leave out. */
+interface SecureSocket {
+  getPeerX509Certificate(): X509Certificate | undefined
+}
+
+/** Begins TLS on a connection whose ClientHello was read from `bytes`. */
+export function shakeHands(
+  greeting: Greeting,
+  hello: ClientHello,
+  bytes: Buffer,
+  { certificates, clientCertificate }: TlsSource,
+  owner: HandshakeOwner,
+): void {
+  const request = clientCertificate(hello.serverName)
+  const raw = greeting.socket as unknown as UpgradableSocket
+  raw.upgradeTLS({
+    isServer: true,
+    initialData: bytes,
+    data: greeting,
+    tls: {
+      ...certificates.find(hello),
+      requestCert: request !== undefined,
+      // Whether a certificate is good is for those who asked for it to say.
+      rejectUnauthorized: false,
+      ...(request?.ca && { ca: request.ca }),
+    },
+    socket: {
+      handshake(socket, isDone, fault) {
+        if (!isDone) return turnAway(owner, socket, `the handshake failed (${codeOf(fault)})`)
+        const name = hello.serverName
+        // Read in two ways, one message could be shown one host's certificate and be let in to another.
+        if (normalName(socket.getServername() || '') !== (name ?? ''))
+          return turnAway(owner, socket, 'the handshake names two hosts')
+        const certificate = request && certificateOf(socket, fault)
+        if (request?.isRequired && (!certificate || certificate.fault !== undefined))
+          return turnAway(owner, socket, 'the client showed no certificate that is known')
+        owner.done(socket, {
+          scheme: 'https',
+          proxiedAddress: greeting.proxiedAddress,
+          serverName: name,
+          clientCertificate: certificate,
+        })
+      },
+      data: (socket, part) => socket.data.data(part),
+      drain: (socket) => socket.data.drain(),
+      close: (socket) => owner.left(socket.data),
+      error(socket, error) {
+        socket.data.abort()
+        owner.crashed(error)
+      },
+    },
+  })
+}
+
+function turnAway(owner: HandshakeOwner, socket: Socket<Guest>, reason: string): void {
+  owner.failed(reason)
+  socket.terminate()
+}
+
+/** What the client showed; `fault` is what the check against the authorities had to say. */
+function certificateOf(socket: Socket<Guest>, fault: Error | null): ClientCertificate | undefined {
+  const x509 = (socket as unknown as SecureSocket).getPeerX509Certificate()
+  return x509 && { pem: x509.toString(), x509, fault: fault ? codeOf(fault) : undefined }
+}
+
+function codeOf(fault: Error | null): string {
+  return (fault as { code?: string } | null)?.code ?? 'unknown'
+}

@@ -6,6 +6,7 @@ import { type Loaded, loadDeclarative } from '../../../src/declarative/load.ts'
 import { hashPassword } from '../../../src/entities/password.ts'
 import type { Plugin } from '../../../src/pdk.ts'
 import { plugins as all } from '../../../src/plugins/index.ts'
+import { isRecord } from '../../../src/schema/check.ts'
 import { any } from '../../../src/schema/field.ts'
 import { isUuid } from '../../../src/uuid.ts'
 
@@ -127,42 +128,48 @@ function comparable(kinds: readonly [Kind, readonly object[]][], kongs: KongsEnt
       .flatMap((byId) => Object.keys(byId))
       .filter((id) => id[14] === '5'),
   )
-  const shown = (value: unknown, names?: ReadonlySet<string>): unknown => {
-    if (Array.isArray(value)) return value.map((each) => shown(each)).sort()
-    if (typeof value !== 'object' || value === null) return value
+  const isDrawn = (value: unknown) =>
+    typeof value === 'string' && (isUuid(value) ? !ids.has(value) : /^\w{32}$/.test(value))
+  const shown = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(shown).sort()
+    if (!isRecord(value)) return value
     const kept = Object.entries(value).filter(
       ([key, each]) =>
         each !== null &&
         each !== undefined &&
-        !['created_at', 'updated_at'].includes(key) &&
-        !(typeof each === 'string' && (isUuid(each) ? !ids.has(each) : /^\w{32}$/.test(each))) &&
-        (names?.has(key) ?? true),
+        !['created_at', 'updated_at', 'failover'].includes(key) &&
+        !isDrawn(each),
     )
-    const under = (key: string) =>
-      key === 'config' && 'name' in value && !standIns.some(([name]) => name === value.name)
-        ? namesOfConfig(String(value.name))
-        : undefined
     return Object.fromEntries(
-      kept
-        .filter(([key]) => key !== 'config' || under(key))
-        .sort(([a], [b]) => (a < b ? -1 : 1))
-        .map(([key, each]) => [key, shown(each, under(key))]),
+      kept.sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, each]) => [key, shown(each)]),
     )
-  }
-  const namesOfConfig = (plugin: string) => {
-    const theirs = Object.values(kongs.plugins ?? {}).find(({ name }) => name === plugin)
-    return new Set(Object.keys(theirs?.config ?? {}))
   }
   return Object.fromEntries(
     kinds
       .filter(([, list]) => list.length > 0)
-      .map(([kind, list]): [string, unknown] => {
-        const later = new Set(kind === 'targets' ? ['failover'] : [])
-        const names = new Set(Object.keys(KINDS[kind].schema.fields ?? {})).difference(later)
-        return [kind, list.map((each) => JSON.stringify(shown(each, names))).sort()]
-      })
+      .map(([kind, list]): [string, unknown] => [
+        kind,
+        list
+          .map((each) => (kind === 'plugins' ? withKongsConfig(each, kongs) : each))
+          .map((each) => JSON.stringify(shown(each)))
+          .sort(),
+      ])
       .sort(([a], [b]) => (a < b ? -1 : 1)),
   )
+}
+
+/** A plugin with what of its settings Kong 3.10 has as well. */
+function withKongsConfig(plugin: object, kongs: KongsEntities): object {
+  const { name, config } = plugin as { name: string; config: unknown }
+  if (standIns.some(([each]) => each === name)) return { ...plugin, config: undefined }
+  const theirs = Object.values(kongs.plugins ?? {}).find((each) => each.name === name)
+  return { ...plugin, config: common(config, theirs?.config) }
+}
+
+function common(ours: unknown, theirs: unknown): unknown {
+  if (!isRecord(ours) || !isRecord(theirs)) return ours
+  const names = Object.keys(ours).filter((key) => Object.hasOwn(theirs, key))
+  return Object.fromEntries(names.map((key) => [key, common(ours[key], theirs[key])]))
 }
 
 /** Kong tells a broken reference by the entity's name, not by its place; and of one that needs an id, by that field. */

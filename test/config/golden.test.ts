@@ -43,7 +43,9 @@ function print(loaded: Loaded): string {
   const lines = Object.entries(KINDS).flatMap(([kind, { schema }]) =>
     loaded.entities[kind as keyof typeof KINDS].map((entity) => {
       const config =
-        'config' in entity ? { config: shorten(pluginSchema(entity.name), entity.config) } : {}
+        'config' in entity && 'protocols' in entity
+          ? { config: shorten(pluginSchema(entity.name), entity.config) }
+          : {}
       return `${loaded.place(entity)} ${kind} ${written({ ...shorten(schema, entity), ...config })}`
     }),
   )

@@ -2,6 +2,7 @@ import type { Plugin } from '../pdk.ts'
 import { basicAuth } from './basic-auth/index.ts'
 import { correlationId } from './correlation-id/index.ts'
 import { cors } from './cors/index.ts'
+import { fileLog } from './file-log/index.ts'
 import { ipRestriction } from './ip-restriction/index.ts'
 import { keyAuth } from './key-auth/index.ts'
 import { openidConnect } from './openid-connect/index.ts'
@@ -15,6 +16,7 @@ export const plugins: ReadonlyMap<string, Plugin> = new Map(
     basicAuth,
     correlationId,
     cors,
+    fileLog,
     ipRestriction,
     keyAuth,
     openidConnect,

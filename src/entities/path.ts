@@ -1,5 +1,5 @@
 import { normalizeText } from '../path.ts'
-import { compileRegex } from '../pattern.ts'
+import { Pattern, PatternError } from '../pattern/pattern.ts'
 
 /** Kong's rule for the path of a service. */
 export function badServicePath(path: string): string | undefined {
@@ -21,26 +21,14 @@ export function badRoutePath(path: string): string | undefined {
   return path === normal ? undefined : `non-normalized path, consider use '${normal}' instead`
 }
 
-/** What PCRE, Rust's `regex` and JavaScript do not all read, or not all alike. */
-const UNSHARED = [
-  [/\(\?<?[=!]/, 'look-around is not supported'],
-  [/(?<!\\)(?:\\\\)*\\[1-9kg]/, 'a back-reference is not supported'],
-  [/(?<!\\)(?:\\\\)*\\[^\W\dbBdDfnrsStvwWx_]/, 'this escape is not supported'],
-  [/\[\[?[:.=]\w*[:.=]\]/, 'a named class is not supported'],
-] as const
-
-/** Kong's rule for a regular expression of a route, which two engines must have read the same way. */
+/** Kong's rule for a regular expression of a route. */
 export function badRegex(source: string): string | undefined {
-  const wrong = (why: string) => `invalid regex: '${source}' (${why})`
-  for (const [pattern, why] of UNSHARED) {
-    const found = pattern.exec(source)
-    if (found) return wrong(`${why}: ${found[0]}`)
-  }
   try {
-    compileRegex(source)
+    new Pattern(source)
     return undefined
   } catch (error) {
-    return wrong((error as Error).message.replace(/^Invalid regular expression: /, ''))
+    if (error instanceof PatternError) return `invalid regex: '${source}' (${error.message})`
+    throw error
   }
 }
 

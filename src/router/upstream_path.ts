@@ -3,13 +3,27 @@ export interface PathRule {
   /** The service's path; `/` without one. */
   readonly base: string
   readonly strip: boolean
+  /** Kong's `path_handling`; `v1` means something only to the router `traditional`. */
+  readonly handling?: 'v0' | 'v1'
 }
 
 /**
- * Kong's `path_handling: v0`, the only one in this router flavour: `base` is the service's path, `matched` the part of
- * `path` that the route's path matched.
+ * The path that the service is asked for. `base` is the service's, `matched` the part of `path` that the route's path
+ * matched.
  */
-export function upstreamPath({ base, strip }: PathRule, path: string, matched: string): string {
+export function upstreamPath(rule: PathRule, path: string, matched: string): string {
+  return rule.handling === 'v1' ? joined(rule, path, matched) : joinedAtSlash(rule, path, matched)
+}
+
+/** Kong's `v1`: one behind the other, without a slash in between if neither has it. */
+function joined({ base, strip }: PathRule, path: string, matched: string): string {
+  if (!strip) return base + withoutSlash(path)
+  const rest = withoutDots(path.slice(matched.length || 1))
+  return base.endsWith('/') ? base + withoutSlash(rest) : base + rest
+}
+
+/** Kong's `v0`: always with one slash in between. */
+function joinedAtSlash({ base, strip }: PathRule, path: string, matched: string): string {
   if (path === '/' && !base.endsWith('/')) return base
   if (!strip) return base.endsWith('/') ? base + withoutSlash(path) : base + path
   const rest = withoutDots(path.slice(matched.length || 1))

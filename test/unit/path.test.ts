@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import { existsSync, readFileSync } from 'node:fs'
 import { escapePath, escapeQuery, normalizePath, wireText } from '../../src/path.ts'
 
-const VECTORS = `${import.meta.dir}/../../../../shared/data/core-vectors.jsonl`
+const VECTORS = `${import.meta.dir}/../../../shared/data/core-vectors.jsonl`
 
 interface Vector {
   readonly kind: string

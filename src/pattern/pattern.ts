@@ -1,0 +1,81 @@
+import { Automaton } from './automaton.ts'
+import { type Dialect, parsePattern } from './parse.ts'
+import { type Program, programOf } from './program.ts'
+import { findPlaces, type Places } from './threads.ts'
+import { isAnchored, literalPrefix } from './tree.ts'
+
+export { type Dialect, PatternError } from './parse.ts'
+
+/** What the groups of a regex matched: by number, 0 being the whole, and by name. Those that took no part are left out. */
+export type Captures = Readonly<Record<string, string>>
+
+const PRINTABLE = /^[\x20-\x7e]*$/
+
+/** A regular expression that takes time by the length of the text and no more, whatever the text. */
+export class Pattern {
+  /** Whether a match can only begin where the text does. */
+  readonly anchored: boolean
+  /** The characters that every match begins with. */
+  readonly literalPrefix: string
+  readonly #names: readonly (string | undefined)[]
+  readonly #program: Program
+  #automaton: Automaton | undefined
+
+  /** Throws a `PatternError` for what cannot be read, or not with Kong's meaning. */
+  constructor(source: string, dialect: Dialect = 'rust') {
+    const { tree, groups } = parsePattern(source, dialect)
+    this.anchored = isAnchored(tree)
+    this.literalPrefix = literalPrefix(tree)
+    this.#names = groups
+    this.#program = programOf(tree, groups.length)
+  }
+
+  get hasGroups(): boolean {
+    return this.#names.length > 0
+  }
+
+  test(text: string): boolean {
+    return this.#isSimple(text)
+      ? this.#automatonOf().findEnd(text) >= 0
+      : findPlaces(this.#program, text) !== undefined
+  }
+
+  /** What the leftmost match matched. */
+  match(text: string): string | undefined {
+    if (this.#isSimple(text)) {
+      const end = this.#automatonOf().findEnd(text)
+      if (end < 0) return undefined
+      if (this.anchored) return text.slice(0, end)
+    }
+    const [start, end] = findPlaces(this.#program, text) ?? []
+    return start === undefined ? undefined : text.slice(start, end)
+  }
+
+  captures(text: string): Captures | undefined {
+    const places = findPlaces(this.#program, text)
+    return places && this.#capturesAt(text, places)
+  }
+
+  #capturesAt(text: string, places: Places): Captures {
+    const captures: Record<string, string> = {}
+    for (let i = 0; 2 * i < places.length; i++) {
+      const start = places[2 * i]!
+      const end = places[2 * i + 1]!
+      if (start < 0 || end < 0) continue
+      const captured = text.slice(start, end)
+      captures[i] = captured
+      const name = this.#names[i - 1]
+      if (name !== undefined) captures[name] = captured
+    }
+    return captures
+  }
+
+  #isSimple(text: string): boolean {
+    return !this.#program.hasWords && PRINTABLE.test(text)
+  }
+
+  #automatonOf(): Automaton {
+    this.#automaton ??= new Automaton(this.#program)
+    return this.#automaton
+  }
+}

@@ -1,0 +1,404 @@
+import { type Captures, Pattern } from '../pattern/pattern.ts'
+import { wireText } from '../path.ts'
+import type { RoutedRequest } from './request.ts'
+import type { Match, RouteFinder } from './router.ts'
+import type { RouteRule } from './rules.ts'
+
+/** The kinds of conditions, as the bits of a category; a category is what kinds a route has. */
+const HOST = 0x40
+const HEADER = 0x20
+const URI = 0x10
+const METHOD = 0x08
+const SNI = 0x04
+/** Conditions on addresses. Kong's older router reads none of HTTP requests, so these never hold. */
+const SOURCE = 0x02
+const DESTINATION = 0x01
+
+/** What a route is sorted by before all else. */
+const HAS_REGEX_URI = 0x01
+const PLAIN_HOSTS_ONLY = 0x02
+const HAS_WILDCARD_HOST_PORT = 0x04
+
+/** One path of a route, with all its other conditions. */
+interface TraditionalRule<T> {
+  readonly value: T
+  readonly category: number
+  readonly subWeight: number
+  readonly regexPriority: number
+  readonly createdAt: number | undefined
+  readonly hosts: ReadonlySet<string>
+  readonly wildcards: readonly Wildcard[]
+  readonly headers: readonly HeaderRule[]
+  readonly path: PathRule | undefined
+  readonly methods: ReadonlySet<string>
+  readonly snis: ReadonlySet<string>
+}
+
+interface Wildcard {
+  readonly host: string
+  readonly pattern: Pattern
+}
+
+interface HeaderRule {
+  readonly name: string
+  readonly values: ReadonlySet<string>
+  readonly pattern: Pattern | undefined
+}
+
+/** A path as it is compared; `regex` says whether, and `rest` what of the path it leaves. */
+interface PathRule {
+  readonly text: string
+  readonly regex: { readonly pattern: Pattern; readonly withRest: Pattern } | undefined
+}
+
+/** What one kind of condition narrows the rules of a category to, by what of the request it holds for. */
+interface Category<T> {
+  readonly bits: number
+  readonly all: TraditionalRule<T>[]
+  readonly byHost: Map<string, TraditionalRule<T>[]>
+  readonly byHeader: Map<string, TraditionalRule<T>[]>
+  readonly byPath: Map<string, TraditionalRule<T>[]>
+  readonly byMethod: Map<string, TraditionalRule<T>[]>
+  readonly bySni: Map<string, TraditionalRule<T>[]>
+}
+
+/** What of the request is known to be in some route, before any route is looked at. */
+interface Hits {
+  readonly host: string | undefined
+  readonly header: string | undefined
+  readonly path: string | undefined
+  readonly category: number
+}
+
+interface RequestHost {
+  readonly sent: string
+  readonly name: string
+  /** With the port of the scheme if none was sent. */
+  readonly withPort: string
+}
+
+/**
+ * Kong's router of before 3.0, `traditional`: the rules stand in categories by the kinds of their conditions; the search
+ * begins at the category that the request could have at most, in the order of their weights. Texts are bytes, regexes
+ * are PCRE's. Of rules that are equal in all the older route goes first, and without its time the first in the file.
+ */
+export class TraditionalRouter<T> implements RouteFinder<T> {
+  readonly #categories: readonly Category<T>[]
+  readonly #hosts: ReadonlySet<string>
+  readonly #wildcards: readonly Wildcard[]
+  readonly #headers: readonly string[]
+  readonly #regexes: readonly PathRule[]
+  readonly #paths: ReadonlySet<string>
+  /** The lengths of all prefixes, the longest first. */
+  readonly #lengths: readonly number[]
+  readonly #methods: ReadonlySet<string>
+  readonly #snis: ReadonlySet<string>
+
+  constructor(routes: Iterable<readonly [RouteRule, T]>) {
+    const rules = [...routes].flatMap(([route, value]) => rulesOf(route, value)).sort(byOrder)
+    const paths = rules.flatMap(({ path }) => path ?? [])
+    const prefixes = paths.flatMap(({ text, regex }) => (regex ? [] : text))
+    this.#hosts = new Set(rules.flatMap(({ hosts }) => [...hosts]))
+    this.#wildcards = rules.flatMap(({ wildcards }) => wildcards)
+    this.#headers = [...new Set(rules.flatMap(({ headers }) => headers.map(({ name }) => name)))]
+    this.#regexes = paths.filter(({ regex }) => regex)
+    this.#paths = new Set(prefixes)
+    this.#lengths = [...new Set(prefixes.map(({ length }) => length))].sort((a, b) => b - a)
+    this.#methods = new Set(rules.flatMap(({ methods }) => [...methods]))
+    this.#snis = new Set(rules.flatMap(({ snis }) => [...snis]))
+    this.#categories = categoriesOf(rules)
+  }
+
+  match(request: RoutedRequest): Match<T> | undefined {
+    const host = hostOf(request)
+    const hits = this.#hitsOf(request, host)
+    if (hits.category === 0) return undefined
+    const first = this.#categories.findIndex(({ bits }) => bits === hits.category)
+    for (const category of this.#categories.slice(Math.max(0, first))) {
+      // The few that fit best are tried first, and then all, although these few are among them.
+      for (const candidates of [reduce(category, hits, request, host), category.all]) {
+        for (const rule of candidates ?? []) {
+          const found = matchRule(rule, request, host, hits)
+          if (found) return found
+        }
+      }
+    }
+    return undefined
+  }
+
+  #hitsOf(request: RoutedRequest, host: RequestHost): Hits {
+    const { path, method, sni = '' } = request
+    const header = this.#headers.find((name) => valuesOf(request, name).length > 0)
+    let hitHost: string | undefined
+    let category = header === undefined ? 0 : HEADER
+    if (host.sent !== '') {
+      if (this.#hosts.has(host.withPort) || this.#hosts.has(host.name)) category |= HOST
+      else {
+        hitHost = this.#wildcards.find(({ pattern }) => pattern.test(host.withPort))?.host
+        if (hitHost !== undefined) category |= HOST
+      }
+    }
+    const hitPath = this.#hitPath(path)
+    if (hitPath !== undefined) category |= URI
+    if (this.#methods.has(method)) category |= METHOD
+    if (this.#snis.has(sni)) category |= SNI
+    return { host: hitHost, header, path: hitPath, category }
+  }
+
+  #hitPath(path: string): string | undefined {
+    const regex = this.#regexes.find((each) => each.regex!.pattern.test(path))
+    if (regex) return regex.text
+    if (this.#paths.has(path)) return path
+    for (const length of this.#lengths) {
+      const prefix = path.slice(0, length)
+      if (length <= path.length && this.#paths.has(prefix)) return prefix
+    }
+    return undefined
+  }
+}
+
+/** Each path of a route is a rule of its own. */
+function rulesOf<T>(route: RouteRule, value: T): TraditionalRule<T>[] {
+  const { methods = [], snis = [], headers = {}, hosts = [], paths = [] } = route
+  const wildcards = hosts.filter((host) => host.includes('*'))
+  const hasWildcardPort = wildcards.some((host) => splitPort(host, undefined).hasPort)
+  const category =
+    bit(HOST, hosts) |
+    bit(HEADER, Object.keys(headers)) |
+    bit(URI, paths) |
+    bit(METHOD, methods) |
+    bit(SNI, snis) |
+    bit(SOURCE, route.sources) |
+    bit(DESTINATION, route.destinations)
+  const subWeight =
+    (hosts.length > 0 && wildcards.length === 0 ? PLAIN_HOSTS_ONLY : 0) |
+    (hasWildcardPort ? HAS_WILDCARD_HOST_PORT : 0)
+  const common = {
+    value,
+    category,
+    regexPriority: route.regex_priority ?? 0,
+    createdAt: route.created_at,
+    hosts: new Set(hosts.filter((host) => !host.includes('*'))),
+    wildcards: wildcards.map((host) => ({ host, pattern: wildcardPattern(host) })),
+    headers: Object.entries(headers).map(headerRule),
+    methods: new Set(methods.map((method) => method.toUpperCase())),
+    snis: new Set(snis.map((sni) => (sni.length > 1 ? sni.replace(/\.$/, '') : sni))),
+  }
+  if (paths.length === 0) return [{ ...common, subWeight, path: undefined }]
+  return paths.map((written) => {
+    const path = pathRule(written)
+    return { ...common, path, subWeight: subWeight | (path.regex ? HAS_REGEX_URI : 0) }
+  })
+}
+
+function bit(kind: number, list: readonly unknown[] | undefined): number {
+  return list && list.length > 0 ? kind : 0
+}
+
+function pathRule(written: string): PathRule {
+  if (!written.startsWith('~')) return { text: wireText(written), regex: undefined }
+  const text = wireText(written.slice(1))
+  return {
+    text,
+    regex: {
+      pattern: new Pattern(`^(?:${text})`, 'pcre'),
+      // Of alternatives only the last is bound to the rest, as in Kong.
+      withRest: new Pattern(`^(?:${text}(?<uri_postfix>.*))`, 'pcre'),
+    },
+  }
+}
+
+function wildcardPattern(host: string): Pattern {
+  const { hasPort } = splitPort(host, undefined)
+  const source = host.replace(/[^*]+/g, quote).replace('*', '.+')
+  return new Pattern(`^${source}${hasPort ? '' : '(?::\\d+)?'}$`, 'pcre')
+}
+
+function quote(text: string): string {
+  return text.replace(/[^\w-]/g, '\\$&')
+}
+
+function headerRule([name, values]: [string, readonly string[]]): HeaderRule {
+  const [only = '', ...others] = values.map(wireText)
+  const isPattern = only.startsWith('~*') && others.length === 0
+  return {
+    name: name.toLowerCase(),
+    values: new Set(values.map((value) => lowerBytes(wireText(value)))),
+    pattern: isPattern ? new Pattern(only.slice(2), 'pcre') : undefined,
+  }
+}
+
+function byOrder(a: TraditionalRule<unknown>, b: TraditionalRule<unknown>): number {
+  if (a.subWeight !== b.subWeight) return b.subWeight - a.subWeight
+  if (a.headers.length !== b.headers.length) return b.headers.length - a.headers.length
+  if ((a.subWeight & HAS_REGEX_URI) !== 0 && a.regexPriority !== b.regexPriority)
+    return b.regexPriority - a.regexPriority
+  const lengths = prefixLength(b) - prefixLength(a)
+  if (lengths !== 0) return lengths
+  return (a.createdAt ?? 0) - (b.createdAt ?? 0)
+}
+
+function prefixLength({ path }: TraditionalRule<unknown>): number {
+  return path && !path.regex ? path.text.length : 0
+}
+
+/** The categories with more kinds of conditions first, and of these the one with the higher kinds. */
+function categoriesOf<T>(rules: readonly TraditionalRule<T>[]): Category<T>[] {
+  const categories = new Map<number, Category<T>>()
+  for (const rule of rules) {
+    let category = categories.get(rule.category)
+    if (!category) {
+      category = {
+        bits: rule.category,
+        all: [],
+        byHost: new Map(),
+        byHeader: new Map(),
+        byPath: new Map(),
+        byMethod: new Map(),
+        bySni: new Map(),
+      }
+      categories.set(rule.category, category)
+    }
+    category.all.push(rule)
+    for (const host of rule.hosts) put(category.byHost, host, rule)
+    for (const { host } of rule.wildcards) put(category.byHost, host, rule)
+    for (const { name } of rule.headers) put(category.byHeader, name, rule)
+    if (rule.path) put(category.byPath, rule.path.text, rule)
+    for (const method of rule.methods) put(category.byMethod, method, rule)
+    for (const sni of rule.snis) put(category.bySni, sni, rule)
+  }
+  return [...categories.values()].sort(
+    (a, b) => bitCount(b.bits) - bitCount(a.bits) || b.bits - a.bits,
+  )
+}
+
+function put<V>(lists: Map<string, V[]>, key: string, value: V): void {
+  const list = lists.get(key)
+  if (list) list.push(value)
+  else lists.set(key, [value])
+}
+
+function bitCount(bits: number): number {
+  return bits.toString(2).replaceAll('0', '').length
+}
+
+/** The rules of a category that the request may well fit: those of one header, or else the fewest of one kind. */
+function reduce<T>(
+  category: Category<T>,
+  hits: Hits,
+  { method, sni = '' }: RoutedRequest,
+  host: RequestHost,
+): readonly TraditionalRule<T>[] | undefined {
+  const byHost = category.byHost.get(hits.host ?? host.sent)
+  const byHeader = hits.header === undefined ? undefined : category.byHeader.get(hits.header)
+  if (byHeader) return byHeader
+  const byPath = hits.path === undefined ? undefined : category.byPath.get(hits.path)
+  let fewest: readonly TraditionalRule<T>[] | undefined
+  for (const list of [byHost, byPath, category.byMethod.get(method), category.bySni.get(sni)]) {
+    if (list && (!fewest || list.length < fewest.length)) fewest = list
+  }
+  return fewest
+}
+
+function matchRule<T>(
+  rule: TraditionalRule<T>,
+  request: RoutedRequest,
+  host: RequestHost,
+  hits: Hits,
+): Match<T> | undefined {
+  const { category } = rule
+  if ((category & (SOURCE | DESTINATION)) !== 0) return undefined
+  if ((category & HOST) !== 0 && !matchHost(rule, host, hits)) return undefined
+  if ((category & HEADER) !== 0 && !matchHeaders(rule.headers, request)) return undefined
+  if ((category & METHOD) !== 0 && !rule.methods.has(request.method)) return undefined
+  if ((category & SNI) !== 0 && !matchSni(rule, request)) return undefined
+  if (!rule.path) return { value: rule.value, matchedPath: '', uriCaptures: undefined }
+  return matchPath(rule, rule.path, request.path, hits)
+}
+
+function matchHost(rule: TraditionalRule<unknown>, host: RequestHost, hits: Hits): boolean {
+  if (rule.hosts.has(hits.host ?? host.sent) || rule.hosts.has(host.name)) return true
+  return rule.wildcards.some(({ pattern }) => pattern.test(host.withPort))
+}
+
+function matchHeaders(headers: readonly HeaderRule[], request: RoutedRequest): boolean {
+  return headers.every(({ name, values, pattern }) =>
+    valuesOf(request, name).some((value) => {
+      const lower = lowerBytes(value)
+      return values.has(lower) || (pattern?.test(lower) ?? false)
+    }),
+  )
+}
+
+function matchSni(
+  { snis }: TraditionalRule<unknown>,
+  { scheme, sni = '' }: RoutedRequest,
+): boolean {
+  return (scheme ?? 'http') === 'http' || snis.has(sni)
+}
+
+function matchPath<T>(
+  { value }: TraditionalRule<T>,
+  { text, regex }: PathRule,
+  path: string,
+  hits: Hits,
+): Match<T> | undefined {
+  if (regex) {
+    const captures = regex.withRest.captures(path)
+    return captures && foundByRegex(value, path, captures)
+  }
+  // What some route's regex has as its text is taken for a hit of a path of the same text.
+  const matches = (hits.path ?? path) === text || path.startsWith(text)
+  return matches
+    ? { value, matchedPath: path.slice(0, text.length), uriCaptures: undefined }
+    : undefined
+}
+
+function foundByRegex<T>(value: T, path: string, captures: Captures): Match<T> {
+  const { uri_postfix: rest, ...others } = captures
+  const matchedPath = rest === undefined ? '' : path.slice(0, path.length - rest.length)
+  const numbers = Object.keys(captures).filter((key) => /^\d+$/.test(key))
+  // The last group is the rest, which is no capture of the route's.
+  if (rest !== undefined) delete (others as Record<string, string>)[numbers.at(-1)!]
+  const uriCaptures = Object.keys(others).length > 1 ? others : undefined
+  return { value, matchedPath, uriCaptures }
+}
+
+/** By the name as it is written, or with dashes for its underscores, as nginx's module for Lua looks for it. */
+function valuesOf({ headers }: RoutedRequest, name: string): string[] {
+  const exact = headers.all(name)
+  return exact.length > 0 ? exact : headers.all(name.replaceAll('_', '-'))
+}
+
+function hostOf({ host, scheme }: RoutedRequest): RequestHost {
+  const { name, withPort } = splitPort(host, scheme === 'https' ? 443 : 80)
+  return { sent: host, name, withPort }
+}
+
+/** Takes a port off a host; only digits are one, and brackets are taken off the address of IPv6. */
+function splitPort(
+  host: string,
+  defaultPort: number | undefined,
+): { name: string; withPort: string; hasPort: boolean } {
+  const add = (name: string) => (defaultPort === undefined ? name : `${name}:${defaultPort}`)
+  if (host.startsWith('[')) {
+    const [, address, colon, digits = ''] = /^\[(.*?)\](?:(:)(\d*))?$/s.exec(host) ?? []
+    if (address === undefined) return { name: host, withPort: add(host), hasPort: false }
+    if (colon === undefined) return { name: address, withPort: add(host), hasPort: false }
+    if (digits !== '') return { name: address, withPort: host, hasPort: true }
+    return { name: address, withPort: `${host}${defaultPort ?? ''}`, hasPort: false }
+  }
+  const colon = host.indexOf(':')
+  if (colon < 0) return { name: host, withPort: add(host), hasPort: false }
+  const name = host.slice(0, colon)
+  const digits = host.slice(colon + 1)
+  if (digits === '') return { name, withPort: add(name), hasPort: false }
+  if (/^\d+$/.test(digits)) return { name, withPort: host, hasPort: true }
+  const bracketed = defaultPort === undefined ? host : `[${host}]:${defaultPort}`
+  return { name: host, withPort: bracketed, hasPort: false }
+}
+
+/** As Lua lowers a text, byte by byte. */
+function lowerBytes(text: string): string {
+  return text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
+}

@@ -1,4 +1,5 @@
 import type { Plugin } from '../pdk.ts'
+import { acl } from './acl/index.ts'
 import { basicAuth } from './basic-auth/index.ts'
 import { correlationId } from './correlation-id/index.ts'
 import { cors } from './cors/index.ts'
@@ -13,6 +14,7 @@ import { requestTermination } from './request-termination/index.ts'
 /** Every plugin there is, by the name that `kong.yaml` uses. */
 export const plugins: ReadonlyMap<string, Plugin> = new Map(
   [
+    acl,
     basicAuth,
     correlationId,
     cors,

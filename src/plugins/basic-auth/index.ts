@@ -22,8 +22,8 @@ export const basicAuth: Plugin<Config> = {
       brute_force_protection.strategy === 'memory' ? new Failures(gateway) : undefined
     const challenge = ['WWW-Authenticate', `Basic realm="${realm}"`] as const
 
-    const refuse = ({ request }: AccessContext, code: string) =>
-      errorExit(request, 401, 'Unauthorized', [challenge], { code })
+    const refuse = ({ request }: AccessContext, code: string, cause: string) =>
+      errorExit(request, 401, 'Unauthorized', [challenge], { code, cause })
 
     /** Kong's order: a name that nobody has, in the first header, makes room for the second. */
     function find(request: ClientRequest): Pair | undefined {
@@ -37,19 +37,20 @@ export const basicAuth: Plugin<Config> = {
     }
 
     function judge(ctx: AccessContext, pair: Pair | undefined): Exit | undefined {
-      if (!pair) return refuse(ctx, 'no_credentials')
+      if (!pair) return refuse(ctx, 'no_credentials', NOWHERE)
       const { username, password } = pair
       const seconds = failures?.wait(username) ?? 0
       if (seconds > 0) {
         const retryAfter = ['Retry-After', String(seconds)] as const
         return errorExit(ctx.request, 429, 'Too many requests', [retryAfter], {
           code: 'too_many_failures',
+          cause: `wrong passwords were sent for this name; it may be tried in ${seconds} seconds`,
         })
       }
       const owner = consumers.findByUsername(username)
       if (!consumers.isPassword(owner, password) || !owner) {
         failures?.add(username)
-        return refuse(ctx, 'invalid_credentials')
+        return refuse(ctx, 'invalid_credentials', UNKNOWN)
       }
       ctx.authenticate(owner.consumer, owner.credential)
       return undefined
@@ -68,6 +69,10 @@ export const basicAuth: Plugin<Config> = {
     }
   },
 }
+
+const NOWHERE =
+  'neither Proxy-Authorization nor Authorization holds Basic credentials, once and in Base64'
+const UNKNOWN = 'nobody has this name, or it has another password'
 
 /** In the order in which they are read. */
 const HEADERS = ['proxy-authorization', 'authorization'] as const

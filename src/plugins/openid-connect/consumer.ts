@@ -27,15 +27,14 @@ export function credentialOf(
   return typeof id === 'string' || typeof id === 'number' ? { id: String(id) } : undefined
 }
 
-/** The value of `X-Authenticated-Groups`, if the tokens name any groups. */
+/** The caller's groups, if the tokens name any. */
 export function groupsOf(
   { authenticated_groups_claim }: Config<typeof fields>,
   claims: readonly Claims[],
-): string | undefined {
+): readonly string[] | undefined {
   if (authenticated_groups_claim === undefined) return undefined
-  const groups = wordsOf(firstClaim(claims, authenticated_groups_claim)).join(', ')
-  const bytes = Buffer.from(groups).toString('latin1')
-  return groups === '' || /[\x00-\x1f\x7f]/.test(bytes) ? undefined : bytes
+  const groups = wordsOf(firstClaim(claims, authenticated_groups_claim))
+  return groups.length > 0 ? groups : undefined
 }
 
 function firstClaim(claims: readonly Claims[], path: readonly string[]): unknown {

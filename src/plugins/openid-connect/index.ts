@@ -56,6 +56,7 @@ export const openidConnect: Plugin<Config> = {
       if (proof.refusal) return refuse(ctx, proof.refusal)
       if (hide_credentials) hide(ctx, found, body)
       ctx.authenticate(undefined, proof.credential)
+      ctx.authenticatedGroups = proof.groups
       ctx.upstream.headers.appendList(proof.upstream)
       if (headers.hasDownstream) downstream.set(ctx.request, proof.downstream)
       return undefined

@@ -1,6 +1,7 @@
 import { HeaderList } from '../../headers.ts'
 import type { Gateway } from '../../pdk.ts'
 import type { Config } from '../../schema/field.ts'
+import { groupsValue } from '../groups.ts'
 import { createAuthorize, fields as authorization } from './authorize.ts'
 import type { Claims } from './claims.ts'
 import { fields as clients, ownClient } from './client.ts'
@@ -35,13 +36,15 @@ export interface Proof {
   /** Why a known caller may not pass. */
   readonly refusal: Refusal | undefined
   readonly credential: { readonly id: string } | undefined
+  readonly groups: readonly string[] | undefined
   readonly upstream: HeaderList
   readonly downstream: Fields
 }
 
 /** About how many bytes a proof holds: what the service and the client are sent for it, and its tokens. */
-export function sizeOf({ upstream, downstream, set }: Proof): number {
+export function sizeOf({ upstream, downstream, set, groups = [] }: Proof): number {
   let size = set ? sizeOfSet(set) : 0
+  for (const group of groups) size += group.length
   // A field to the service is kept twice, as its value and as its line.
   for (const { line, value } of upstream.fields) size += line.length + value.length
   for (const [name, value] of downstream) size += name.length + value.length
@@ -192,13 +195,15 @@ export function createProve(config: Settings, parts: Parts): Prove {
     const { claims } = identity
     const whole = { id_token: undefined, refresh_token: undefined, ...identity }
     const groups = groupsOf(config, claims)
-    const told: Fields = groups === undefined ? [] : [['X-Authenticated-Groups', groups]]
+    const value = groups && groupsValue(groups)
+    const told: Fields = value === undefined ? [] : [['X-Authenticated-Groups', value]]
     return {
       set: undefined,
       line: undefined,
       ...rest,
       refusal: authorize(claims[0]),
       credential: credentialOf(config, claims),
+      groups,
       upstream: HeaderList.of([...headers.upstream(whole), ...told]),
       downstream: headers.downstream(whole),
     }

@@ -252,6 +252,9 @@ export class RequestHandler implements ForwardingOwner {
   }
 
   filter(ctx: RequestContext, head: ResponseHead): number {
+    // A plugin asked with HEAD in the client's place: the length is that of a body which never comes.
+    if (ctx.upstream.method === 'HEAD' && ctx.request.method !== 'HEAD')
+      head.headers.set('Content-Length', '0')
     return this.#filter(ctx, head.status, head.headers, 'service')
   }
 

@@ -24,6 +24,7 @@ const TOP_IN_DECK: readonly Kind[] = [
   'vaults',
   'keys',
   'key_sets',
+  'partials',
 ]
 const WITHIN_IN_DECK: Partial<Readonly<Record<Kind, readonly Kind[]>>> = {
   services: ['routes', 'plugins'],

@@ -18,6 +18,7 @@ import {
 import { META, type Meta, mergeDeep } from './merge.ts'
 import { type Origin, originsIn } from './origin.ts'
 import type { ParsedFile, Path } from './parse.ts'
+import { Partials } from './partials.ts'
 
 /** An entity as the file gives it, before its references are followed and its fields are checked. */
 export interface Draft {
@@ -46,12 +47,14 @@ class Expansion {
   readonly #files: readonly ParsedFile[]
   readonly #meta: Meta
   readonly #dialect: Dialect
+  readonly #partials: Partials
   readonly #topLevel = new Map<Kind, number>()
 
   constructor(files: readonly ParsedFile[], meta: Meta, dialect: Dialect) {
     this.#files = files
     this.#meta = meta
     this.#dialect = dialect
+    this.#partials = new Partials(files)
   }
 
   readFile(file: ParsedFile): void {
@@ -130,7 +133,9 @@ class Expansion {
       else if (value !== null) fields.set(name, value)
     }
     const origins =
-      kind === 'plugins' ? this.#shareConfig(file, path, fields) : this.#defaultsOf(kind)
+      kind === 'plugins'
+        ? [...this.#shareConfig(file, path, fields), ...this.#takePartials(file, path, fields)]
+        : this.#defaultsOf(kind)
     this.#fillIn(kind, fields)
     const input = Object.fromEntries(fields)
     const id = idOf(kind, input, parent, place)
@@ -168,6 +173,19 @@ class Expansion {
     const own = fields.get('config') ?? {}
     if (isRecord(own)) fields.set('config', mergeDeep(shared, own))
     return originsIn(this.#files, ['config'], ['_plugin_configs', String(name)])
+  }
+
+  #takePartials(file: ParsedFile, path: Path, fields: Map<string, unknown>): readonly Origin[] {
+    const partials = fields.get('partials')
+    if (partials === undefined) return []
+    fields.delete('partials')
+    const { config, origins } = this.#partials.apply(
+      fields.get('config'),
+      partials,
+      (at, message) => this.faults.push(file.fault([...path, ...at], message)),
+    )
+    fields.set('config', config)
+    return origins
   }
 
   #defaultsOf(kind: Kind): readonly Origin[] {

@@ -14,6 +14,7 @@ import {
   mtls_auth_credential,
   oauth2_credential,
   oauth2_token,
+  partial,
   plugin,
   route,
   service,
@@ -48,6 +49,7 @@ export const KINDS = {
   key_sets:                  { schema: key_set, key: 'name', unique: ['name'] },
   keys:                      { schema: key, key: 'name', unique: ['name'], made: ['kid', 'set'] },
   vaults:                    { schema: vault, key: 'prefix', unique: ['prefix'], made: ['prefix'] },
+  partials:                  { schema: partial, key: 'name', unique: ['name'] },
   plugins:                   { schema: plugin, key: 'instance_name', unique: ['instance_name'], made: ['name', 'route', 'service', 'consumer'] },
 } as const satisfies Record<string, KindRules>
 
@@ -94,7 +96,7 @@ export const NESTED = mapKinds((parent) => {
 export const UNSUPPORTED_ENTITIES: ReadonlyMap<string, string> = new Map([
   ['filter_chains', 'WebAssembly filters are not supported, as in Kong since 3.12; remove it'],
   ...`ai_models cloned_plugins consumer_group_plugins custom_entities custom_plugins degraphql_routes event_hooks files
-  graphql_ratelimiting_advanced_cost_decoration groups keyauth_enc_credentials oauth2_authorization_codes partials
+  graphql_ratelimiting_advanced_cost_decoration groups keyauth_enc_credentials oauth2_authorization_codes
   rbac_endpoint_permissions rbac_roles rbac_users service_packages`
     .split(/\s+/)
     .map((name) => [name, 'not supported yet; remove it'] as const),
@@ -107,7 +109,7 @@ const UNSUPPORTED_FIELDS: Partial<Readonly<Record<Kind, readonly string[]>>> = {
   keyauth_credentials: ['ttl'],
   oauth2_tokens: ['ttl'],
   upstreams: ['sticky_sessions_cookie', 'sticky_sessions_cookie_path'],
-  plugins: ['ordering', 'condition', 'partials'],
+  plugins: ['ordering', 'condition'],
 }
 
 export function isUnsupportedField(kind: Kind, name: string): boolean {

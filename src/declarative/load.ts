@@ -48,6 +48,7 @@ export interface Entities {
   readonly key_sets: readonly entity.KeySet[]
   readonly keys: readonly entity.Key[]
   readonly vaults: readonly entity.Vault[]
+  readonly partials: readonly entity.Partial[]
   readonly plugins: readonly entity.PluginEntity[]
 }
 
@@ -174,7 +175,7 @@ class Checker {
     const known = [...this.#plugins.keys()]
     for (const [name, { draft, times }] of this.#unknown) {
       const near = nearest(name, known)
-      const advice = near ? `did you mean "${near}"?` : `there are ${known.join(', ')}`
+      const advice = near ? `did you mean "${near}"?` : `known are: ${known.join(', ')}`
       const message = `plugin '${name}' not enabled; add it to the 'plugins' configuration property`
       this.#fault(draft, ['name'], message, times > 1 ? `${advice} (used ${times} times)` : advice)
     }

@@ -20,6 +20,7 @@ export {
   type Oauth2Credential,
   type Oauth2Token,
 } from './oauth2_credential.ts'
+export { partial, type Partial } from './partial.ts'
 export { plugin, type PluginEntity } from './plugin.ts'
 export { route, type Route } from './route.ts'
 export { service, type Service } from './service.ts'

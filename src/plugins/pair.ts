@@ -20,7 +20,7 @@ export function textOf(bytes: string): string {
 
 /** Kong would fail at each request; gives the message if an entry has no name. */
 export function badName(entry: string): string | undefined {
-  return readPair(entry).name === '' ? `'${entry}' has no name before its colon` : undefined
+  return readPair(entry).name === '' ? 'a name is missing before the colon' : undefined
 }
 
 /** Kong's rule for `name:value`. */

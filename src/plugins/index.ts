@@ -10,6 +10,7 @@ import { openidConnect } from './openid-connect/index.ts'
 import { rateLimiting } from './rate-limiting/index.ts'
 import { requestSizeLimiting } from './request-size-limiting/index.ts'
 import { requestTermination } from './request-termination/index.ts'
+import { requestTransformer } from './request-transformer/index.ts'
 
 /** Every plugin there is, by the name that `kong.yaml` uses. */
 export const plugins: ReadonlyMap<string, Plugin> = new Map(
@@ -25,5 +26,6 @@ export const plugins: ReadonlyMap<string, Plugin> = new Map(
     rateLimiting,
     requestSizeLimiting,
     requestTermination,
+    requestTransformer,
   ].map((plugin): [string, Plugin] => [plugin.name, plugin]),
 )

@@ -1,5 +1,8 @@
 import { randomUUID } from 'node:crypto'
+import type { UpstreamHealth } from './balancer/balancer.ts'
+import { Directory } from './balancer/directory.ts'
 import { MemoryCache } from './cache/memory.ts'
+import { DEFAULT_DNS, type DnsSettings } from './dns/settings.ts'
 import type { LocatedFault, SourceFile } from './declarative/faults.ts'
 import { loadDeclarative } from './declarative/load.ts'
 import { Capacity } from './front/capacity.ts'
@@ -53,6 +56,8 @@ export interface GatewaySettings extends ClientAddressSettings, KeepaliveLimits 
   readonly ca: string | undefined
   /** Whether the certificates of services are checked where the service does not say. */
   readonly tls_certificate_verify: boolean
+  /** How names are asked for; as in Kong unless given. */
+  readonly dns?: DnsSettings
 }
 
 export const DEFAULT_SETTINGS: GatewaySettings = {
@@ -93,6 +98,8 @@ export interface Gateway {
   readonly configurationHash: string
   /** The plugins' pages for the status listener, by their path. */
   readonly pages: ReadonlyMap<string, () => Page>
+  /** How the targets of the upstreams are. */
+  readonly upstreamHealth: readonly UpstreamHealth[]
   /** Loads another configuration: gives its faults and changes nothing, or takes it over between two requests. */
   reload(files: readonly SourceFile[]): Reloaded
   /** Takes no more connections, answers what was asked, and gives up after `timeout` milliseconds (10,000). */
@@ -117,6 +124,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const settings = { ...DEFAULT_SETTINGS, ...options.settings }
   const { log } = options
   const client = new UpstreamClient(settings, options.connectTo)
+  const directory = new Directory({ dns: DEFAULT_DNS, ...settings, client, log })
   const fetch = createFetch(client, settings.ca)
   const caches = new Map<string, MemoryCache<unknown>>()
   const kept = new Map<string, object>()
@@ -145,7 +153,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     const loaded = loadDeclarative(files, { env: options.env, plugins: known })
     if (loaded.faults) return loaded
     return {
-      snapshot: prepare(loaded, shared, settings, known),
+      snapshot: prepare(loaded, shared, directory, known),
       tls: ownCertificates && tlsSource(ownCertificates, settings.handshake),
       warnings: loaded.warnings,
     }
@@ -197,6 +205,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     }
   } catch (error) {
     await Promise.all(listeners.map((listener) => listener.stop(0)))
+    directory.stop()
     throw error
   }
   const node: Node = {
@@ -220,6 +229,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   }
   return {
     ports: listeners.map((listener) => listener.port),
+    get upstreamHealth() {
+      return directory.health
+    },
     warnings: first.warnings,
     node,
     get configurationHash() {
@@ -238,6 +250,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       await Promise.all(listeners.map((listener) => listener.stop(timeout)))
       // What came later may need what came before it.
       for (const it of [...kept.values()].reverse()) await dispose(it)
+      directory.stop()
       client.close()
       accessLog.flush()
     },

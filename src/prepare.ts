@@ -1,3 +1,5 @@
+import type { Directory } from './balancer/directory.ts'
+import type { Peers } from './balancer/peers.ts'
 import { indexConsumers } from './consumers.ts'
 import type { Loaded } from './declarative/load.ts'
 import type { Service } from './entities/index.ts'
@@ -11,22 +13,16 @@ import { type RouteRule, Router } from './router/router.ts'
 
 type LoadedEntities = Extract<Loaded, { entities: unknown }>
 
-export interface TlsSettings {
-  readonly ca: string | undefined
-  readonly tls_certificate_verify: boolean
-}
-
 /** Makes of a loaded configuration all that requests need, so that a request finds only prepared things. */
 export function prepare(
   loaded: LoadedEntities,
   shared: Omit<PluginGateway, 'consumers' | 'id' | 'scope' | 'place'>,
-  tls: TlsSettings,
+  directory: Directory,
   plugins: ReadonlyMap<string, Plugin>,
 ): Snapshot {
   const { entities } = loaded
   const consumers = indexConsumers(entities)
   const services = new Map(entities.services.map((service) => [service.id, service]))
-  const targets = new Map(entities.services.map((service) => [service.id, targetOf(service, tls)]))
   const instances = entities.plugins
     .filter(({ enabled }) => enabled)
     .map((entity): Instance => {
@@ -38,6 +34,11 @@ export function prepare(
       return { plugin, entity, place, handler: plugin.create(entity.config, gateway) }
     })
   const plans = new Plans(instances)
+  // Last: a plugin that throws leaves everything as it was.
+  const peersOf = directory.update(entities)
+  const targets = new Map(
+    entities.services.map((service) => [service.id, targetOf(service, peersOf(service))]),
+  )
   const routes = entities.routes.flatMap((route): [RouteRule, PreparedRoute][] => {
     const service = route.service && services.get(route.service.id)
     // A disabled service has no routes, as in Kong: 404, not 503.
@@ -47,7 +48,6 @@ export function prepare(
       service,
       plan: plans.for(route, service),
       target: service && targets.get(service.id),
-      host: service ? `Host: ${hostOf(service)}\r\n` : '',
       pathRule: { base: wireText(service?.path ?? '/'), strip: route.strip_path },
     }
     return [[route, prepared]]
@@ -62,14 +62,9 @@ export function prepare(
   }
 }
 
-function targetOf(service: Service, { ca, tls_certificate_verify }: TlsSettings): ServiceTarget {
-  const { port, protocol } = service
-  const host = service.host.replace(/^\[|\]$/g, '')
-  const verify = service.tls_verify ?? tls_certificate_verify
-  const tls =
-    protocol === 'https' ? { serverName: host, verify, ca: verify ? ca : undefined } : undefined
+function targetOf(service: Service, peers: Peers): ServiceTarget {
   return {
-    target: { host, port, tls, key: `${protocol}://${host}:${port} ${verify}` },
+    peers,
     timeouts: {
       connect: service.connect_timeout,
       write: service.write_timeout,
@@ -77,11 +72,4 @@ function targetOf(service: Service, { ca, tls_certificate_verify }: TlsSettings)
     },
     retries: service.retries,
   }
-}
-
-/** The `Host` field: with the port unless it is the protocol's own. */
-function hostOf({ protocol, host, port }: Service): string {
-  // RFC 3986 §3.2.2: an address of IPv6 stands in brackets, or its end could not be told from the port.
-  const name = host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
-  return port === (protocol === 'https' ? 443 : 80) ? name : `${name}:${port}`
 }

@@ -1,17 +1,19 @@
+import { type Result, resultOf } from '../balancer/active_checks.ts'
+import type { Choice, Peer, Peers } from '../balancer/peers.ts'
 import type { Answer, BodySink } from '../front/exchange.ts'
 import type { Draft } from '../http1/draft.ts'
+import type { HeaderList } from '../headers.ts'
 import { CHUNKED, type ResponseHead } from '../http1/head.ts'
 import type { Head } from '../http1/outbox.ts'
 import type { UpstreamClient } from '../upstream/client.ts'
 import type { Receiver, Timeouts, UpstreamConnection } from '../upstream/connection.ts'
-import type { Target } from '../upstream/target.ts'
 import { UpstreamError } from '../upstream/errors.ts'
 import type { Try } from '../pdk.ts'
 import type { Journey, RequestContext } from './context.ts'
 
 /** Where the requests of a service go, prepared at load. */
 export interface ServiceTarget {
-  readonly target: Target
+  readonly peers: Peers
   readonly timeouts: Timeouts
   /** How often a request is sent once more after the first time. */
   readonly retries: number
@@ -27,8 +29,8 @@ export interface Times {
 
 /** Who is told of the answer. */
 export interface ForwardingOwner {
-  /** Writes the request's line and fields, with the given framing, and the empty line. */
-  writeRequest(draft: Draft, ctx: RequestContext, framing: string): void
+  /** Writes the request's line and fields, with the given framing, and the empty line. `host`: the line that says who is asked. */
+  writeRequest(draft: Draft, ctx: RequestContext, framing: string, host: string): void
   /** Shows the answer to the plugins; gives the status that the client is told. */
   filter(ctx: RequestContext, head: ResponseHead): number
   /** Passes a part of the answer's body through the plugins. */
@@ -44,6 +46,7 @@ export interface ForwardingOwner {
 }
 
 const EMPTY = new Uint8Array(0)
+const NONE: readonly Peer[] = []
 
 /** Sending such a request twice is not more than sending it once (RFC 9110 §9.2.2); nginx draws the line here too. */
 const NOT_REPEATED = new Set(['POST', 'PATCH', 'LOCK'])
@@ -60,7 +63,13 @@ export class Forwarding implements Receiver, BodySink, Head, Answer, Journey {
   readonly #service: ServiceTarget
   readonly #client: UpstreamClient
   readonly #owner: ForwardingOwner
+  readonly #choice: Choice
   #connection: UpstreamConnection | undefined
+  /** Who is asked now; who was asked before; and when the present one began to be. */
+  #peer: Peer | undefined
+  #tried: readonly Peer[] = NONE
+  #isAsking = false
+  #triedAt = 0
   #triesLeft: number
   #isReused = false
   /** A body that came with the head, or that a plugin read or replaced, can be sent again; a stream cannot. */
@@ -84,13 +93,41 @@ export class Forwarding implements Receiver, BodySink, Head, Answer, Journey {
     this.#client = client
     this.#owner = owner
     this.#triesLeft = service.retries
+    this.#choice = service.peers.choose(ctx)
     ctx.request.exchange.onGone = () => this.#gone()
   }
 
   /** Begins. `body` if all of it is here already. */
   start(body: Uint8Array | undefined): void {
     this.#body = body
-    const idle = this.#client.take(this.#service.target)
+    this.#next(this.#ctx.request.exchange.startedAt)
+  }
+
+  /** Asks who gets the request, for the first time or after a failed try; most of the time that is known at once. */
+  #next(now: number): void {
+    this.#triedAt = now
+    let peer: Peer | undefined | Promise<Peer | undefined>
+    try {
+      peer = this.#choice.next(now)
+    } catch (error) {
+      return this.#refused(error)
+    }
+    if (!(peer instanceof Promise)) return this.#ask(peer)
+    peer
+      .then(
+        (late) => this.#ask(late),
+        (error) => this.#refused(error),
+      )
+      .catch((cause) => this.#crash(cause))
+  }
+
+  #ask(peer: Peer | undefined): void {
+    this.#peer = peer
+    this.#isAsking = peer !== undefined
+    if (this.#isGone) return this.#ended(undefined)
+    if (!peer) return this.#refused(new UpstreamError('no_peer', 'no target can take the request'))
+    // After a failed try, not on a kept connection, which may be as old as that of the try before.
+    const idle = this.#tried.length === 0 ? this.#client.take(peer.target) : undefined
     if (!idle) return this.#connect()
     this.#isReused = true
     this.#send(idle)
@@ -98,14 +135,22 @@ export class Forwarding implements Receiver, BodySink, Head, Answer, Journey {
 
   #connect(): void {
     this.#isReused = false
-    const { target, timeouts } = this.#service
+    const { timeouts } = this.#service
     this.#client
-      .connect(target, timeouts.connect)
+      .connect(this.#peer!.target, timeouts.connect)
       .then(
         (connection) => (this.#isGone ? this.#client.release(connection) : this.#send(connection)),
         (error: UpstreamError) => this.fail(error),
       )
       .catch((cause) => this.#crash(cause))
+  }
+
+  /** The try with the present peer is over; without a result if it says nothing of the peer. */
+  #ended(result: Result | undefined, isLast = true): void {
+    if (!this.#isAsking) return
+    this.#isAsking = false
+    const now = performance.now()
+    this.#choice.ended(result, now - this.#triedAt, now, isLast)
   }
 
   #send(connection: UpstreamConnection): void {
@@ -135,13 +180,13 @@ export class Forwarding implements Receiver, BodySink, Head, Answer, Journey {
 
   /** The addresses that were tried, in order. */
   get tries(): readonly Try[] {
-    const { host, port } = this.#service.target
-    return this.sentAt > 0 ? [{ ip: host, port }] : []
+    const peers = this.#peer ? [...this.#tried, this.#peer] : this.#tried
+    return peers.map(({ target: { host, port } }) => ({ ip: host, port }))
   }
 
   /** Writes the head of the request. */
   writeTo(draft: Draft): void {
-    this.#owner.writeRequest(draft, this.#ctx, this.#framing)
+    this.#owner.writeRequest(draft, this.#ctx, this.#framing, this.#peer!.host)
   }
 
   // ---- the request's body, from the client
@@ -186,6 +231,8 @@ export class Forwarding implements Receiver, BodySink, Head, Answer, Journey {
     this.#answer = head
     this.sentAt = this.#connection!.sentAt
     this.heardAt = this.#connection!.heardAt
+    const { setCookie } = this.#choice
+    if (setCookie !== undefined) setCookieOf(head.headers, setCookie)
     this.status = this.#owner.filter(this.#ctx, head)
     this.reason = head.reason
     // A plugin that took the length away makes the body shorter or longer.
@@ -203,6 +250,7 @@ export class Forwarding implements Receiver, BodySink, Head, Answer, Journey {
     if (last) {
       this.#connection = undefined
       exchange.onGone = undefined
+      this.#ended(this.#answer!.status)
     }
     const ready = this.#pass(this.#owner.filterBody(this.#ctx, part, last), last)
     if (last) this.#owner.finished(this.#ctx)
@@ -230,30 +278,40 @@ export class Forwarding implements Receiver, BodySink, Head, Answer, Journey {
     this.#connection = undefined
     if (this.#isGone) return
     if (this.#isAnswering) {
+      this.#ended(this.upstreamStatus)
       this.#ctx.request.exchange.abort()
       return this.#owner.finished(this.#ctx, error)
     }
-    // Not on the next kept connection, which may be as old: one request would be sent as often as there are any.
-    if (this.#mayRepeat(error)) return this.#connect()
-    this.#ctx.request.exchange.onGone = undefined
-    this.#owner.failed(this.#ctx, error)
+    const mayRepeat = this.#mayRepeat(error)
+    // A kept connection that the service closed meanwhile says nothing about the service: that one is free. Not on the
+    // next kept connection, which may be as old: one request would be sent as often as there are any.
+    if (mayRepeat && this.#isReused && error.code === 'closed') return this.#connect()
+    const isLast = !mayRepeat || this.#triesLeft-- <= 0
+    this.#ended(resultOf(error), isLast)
+    if (isLast) return this.#refused(error)
+    this.#tried = [...this.#tried, this.#peer!]
+    this.#next(performance.now())
   }
 
   /** nginx's rule: not after any of the answer came, not once a body was streamed, POST and its like only if unsent. */
   #mayRepeat(error: UpstreamError): boolean {
-    if (this.#streams || error.code === 'invalid_response' || error.code === 'tls_failed')
-      return false
-    if (error.code === 'name_resolution_failed' || error.partial) return false
-    if (!error.unsent && NOT_REPEATED.has(this.#ctx.upstream.method)) return false
-    // A kept connection that the service closed meanwhile says nothing about the service: that one is free.
-    if (this.#isReused && error.code === 'closed') return true
-    return this.#triesLeft-- > 0
+    if (this.#streams || error.code === 'invalid_response' || error.partial) return false
+    return error.unsent || !NOT_REPEATED.has(this.#ctx.upstream.method)
+  }
+
+  /** Nobody answers. */
+  #refused(error: unknown): void {
+    if (this.#isGone) return
+    if (!(error instanceof UpstreamError)) return this.#crash(error)
+    this.#ctx.request.exchange.onGone = undefined
+    this.#owner.failed(this.#ctx, error)
   }
 
   /** A fault of our own, where nobody above would answer in our place. */
   #crash(cause: unknown): void {
     this.#connection?.abort()
     this.#connection = undefined
+    this.#ended(undefined)
     this.#ctx.request.exchange.onGone = undefined
     this.#owner.crashed(this.#ctx, cause)
   }
@@ -269,9 +327,18 @@ export class Forwarding implements Receiver, BodySink, Head, Answer, Journey {
     if (this.#ctx.request.exchange.isTunnel) this.#connection?.leave()
     else this.#connection?.abort()
     this.#connection = undefined
+    this.#ended(this.upstreamStatus)
     this.#owner.finished(
       this.#ctx,
       new UpstreamError('closed', 'the client left before the answer was whole'),
     )
   }
+}
+
+/** Sets a cookie in place of the service's own of that name, if it has one, as Kong does. */
+function setCookieOf(headers: HeaderList, cookie: string): void {
+  const prefix = cookie.slice(0, cookie.indexOf('=') + 1)
+  const others = headers.all('set-cookie').filter((each) => !each.startsWith(prefix))
+  headers.delete('set-cookie')
+  for (const each of [...others, cookie]) headers.append('Set-Cookie', each)
 }

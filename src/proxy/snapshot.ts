@@ -11,8 +11,6 @@ export interface PreparedRoute {
   readonly plan: Plan
   /** Where its requests go; nowhere without a service. */
   readonly target: ServiceTarget | undefined
-  /** The line of the field `Host` that the service is asked by, unless the client's is preserved. */
-  readonly host: string
   readonly pathRule: PathRule
 }
 

@@ -41,6 +41,11 @@ export class UpstreamClient implements UpstreamConnectionOwner {
     return newest && performance.now() - newest.heardAt <= age ? this.take(target) : undefined
   }
 
+  /** Whether `connectTo` says where that is. */
+  leadsElsewhere(host: string, port: number): boolean {
+    return this.#connectTo.has(`${host}:${port}`)
+  }
+
   /** A new connection; `timeout` in milliseconds. Throws `UpstreamError`. */
   connect(target: Target, timeout: number): Promise<UpstreamConnection> {
     const instead = this.#connectTo.get(`${target.host}:${target.port}`)

@@ -77,12 +77,13 @@ export function connect(
   return promise
 }
 
-function tlsOptions({ serverName, verify, ca }: TargetTls) {
+function tlsOptions({ serverName, verify, ca, certificate }: TargetTls) {
   return {
     // RFC 6066 §3: an address is no name to ask by.
     serverName: isIP(serverName) === 0 ? serverName : '',
     rejectUnauthorized: verify,
     ...(ca !== undefined && { ca }),
+    ...certificate,
   }
 }
 

@@ -1,6 +1,7 @@
 /** Why a service, or another server, gave no answer. */
 export type UpstreamFault =
   | 'name_resolution_failed'
+  | 'no_peer'
   | 'connect_failed'
   | 'connect_timeout'
   | 'tls_failed'

@@ -16,4 +16,6 @@ export interface TargetTls {
   readonly verify: boolean
   /** PEM of the authorities to trust instead of the built-in ones. */
   readonly ca: string | undefined
+  /** PEM of what the gateway shows to say who it is, and its key. */
+  readonly certificate?: { readonly cert: string; readonly key: string } | undefined
 }

@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test'
+import { FixedPeer, peerAt } from '../../../src/balancer/peers.ts'
 import { ClientConnection } from '../../../src/front/connection.ts'
 import { DEFAULT_SETTINGS } from '../../../src/gateway.ts'
 import { createLog } from '../../../src/log.ts'
@@ -47,11 +48,10 @@ function proxyWith(
     service: undefined,
     plan,
     target: {
-      target: { host: '127.0.0.1', port: 1, tls: undefined, key: '' },
+      peers: new FixedPeer(peerAt({ protocol: 'http', tls: undefined }, '127.0.0.1', 1, 'a')),
       timeouts: { connect: 1, write: 1, read: 1 },
       retries: 0,
     },
-    host: '',
     pathRule: { base: '/', strip: false },
   }
   const handler = new RequestHandler(

@@ -24,10 +24,13 @@ export function findArgument(text: string, name: string): Argument {
 
 /** Finds a header in any spelling; `name` as `spelling` gives it. */
 export function findHeader(headers: HeaderList, name: string): Argument {
-  const value = headers.getSpelling(name)
-  if (value === undefined) return undefined
-  const same = headers.fields.filter(({ spelling }) => spelling === name)
-  return same.length === 1 ? value : AMBIGUOUS
+  let found: string | undefined
+  for (const { spelling, value } of headers.fields) {
+    if (spelling !== name) continue
+    if (found !== undefined) return AMBIGUOUS
+    found = value
+  }
+  return found
 }
 
 /** Drops arguments from a raw query string or form; the others stay as they were written. */

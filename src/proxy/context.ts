@@ -216,13 +216,10 @@ export class RequestContext implements AccessContext {
     dropIdentity(headers)
     if (consumer) {
       headers.append('X-Consumer-ID', consumer.id)
-      if (consumer.custom_id !== undefined)
-        headers.append('X-Consumer-Custom-ID', wireValue(consumer.custom_id))
-      if (consumer.username !== undefined)
-        headers.append('X-Consumer-Username', wireValue(consumer.username))
+      appendText(headers, 'X-Consumer-Custom-ID', consumer.custom_id)
+      appendText(headers, 'X-Consumer-Username', consumer.username)
     }
-    if (credential)
-      headers.append('X-Credential-Identifier', wireValue(credential.identifier ?? credential.id))
+    appendText(headers, 'X-Credential-Identifier', credential?.identifier ?? credential?.id)
     if (anonymous) headers.append('X-Anonymous-Consumer', 'true')
   }
 }
@@ -237,12 +234,10 @@ function dropIdentity(headers: HeaderList): void {
   }
 }
 
-/** A name or a claim as a header's value: its UTF-8 bytes, and never a line break. */
-function wireValue(text: string): string {
-  if (PRINTABLE.test(text)) return text
-  return Buffer.from(text, 'utf8')
-    .toString('latin1')
-    .replace(/[\x00-\x08\x0a-\x1f\x7f]/g, '')
+/** Adds a name or a claim in its UTF-8 bytes. One with a control character is not told: without it, it would be another's. */
+function appendText(headers: HeaderList, name: string, text: string | undefined): void {
+  if (text === undefined || /[\x00-\x1f\x7f]/.test(text)) return
+  headers.append(name, PRINTABLE.test(text) ? text : Buffer.from(text, 'utf8').toString('latin1'))
 }
 
 const PRINTABLE = /^[\x20-\x7e]*$/

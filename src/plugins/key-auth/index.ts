@@ -91,6 +91,10 @@ function createSearch({ key_names, key_in_header, key_in_query }: Config): Searc
   }
 }
 
+const NOWHERE = 'no key was sent where key_in_header, key_in_query and key_in_body look for one'
+const TWICE = 'the key was sent more than once, and the service might read another of them'
+const UNKNOWN = 'no consumer has this key'
+
 type Judge = (ctx: AccessContext, found: Found | undefined, body?: Body) => Exit | undefined
 
 function createJudge({ hide_credentials, realm }: Config, gateway: Gateway): Judge {
@@ -98,16 +102,17 @@ function createJudge({ hide_credentials, realm }: Config, gateway: Gateway): Jud
     'WWW-Authenticate',
     realm === undefined ? 'Key' : `Key realm="${realm}"`,
   ] as const
-  const refuse = ({ request }: AccessContext, message: string, code: string) =>
-    errorExit(request, 401, message, [challenge], { code })
+  const refuse = ({ request }: AccessContext, message: string, code: string, cause: string) =>
+    errorExit(request, 401, message, [challenge], { code, cause })
 
   return (ctx, found, body) => {
     if (!found || found.key === '')
-      return refuse(ctx, 'No API key found in request', 'no_credentials')
+      return refuse(ctx, 'No API key found in request', 'no_credentials', NOWHERE)
     const { key, name } = found
-    if (typeof key !== 'string') return refuse(ctx, 'Duplicate API key found', 'duplicate_key')
+    if (typeof key !== 'string')
+      return refuse(ctx, 'Duplicate API key found', 'duplicate_key', TWICE)
     const owner = gateway.consumers.findByKey(key)
-    if (!owner) return refuse(ctx, 'Unauthorized', 'invalid_key')
+    if (!owner) return refuse(ctx, 'Unauthorized', 'invalid_key', UNKNOWN)
     if (hide_credentials) {
       const { upstream } = ctx
       upstream.headers.deleteSpellings(name.header)

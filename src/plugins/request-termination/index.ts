@@ -64,11 +64,17 @@ export const requestTermination: Plugin<Config> = {
 function answerOf({ status_code, message, body, content_type }: Config): Exit {
   if (body !== undefined) {
     const headers = content_type === undefined ? [] : [['Content-Type', content_type] as const]
-    return { status: status_code, headers, body }
+    return { status: status_code, headers, body, ...reasonOf(status_code) }
   }
   const text = message ?? MESSAGES[status_code]
   if (text === undefined) return { status: status_code, headers: [], body: '' }
-  return exit(status_code, { message: text })
+  return { ...exit(status_code, { message: text }), ...reasonOf(status_code) }
+}
+
+/** Whoever looks for the cause of a 401 or a 403 finds one in the log. */
+function reasonOf(status: number): Pick<Exit, 'reason'> {
+  if (status !== 401 && status !== 403) return {}
+  return { reason: { code: 'terminated', cause: 'the plugin answers every request of its scope' } }
 }
 
 async function describe(config: Config, ctx: AccessContext): Promise<Exit> {

@@ -2,6 +2,7 @@ import { spelling } from '../../../headers.ts'
 import type { ClientRequest } from '../../../pdk.ts'
 import { array, type Config, string } from '../../../schema/field.ts'
 import { badHeaderName } from '../../header.ts'
+import { findHeader } from '../../arguments.ts'
 import { type Finder, findToken, hasScheme, type Place, queryOf, readToken } from './method.ts'
 
 export const fields = {
@@ -48,8 +49,8 @@ export function createBearer(config: Config<typeof fields>): Finder {
           if (raw !== undefined && hasScheme(raw, 'bearer')) return found(AUTHORIZATION, raw)
         }
         for (const place of headers) {
-          const raw = request.headers.getSpelling(place.header!)
-          if (raw !== undefined && raw !== '') return found(place, raw)
+          const raw = findToken(findHeader(request.headers, place.header!))
+          if (raw !== undefined) return found(place, raw)
         }
       }
       if (searchesQuery && request.query !== '') {

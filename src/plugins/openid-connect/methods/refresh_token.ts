@@ -1,5 +1,6 @@
 import { spelling } from '../../../headers.ts'
 import { array, type Config, string } from '../../../schema/field.ts'
+import { findHeader } from '../../arguments.ts'
 import { type Finder, findToken, hasScheme, type Place, queryOf, readToken } from './method.ts'
 
 export const fields = {
@@ -33,10 +34,10 @@ export function createRefreshToken(config: Config<typeof fields>): Finder {
     secretArguments: [name],
     find(request) {
       if (header) {
-        const raw = request.headers.getSpelling(spelled)
+        const raw = findToken(findHeader(request.headers, spelled))
         // In `Authorization` the other schemes belong to other methods.
         const isOurs = spelled !== 'authorization' || hasScheme(raw ?? '', 'bearer')
-        if (raw !== undefined && raw !== '' && isOurs) return found(header, raw)
+        if (raw !== undefined && isOurs) return found(header, raw)
       }
       if (!searchesQuery || request.query === '') return undefined
       const raw = findToken(queryOf(request)(name))

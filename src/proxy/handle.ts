@@ -333,16 +333,9 @@ const NOT_ALLOWED = new Set(['TRACE', 'CONNECT'])
 const STATUS_OF: Readonly<Record<string, number>> = {
   name_resolution_failed: 503,
   no_peer: 503,
-  no_peer: 503,
   connect_timeout: 504,
   write_timeout: 504,
   read_timeout: 504,
-}
-
-/** What Kong says itself; for the others it is nginx that speaks. */
-const SENTENCE_OF: Readonly<Record<string, string>> = {
-  name_resolution_failed: 'name resolution failed',
-  no_peer: 'failure to get a peer from the ring-balancer',
 }
 
 /** What Kong says itself; for the others it is nginx that speaks. */

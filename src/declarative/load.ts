@@ -74,14 +74,29 @@ export interface LoadOptions {
   readonly compat?: CompatVersion
   /** What stands before the names in the vaults that are always there. */
   readonly vaults?: VaultPrefixes
+  /** Whether a plugin that is not there is left out, if nothing that it does keeps anybody from anything. */
+  readonly allowMissingPlugins?: boolean
   /** Whose files are read; those of both unless told. */
   readonly dialect?: Dialect
 }
 
+/** Plugins of Kong that write down what passes, or speed it up: without them the same requests are let in. */
+const GUARDS_NOTHING: ReadonlySet<string> = new Set(
+  `correlation-id datadog file-log http-log kafka-log loggly opentelemetry prometheus proxy-cache proxy-cache-advanced
+  solace-log statsd statsd-advanced syslog tcp-log udp-log zipkin`.split(/\s+/),
+)
+
 /** Loads a declarative configuration, in one file or in several that are one, in Kong's dialect or decK's. */
 export function loadDeclarative(
   files: readonly SourceFile[],
-  { env, plugins, compat = '3.15', vaults = {}, dialect = 'union' }: LoadOptions,
+  {
+    env,
+    plugins,
+    allowMissingPlugins = false,
+    compat = '3.15',
+    vaults = {},
+    dialect = 'union',
+  }: LoadOptions,
 ): Loaded {
   const parsed = files.map((file) => parseFile(file, env, dialect !== 'kong'))
   const good = parsed.filter((each) => 'content' in each)
@@ -98,7 +113,7 @@ export function loadDeclarative(
 
   const { drafts, faults } = expand(good, meta, dialect)
   const references = new References(drafts, dialect)
-  const checker = new Checker(plugins, compat, new Vaults(env, vaults))
+  const checker = new Checker(plugins, compat, new Vaults(env, vaults), allowMissingPlugins)
   // What the others refer to goes first.
   const order = drafts.toSorted((a, b) => Number(b.kind === 'vaults') - Number(a.kind === 'vaults'))
   for (const draft of order) checker.check(draft, references.resolve(draft))
@@ -127,15 +142,24 @@ class Checker {
 
   readonly #vaults: Vaults
 
-  constructor(plugins: ReadonlyMap<string, Plugin>, compat: CompatVersion, vaults: Vaults) {
+  readonly #allowMissing: boolean
+
+  constructor(
+    plugins: ReadonlyMap<string, Plugin>,
+    compat: CompatVersion,
+    vaults: Vaults,
+    allowMissing: boolean,
+  ) {
     this.#plugins = plugins
     this.#compat = compat
     this.#vaults = vaults
+    this.#allowMissing = allowMissing
   }
 
   check(draft: Draft, input: Readonly<Record<string, unknown>>): void {
     const { schema } = KINDS[draft.kind]
     const checked = this.#checkFields(draft, schema, input, [])
+    if (draft.kind === 'plugins' && this.#isLeftOut(draft, input.name)) return
     const config = draft.kind === 'plugins' ? this.#checkConfig(draft, input) : undefined
     if (checked.faults) return
     const entity = checked.value as Readonly<Record<string, unknown>>
@@ -144,6 +168,13 @@ class Checker {
     this.entities[draft.kind].push(
       draft.kind === 'plugins' ? { ...entity, config } : transformed(draft, entity),
     )
+  }
+
+  #isLeftOut(draft: Draft, name: unknown): boolean {
+    if (!this.#allowMissing || typeof name !== 'string') return false
+    if (this.#plugins.has(name) || !GUARDS_NOTHING.has(name)) return false
+    this.#say(draft, [['name']], `the plugin ${name} is not there and is left out, as allowed`)
+    return true
   }
 
   /** Checks the record at `at` of an entity, with the values of vaults where references to them are. */

@@ -70,6 +70,25 @@ test('what is shared is told where it is written, once for all who use it', () =
   ])
 })
 
+test('a plugin that is not there is left out where that is allowed and it guards nothing', () => {
+  const text = `${HEAD}plugins:\n- name: datadog\n- name: guard\n- name: bot-detection`
+  const outcome = (text: string, allowMissingPlugins: boolean) =>
+    loadDeclarative([{ name: 'a.yaml', text }], {
+      env: {},
+      plugins: new Map([['guard', guard as Plugin]]),
+      allowMissingPlugins,
+    })
+  const paths = (allowed: boolean) => outcome(text, allowed).faults?.map(({ path }) => path)
+  expect(paths(false)).toEqual(['plugins[0].name', 'plugins[2].name'])
+  expect(paths(true)).toEqual(['plugins[2].name'])
+  const loaded = outcome(text.split('\n- name: bot')[0]!, true)
+  if (loaded.faults) throw new Error(printFaults(loaded.faults))
+  expect(loaded.entities.plugins.map(({ name }) => name)).toEqual(['guard'])
+  expect(loaded.warnings[0]).toBe(
+    'a.yaml:3 plugins[0].name: the plugin datadog is not there and is left out, as allowed',
+  )
+})
+
 test('what has no name has the same id at each load, and its own', () => {
   const text = `${HEAD}services:\n- host: a\n  routes: [{ paths: [/a] }, { paths: [/b] }]\n- host: b\nroutes: [{ paths: [/c] }]`
   const ids = () => {

@@ -1,3 +1,4 @@
+import { checkExpression } from '../expression/expression.ts'
 import { array, boolean, type Infer, integer, map, record, set, string } from '../schema/field.ts'
 import { readHost } from './host.ts'
 import { badRegex, badRoutePath } from './path.ts'
@@ -30,6 +31,17 @@ export const route = record(
       array('The values.', string('A value.')),
       { custom: badHeaders },
     ),
+    snis: set(
+      'The names that clients ask for in their TLS handshake, one of them; `*.example.com` and `example.*` stand for many.',
+      string('A name.', { custom: badSni }),
+    ),
+    expression: string(
+      "What is asked of requests in Kong's language of expressions, for the router `expressions`.",
+      { custom: badExpression },
+    ),
+    priority: integer('Which expression is tried first: the one with the higher number.', {
+      between: [0, 2 ** 46 - 1],
+    }),
     https_redirect_status_code: integer(
       'The answer to a plain request that should have come by HTTPS.',
       {
@@ -52,7 +64,7 @@ export const route = record(
       },
     ),
     path_handling: string(
-      "How the service's path and the request's are joined; `v1` is taken for `v0`, as Kong does.",
+      "How the service's path and the request's are joined; `v1` is taken for `v0` unless the router is Kong's `traditional`, as in Kong.",
       {
         default: 'v0',
         one_of: ['v0', 'v1'],
@@ -75,7 +87,7 @@ export const route = record(
     updated_at,
   },
   { required: true },
-  { checks: [matchesNothing] },
+  { checks: [matchesNothing, badSnis, badCompany] },
 )
 
 export type Route = Infer<typeof route>
@@ -105,6 +117,41 @@ function badHost(value: string): string | undefined {
   return typeof host === 'string' ? host.replace('wildcard', '*') : undefined
 }
 
+function badSni(value: string): string | undefined {
+  return /:\d+$/.test(value) ? 'must not have a port' : badHost(value.replace(/(?<=.)\.$/, ''))
+}
+
+function badExpression(expression: string): string | undefined {
+  const fault = checkExpression(expression)
+  return fault && `Router Expression failed validation: ${fault}`
+}
+
+function badSnis(value: Readonly<Record<string, unknown>>): string | undefined {
+  const protocols = value.protocols as readonly string[]
+  const isEmpty = !isFilled(value.snis)
+  if (isEmpty || protocols.some((each) => /^(?:grpcs|https|tls|tls_passthrough)$/.test(each)))
+    return undefined
+  return "'snis' can only be set when 'protocols' is 'grpcs', 'https', 'tls' or 'tls_passthrough'"
+}
+
+/** An expression says all that is asked of requests. */
+function badCompany(value: Readonly<Record<string, unknown>>): string | undefined {
+  const others = ['methods', 'hosts', 'paths', 'headers', 'snis']
+  const hasOthers = others.some((each) => isFilled(value[each]))
+  const cannot = (field: string, company: string) =>
+    `Router Expression failed validation: cannot set '${field}' with ${company} simultaneously`
+  const all = "'methods', 'hosts', 'paths', 'headers', 'snis', 'sources' or 'destinations'"
+  if (value.expression !== undefined) {
+    if (hasOthers) return cannot('expression', all)
+    return value.regex_priority ? cannot('regex_priority', "'expression'") : undefined
+  }
+  return hasOthers && value.priority ? cannot('priority', all) : undefined
+}
+
+function isFilled(value: unknown): boolean {
+  return value !== undefined && Object.keys(value as object).length > 0
+}
+
 function badHeaders(headers: Readonly<Record<string, readonly string[]>>): string | undefined {
   for (const [name, values] of Object.entries(headers)) {
     if (/^host$/i.test(name))
@@ -113,22 +160,23 @@ function badHeaders(headers: Readonly<Record<string, readonly string[]>>): strin
       return `bad header name '${name}', allowed characters are A-Z, a-z, 0-9, '_', and '-'`
     // Kong looks only at a value that stands alone, and then cannot build its router.
     for (const value of values) {
-      const broken = value.startsWith('~*') ? badRegex(value.slice(2)) : undefined
+      const broken = value.startsWith('~*') ? badRegex(lowerAscii(value.slice(2))) : undefined
       if (broken) return broken
     }
   }
   return undefined
 }
 
+/** Kong compares header fields in lower case, and so makes even `\D` of a regex into `\d`. */
+function lowerAscii(text: string): string {
+  return text.replace(/[A-Z]/g, (letter) => letter.toLowerCase())
+}
+
 function matchesNothing(value: Readonly<Record<string, unknown>>): string | undefined {
   const https = (value.protocols as readonly string[]).includes('https')
-  const attributes = ['methods', 'hosts', 'headers', 'paths']
-  if (
-    attributes.some(
-      (each) => value[each] !== undefined && Object.keys(value[each] as object).length > 0,
-    )
-  )
+  const attributes = ['methods', 'hosts', 'headers', 'paths', ...(https ? ['snis'] : [])]
+  if (value.expression !== undefined || attributes.some((each) => isFilled(value[each])))
     return undefined
-  const names = (https ? [...attributes, 'snis'] : attributes).map((each) => `'${each}'`).join(', ')
+  const names = attributes.map((each) => `'${each}'`).join(', ')
   return `must set one of ${names} when 'protocols' is '${https ? 'https' : 'http'}'`
 }

@@ -30,6 +30,12 @@ async function main([name = '--help', ...args]: string[]): Promise<number> {
   throw new Usage(`unknown command "${name}"${near ? `; did you mean "${near}"?` : ''}`)
 }
 
+// What a command has to say cannot be said. A reader that has left, as `head` does, needs no word about it.
+process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
+  if (code !== 'EPIPE') process.stderr.write(`gatehouse: the output cannot be written (${code})\n`)
+  process.exit(1)
+})
+
 try {
   process.exitCode = await main(process.argv.slice(2))
 } catch (error) {

@@ -47,6 +47,9 @@ async function serve(
   )
   const writeAccessLog = logWriter(conf.proxy_access_log, 'KONG_PROXY_ACCESS_LOG')
   let isReady = true
+  let isReloadAsked = false
+  const askReload = () => (isReloadAsked = true)
+  process.on('SIGHUP', askReload)
   const gateway = await startGateway({
     files,
     env: process.env,
@@ -70,7 +73,8 @@ async function serve(
   const read = () => (names.length > 0 ? readSources(names) : files)
   const reload = () => reloadFrom(read, gateway, log)
   // Before the line that says it is ready, since who reads it may send a signal at once.
-  process.on('SIGHUP', reload)
+  process.on('SIGHUP', reload).off('SIGHUP', askReload)
+  if (isReloadAsked) reload()
   const stopping = firstSignal('SIGTERM', 'SIGINT', 'SIGQUIT')
   const unwatch = watches ? watch(names, reload) : undefined
   log.notice(`gatehouse ${VERSION} is ready`, {

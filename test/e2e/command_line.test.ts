@@ -17,6 +17,17 @@ services:
 `
 const SEE = 'See: gatehouse --help\n'
 
+describe('an output that cannot be written', () => {
+  test.each([
+    ['a full disk', '/dev/full', 1, 'gatehouse: the output cannot be written (ENOSPC)\n'],
+    ['a reader that has left', '| true', 0, ''],
+  ])('%s is told in a line, or not at all', async (_, where, code, stderr) => {
+    const redirected = where.startsWith('|') ? `"$0" --help ${where}` : `"$0" --help > ${where}`
+    const through = ['/bin/sh', '-c', redirected]
+    expect(await run([], { through })).toEqual({ code, stdout: '', stderr })
+  })
+})
+
 describe('the words of the command line', () => {
   test('--help names every command, on standard output', () => {
     expect(HELP.code).toBe(0)

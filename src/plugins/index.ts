@@ -4,6 +4,7 @@ import { basicAuth } from './basic-auth/index.ts'
 import { correlationId } from './correlation-id/index.ts'
 import { cors } from './cors/index.ts'
 import { fileLog } from './file-log/index.ts'
+import { httpLog } from './http-log/index.ts'
 import { ipRestriction } from './ip-restriction/index.ts'
 import { keyAuth } from './key-auth/index.ts'
 import { openidConnect } from './openid-connect/index.ts'
@@ -20,6 +21,7 @@ export const plugins: ReadonlyMap<string, Plugin> = new Map(
     correlationId,
     cors,
     fileLog,
+    httpLog,
     ipRestriction,
     keyAuth,
     openidConnect,

@@ -33,6 +33,9 @@ export class RedisCounts implements Counts {
   increment(): void {}
 }
 
+/** The longest that timers can count; milliseconds. */
+const LONGEST = 2 ** 31 - 1
+
 /** A count as it was in the Redis, and what came since. */
 interface Shared {
   readonly ends: number
@@ -68,7 +71,10 @@ export class SyncedCounts implements Counts, AsyncDisposable {
       const count = this.#counts.get(key)
       if (count) count.since++
     }
-    this.#timer ??= setTimeout(() => void this.#exchange(), this.#rate * 1000).unref()
+    this.#timer ??= setTimeout(
+      () => void this.#exchange(),
+      Math.min(this.#rate * 1000, LONGEST),
+    ).unref()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

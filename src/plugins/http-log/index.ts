@@ -1,0 +1,98 @@
+import type { Gateway, OutboundRequest, Plugin, Warning } from '../../pdk.ts'
+import { logEntry } from '../log_entry.ts'
+import { Queue, type QueueSettings, type QueueWork } from '../queue.ts'
+import { type Config, schema } from './schema.ts'
+
+/** Logs to an HTTP server. */
+export const httpLog: Plugin<Config> = {
+  name: 'http-log',
+  priority: 12,
+  schema,
+  warnings,
+  create(config, gateway) {
+    const queues = gateway.keep('http-log', () => new Queues())
+    const queue = queues.open(gateway.id, workOf(config, gateway))
+    return { log: (ctx) => queue.add(JSON.stringify(logEntry(ctx))) }
+  },
+}
+
+function warnings({ retry_count, queue_size, flush_timeout, keepalive }: Config): Warning[] {
+  const older = [
+    [retry_count, 'retry_count', 'has no effect, as in Kong; see queue.max_retry_time'],
+    [queue_size, 'queue_size', 'is the older name of queue.max_batch_size'],
+    [flush_timeout, 'flush_timeout', 'is the older name of queue.max_coalescing_delay'],
+  ] as const
+  const given = older.flatMap(([value, field, message]) =>
+    value === undefined ? [] : [{ fields: [field], message }],
+  )
+  if (keepalive === 0 || keepalive === 60_000) return given
+  const message = 'accepted, not honoured (connections are kept as those to services are)'
+  return [...given, { fields: ['keepalive'], message }]
+}
+
+/** The queues of all entities of the plugin, by their ids, kept over reloads. */
+class Queues implements AsyncDisposable {
+  readonly #queues = new Map<string, Queue>()
+
+  open(id: string, work: QueueWork): Queue {
+    const there = this.#queues.get(id)
+    there?.configure(work)
+    const queue = there ?? new Queue(work)
+    this.#queues.set(id, queue)
+    return queue
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#queues.values()].map((queue) => queue[Symbol.asyncDispose]()))
+  }
+}
+
+function workOf(config: Config, { fetch, log, place }: Gateway): QueueWork {
+  const settings = settingsOf(config)
+  const { url, request } = requestOf(config)
+  const { host } = new URL(url)
+  return {
+    settings,
+    log,
+    facts: { plugin: 'http-log', config: place() },
+    async send(entries) {
+      // As in Kong, the setting decides, not how many there are: the server knows what to expect.
+      const body = settings.max_batch_size === 1 ? entries[0]! : `[${entries.join(',')}]`
+      const { status } = await fetch(url, { ...request, body })
+      if (status >= 300) throw new Error(`${host} answered ${status}`)
+    },
+  }
+}
+
+function settingsOf({ queue, queue_size = 1, flush_timeout = 2 }: Config): QueueSettings {
+  return {
+    ...queue,
+    ...(queue_size > 1 && { max_batch_size: queue_size }),
+    ...(flush_timeout !== 2 && { max_coalescing_delay: flush_timeout }),
+  }
+}
+
+/** The longest that timers can count; milliseconds. */
+const LONGEST = 2 ** 31 - 1
+
+function requestOf(config: Config): { url: string; request: OutboundRequest } {
+  // As in Kong, it is sent as it stands, not decoded.
+  const [, user] = /^\w+:\/\/([^/?#]*)@/.exec(config.http_endpoint) ?? []
+  const headers = {
+    ...config.headers,
+    'Content-Type': config.content_type,
+    ...(user !== undefined && { Authorization: `Basic ${Buffer.from(user).toString('base64')}` }),
+  }
+  const url = new URL(config.http_endpoint)
+  url.username = url.password = ''
+  return {
+    url: url.href,
+    request: {
+      method: config.method,
+      headers,
+      timeout: Math.min(Math.max(1, config.timeout), LONGEST),
+      ssl_verify: config.ssl_verify,
+      keepalive: config.keepalive > 0,
+    },
+  }
+}

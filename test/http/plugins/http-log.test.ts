@@ -111,7 +111,7 @@ test.each([
   expect((error as ConfigurationError).faults?.map((fault) => fault.message)).toEqual([message])
 })
 
-test('older names of the queue's fields still work', async () => {
+test('older names of the fields of queue still work', async () => {
   using target = await service(answering(ok()))
   using collector = await service(answering(ok()))
   await using running = await logging(

@@ -272,6 +272,9 @@ class Checker {
     if (draft.kind === 'services' && entity.tls_verify_depth !== undefined) {
       this.#say(draft, [['tls_verify_depth']], 'has no effect yet')
     }
+    const { key } = draft.input
+    if (draft.kind === 'keyauth_credentials' && (key === undefined || key === null))
+      this.#say(draft, [['key']], 'is drawn at each load, since none is given; nobody knows it')
     if (draft.kind !== 'routes') return
     if (entity.path_handling === 'v1') {
       this.#say(

@@ -7,7 +7,7 @@ export const keyauth_credential = record(
   {
     id,
     consumer: foreign('The owner of the key.', 'consumers', { required: true }),
-    key: string('The key. Unique.', { required: true, encrypted: true }),
+    key: string('The key; drawn at each load if absent. Unique.', { auto: true, encrypted: true }),
     tags,
     created_at,
   },

@@ -138,14 +138,7 @@ export const upstream = record(
     algorithm: string('How a target is chosen.', {
       required: true,
       default: 'round-robin',
-      one_of: [
-        'consistent-hashing',
-        'least-connections',
-        'round-robin',
-        'latency',
-        'sticky-sessions',
-      ],
-      custom: notYet,
+      one_of: ['consistent-hashing', 'least-connections', 'round-robin', 'latency'],
     }),
     hash_on: string('What of a request chooses the target.', {
       required: true,
@@ -240,12 +233,6 @@ function agree(given: Readonly<Record<string, unknown>>): Readonly<Record<string
     return { ...given, hash_on: 'none' }
   if (typeof hash_on !== 'string') return given
   return { ...given, algorithm: hash_on === 'none' ? 'round-robin' : 'consistent-hashing' }
-}
-
-function notYet(algorithm: string): string | undefined {
-  return algorithm === 'sticky-sessions'
-    ? 'sticky-sessions is not supported yet; hash_on: cookie is'
-    : undefined
 }
 
 function badName(name: string): string | undefined {

@@ -57,8 +57,8 @@ function badVariable({ name, config }: Readonly<Record<string, unknown>>) {
   if (name === 'file')
     return prefix === undefined || prefix.startsWith('/')
       ? undefined
-      : { field: 'config', message: 'prefix: expected the path of a directory, from /' }
+      : { field: 'config.prefix', message: 'expected the path of a directory, from /' }
   return prefix === undefined || /^[A-Za-z_-][\w-]*$/.test(prefix)
     ? undefined
-    : { field: 'config', message: `prefix: invalid value: ${prefix}` }
+    : { field: 'config.prefix', message: `invalid value: ${prefix}` }
 }

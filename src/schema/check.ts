@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { Aliases } from './aliases.ts'
-import type { Field, Infer, Shorthand } from './field.ts'
+import type { EntityCheck, Field, Infer, Shorthand } from './field.ts'
 import { nearest } from './nearest.ts'
 
 /** A fault in a configuration: where it is written, Kong's message, and a guess at what was meant. */
@@ -76,7 +76,8 @@ function read(field: Field, input: unknown, path: Path, notes: Notes): unknown {
   return value
 }
 
-function readType(field: Field, input: unknown, path: Path, notes: Notes): unknown {
+function readType(field: Field, given: unknown, path: Path, notes: Notes): unknown {
+  const input = isEmpty(given) ? emptyAs(field, given) : given
   const wrong = (message: string) => void notes.faults.push({ path, message })
   switch (field.type) {
     case 'string':
@@ -116,6 +117,16 @@ function drawText(): string {
   return text.length < 32 ? drawText() : text.slice(0, 32)
 }
 
+// Kong's language does not tell an empty list from an empty map, so its exports have either for either.
+function isEmpty(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Object.keys(value).length === 0
+}
+
+function emptyAs({ type }: Field, value: unknown): unknown {
+  if (type === 'array' || type === 'set') return []
+  return type === 'record' || type === 'map' ? {} : value
+}
+
 function readRecord(field: Field, input: Record<string, unknown>, path: Path, notes: Notes) {
   const { fields = {}, shorthands = {}, checks = [] } = field
   const { faults } = notes
@@ -124,6 +135,8 @@ function readRecord(field: Field, input: Record<string, unknown>, path: Path, no
   const before = faults.length
   // A shorthand that is at fault gives none of its fields: that they are missing is no fault of its own.
   let filled = true
+  // Nor is it what a rule misses, if it is there under a misspelled name.
+  let isKnown = true
   for (const [key, value] of Object.entries(input)) {
     const shorthand = Object.hasOwn(shorthands, key) ? shorthands[key] : undefined
     if (Object.hasOwn(fields, key)) given[key] = value
@@ -131,12 +144,14 @@ function readRecord(field: Field, input: Record<string, unknown>, path: Path, no
       const found = faults.length
       merge(expanded, expand(shorthand, value, path, key, notes))
       filled &&= faults.length === found
-    } else
+    } else {
+      isKnown = false
       faults.push({
         path: [...path, key],
         message: 'unknown field',
         ...guess(key, Object.keys({ ...fields, ...shorthands })),
       })
+    }
   }
   merge(given, expanded)
   const amended = field.amend?.(given) ?? given
@@ -145,15 +160,46 @@ function readRecord(field: Field, input: Record<string, unknown>, path: Path, no
       ? read(each, amended[key], [...path, key], notes)
       : undefined,
   )
-  if (faults.length === before) {
-    for (const broken of checks) {
-      for (const fault of [broken(value) ?? []].flat()) {
-        if (typeof fault === 'string') faults.push({ path, message: fault })
-        else faults.push({ path: [...path, fault.field], message: fault.message })
-      }
+  if (!filled || !isKnown) return value
+  const readable =
+    faults.length === before ? value : withoutFaulty(value, faults.slice(before), path)
+  for (const broken of checks) {
+    for (const fault of [judge(broken, readable) ?? []].flat()) {
+      if (typeof fault === 'string') faults.push({ path, message: fault })
+      else faults.push({ path: [...path, ...fault.field.split('.')], message: fault.message })
     }
   }
   return value
+}
+
+/** Thrown where a rule reads a field that is at fault itself: what it would say is no fault of its own. */
+class FaultyField extends Error {}
+
+function judge(check: EntityCheck, value: Readonly<Record<string, unknown>>) {
+  try {
+    return check(value)
+  } catch (error) {
+    if (error instanceof FaultyField) return undefined
+    throw error
+  }
+}
+
+/** The record with fields that cannot be read where they are at fault. */
+function withoutFaulty(
+  value: Readonly<Record<string, unknown>>,
+  faults: readonly Fault[],
+  { length }: Path,
+): Readonly<Record<string, unknown>> {
+  const readable = { ...value }
+  for (const name of new Set(faults.map(({ path }) => path[length]))) {
+    if (name === undefined) continue
+    Object.defineProperty(readable, name, {
+      get() {
+        throw new FaultyField()
+      },
+    })
+  }
+  return readable
 }
 
 function expand(

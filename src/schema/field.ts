@@ -35,7 +35,7 @@ export interface Rules {
   readonly custom?: (value: never) => string | undefined
 }
 
-/** A rule over several fields of one record, in Kong's words. If it is broken, gives the message, or several, each with the field if it is the fault of one. */
+/** A rule over several fields of one record, in Kong's words. If it is broken, gives the message, or several, each with the field, or its path with dots, if it is the fault of one. */
 export type EntityCheck = (
   value: Readonly<Record<string, unknown>>,
 ) => Broken | readonly Broken[] | undefined

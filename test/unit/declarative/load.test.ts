@@ -208,3 +208,10 @@ describe('what an older Kong would have had otherwise', () => {
     expect(differences('{}', '3.13')).toEqual([])
   })
 })
+
+test('a key that nobody knows is told', () => {
+  const text = `${HEAD}consumers:\n- username: alex\n  keyauth_credentials: [{}]`
+  expect(entities(text).warnings).toEqual([
+    'a.yaml:4 consumers[0].keyauth_credentials[0].key: is drawn at each load, since none is given; nobody knows it',
+  ])
+})

@@ -143,7 +143,7 @@ test.each([
   ['{ name: hcv, prefix: my-vault }',                             'name: vaults of the kind hcv are not supported yet; env and file are'],
   ['{ name: x, prefix: my-vault }',                               "name: vault 'x' is not installed"],
   ['{ name: env, prefix: my-vault, config: { prefix: 1 } }',      'config.prefix: expected a string'],
-  ['{ name: env, prefix: my-vault, config: { prefix: "a b" } }',  'config: prefix: invalid value: a b'],
+  ['{ name: env, prefix: my-vault, config: { prefix: "a b" } }',  'config.prefix: invalid value: a b'],
   ['{ name: env, prefix: my-vault, config: { host: a } }',        'config.host: unknown field'],
 ])('the vault %s is refused: %s', (vault, message) => {
   const [fault] = load('', `vaults: [${vault}]`).faults ?? []

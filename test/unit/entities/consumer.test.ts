@@ -18,7 +18,7 @@ test.each([
   [consumer,            { custom_id: 17 },                      ['custom_id: expected a string']],
   [consumer,            { custom_id: 'a b@c' },                 undefined],
   [keyauth_credential,  { key: 'a' },                           ['consumer: required field missing']],
-  [keyauth_credential,  { consumer: { id } },                   ['key: required field missing']],
+  [keyauth_credential,  { consumer: { id } },                   undefined],
   [keyauth_credential,  { consumer: { id }, key: 'a' },         undefined],
   [plugin,              {},                                     ['name: required field missing']],
   [plugin,              { name: 'a', enabled: 'yes' },          ['enabled: expected a boolean']],

@@ -42,10 +42,10 @@ test.each([
   [array('A field.', color),                      'red',          ['expected an array']],
   [array('A field.', color),                      ['red', null],  ['1 | required field missing']],
   [set('A field.', color, { len_min: 1 }),        [],             ['length must be at least 1']],
-  [set('A field.', color),                        {},             ['expected a set']],
+  [set('A field.', color),                        { red: 1 },     ['expected a set']],
   [map('A field.', integer('A value.')),          { a: 'b' },     ['a | expected an integer']],
-  [map('A field.', integer('A value.')),          [],             ['expected a map']],
-  [record('A field.', { color }),                 [],             ['expected a record']],
+  [map('A field.', integer('A value.')),          [1],            ['expected a map']],
+  [record('A field.', { color }),                 ['red'],        ['expected a record']],
   [record('A field.', { color }),                 { colour: 1 },  ['colour | unknown field | did you mean "color"?']],
   [record('A field.', { color }),                 { constructor: 1, __proto__x: 2 }, ['constructor | unknown field', '__proto__x | unknown field']],
   [foreign('A field.', 'services'),               'a',            ['expected a foreign key']],
@@ -162,5 +162,45 @@ test('a rule over several fields is told where the record is, once its fields ar
   expect(faults(array('Records.', field), [{}, { a: 'x' }, { a: 1 }])).toEqual([
     '0 | a is needed',
     '2.a | expected a string',
+  ])
+})
+
+test("an empty list and an empty map are the same, as in Kong's language", () => {
+  expect<unknown>(check(array('A field.', color), {}).value).toEqual([])
+  expect<unknown>(check(map('A field.', color), []).value).toEqual({})
+  expect<unknown>(check(record('A field.', { color }), []).value).toEqual({})
+  expect(check(string('A field.'), {}).faults?.[0]?.message).toBe('expected a string')
+})
+
+test('a rule over several fields is asked although another field is at fault, unless it is one of them', () => {
+  const fields = { a: integer('A field.'), b: integer('A field.'), c: integer('A field.') }
+  const together = record(
+    'Fields.',
+    fields,
+    {},
+    {
+      checks: [({ a, b }) => (a === b ? { field: 'b', message: 'is the same' } : undefined)],
+    },
+  )
+  const messages = (input: object) =>
+    check(together, input).faults?.map(({ path, message }) => `${path.join('.')} ${message}`)
+  expect(messages({ a: 1, b: 1, c: 'x' })).toEqual(['c expected an integer', 'b is the same'])
+  expect(messages({ a: 'x', b: 'x' })).toEqual(['a expected an integer', 'b expected an integer'])
+  expect(messages({ a: 1, b: 1, d: 1 })).toEqual(['d unknown field'])
+})
+
+test('a rule may name several faults, and what is within a field', () => {
+  const inner = record('Fields.', { a: integer('A field.') })
+  const outer = record(
+    'Fields.',
+    { inner },
+    {},
+    {
+      checks: [() => [{ field: 'inner.a', message: 'is bad' }, 'and so is all']],
+    },
+  )
+  expect(check(outer, { inner: {} }).faults).toEqual([
+    { path: ['inner', 'a'], message: 'is bad' },
+    { path: [], message: 'and so is all' },
   ])
 })

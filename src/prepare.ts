@@ -6,7 +6,7 @@ import type { Service } from './entities/index.ts'
 import type { Gateway as PluginGateway, Plugin } from './pdk.ts'
 import { secretArguments } from './proxy/access_log.ts'
 import type { ServiceTarget } from './proxy/forwarding.ts'
-import { type Instance, Plans } from './proxy/plan.ts'
+import { type Instance, type Memberships, Plans } from './proxy/plan.ts'
 import type { PreparedRoute, Snapshot } from './proxy/snapshot.ts'
 import { wireText } from './path.ts'
 import { type RouteRule, Router } from './router/router.ts'
@@ -33,7 +33,7 @@ export function prepare(
       const gateway = { ...shared, consumers, id, scope: entity, place }
       return { plugin, entity, place, handler: plugin.create(entity.config, gateway) }
     })
-  const plans = new Plans(instances)
+  const plans = new Plans(instances, membershipsOf(entities))
   // Last: a plugin that throws leaves everything as it was.
   const peersOf = directory.update(entities)
   const targets = new Map(
@@ -72,4 +72,20 @@ function targetOf(service: Service, peers: Peers): ServiceTarget {
     },
     retries: service.retries,
   }
+}
+
+function membershipsOf({
+  consumer_groups,
+  consumer_group_consumers,
+}: LoadedEntities['entities']): Memberships {
+  const names = new Map(consumer_groups.map(({ id, name }) => [id, name]))
+  const memberships = new Map<string, string[]>()
+  for (const { consumer, consumer_group } of consumer_group_consumers) {
+    const groups = memberships.get(consumer.id)
+    if (groups) groups.push(consumer_group.id)
+    else memberships.set(consumer.id, [consumer_group.id])
+  }
+  const byName = (a: string, b: string) => ((names.get(a) ?? a) < (names.get(b) ?? b) ? -1 : 1)
+  for (const groups of memberships.values()) groups.sort(byName)
+  return memberships
 }

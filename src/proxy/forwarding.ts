@@ -33,8 +33,8 @@ export interface ForwardingOwner {
   writeRequest(draft: Draft, ctx: RequestContext, framing: string, host: string): void
   /** Shows the answer to the plugins; gives the status that the client is told. */
   filter(ctx: RequestContext, head: ResponseHead): number
-  /** Passes a part of the answer's body through the plugins. */
-  filterBody(ctx: RequestContext, part: Uint8Array, last: boolean): Uint8Array
+  /** Passes a part of the answer's body through the plugins; undefined if one of them failed. */
+  filterBody(ctx: RequestContext, part: Uint8Array, last: boolean): Uint8Array | undefined
   /** Writes the answer's fields for the client. */
   writeFields(draft: Draft, ctx: RequestContext, head: ResponseHead, times: Times): void
   /** There is no answer. Nothing was sent to the client yet. */
@@ -252,9 +252,23 @@ export class Forwarding implements Receiver, BodySink, Head, Answer, Journey {
       exchange.onGone = undefined
       this.#ended(this.#answer!.status)
     }
-    const ready = this.#pass(this.#owner.filterBody(this.#ctx, part, last), last)
+    const filtered = this.#owner.filterBody(this.#ctx, part, last)
+    if (!filtered) return this.#cut()
+    const ready = this.#pass(filtered, last)
     if (last) this.#owner.finished(this.#ctx)
     return ready
+  }
+
+  /** What a plugin would have changed must not pass unchanged: the client sees that the answer was cut. */
+  #cut(): boolean {
+    const { exchange } = this.#ctx.request
+    this.#isGone = true
+    this.#connection?.abort()
+    this.#connection = undefined
+    exchange.onGone = undefined
+    exchange.abort()
+    this.#owner.finished(this.#ctx)
+    return true
   }
 
   #pass(part: Uint8Array, last: boolean): boolean {

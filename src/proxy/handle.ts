@@ -258,8 +258,13 @@ export class RequestHandler implements ForwardingOwner {
     return this.#filter(ctx, head.status, head.headers, 'service')
   }
 
-  filterBody(ctx: RequestContext, part: Uint8Array, last: boolean): Uint8Array {
-    return this.#filterBody(ctx, part, last)
+  filterBody(ctx: RequestContext, part: Uint8Array, last: boolean): Uint8Array | undefined {
+    try {
+      return this.#filterBody(ctx, part, last)
+    } catch (error) {
+      this.#pluginFailed(ctx.request, error)
+      return undefined
+    }
   }
 
   writeFields(draft: Draft, { request }: RequestContext, head: ResponseHead, times: Times): void {

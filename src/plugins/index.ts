@@ -12,6 +12,7 @@ import { rateLimiting } from './rate-limiting/index.ts'
 import { requestSizeLimiting } from './request-size-limiting/index.ts'
 import { requestTermination } from './request-termination/index.ts'
 import { requestTransformer } from './request-transformer/index.ts'
+import { responseTransformer } from './response-transformer/index.ts'
 
 /** Every plugin there is, by the name that `kong.yaml` uses. */
 export const plugins: ReadonlyMap<string, Plugin> = new Map(
@@ -29,5 +30,6 @@ export const plugins: ReadonlyMap<string, Plugin> = new Map(
     requestSizeLimiting,
     requestTermination,
     requestTransformer,
+    responseTransformer,
   ].map((plugin): [string, Plugin] => [plugin.name, plugin]),
 )

@@ -152,10 +152,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const load = (files: readonly SourceFile[]) => {
     const loaded = loadDeclarative(files, { env: options.env, plugins: known })
     if (loaded.faults) return loaded
+    const snapshot = prepare(loaded, shared, directory, known)
+    const tls =
+      ownCertificates &&
+      tlsSource(ownCertificates, settings.handshake, loaded.entities, snapshot.instances)
     return {
-      snapshot: prepare(loaded, shared, directory, known),
-      tls: ownCertificates && tlsSource(ownCertificates, settings.handshake),
-      warnings: loaded.warnings,
+      snapshot,
+      tls,
+      warnings: [...loaded.warnings, ...(tls?.warnings ?? [])],
     }
   }
 

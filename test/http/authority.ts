@@ -11,7 +11,7 @@ export interface Certificate {
 export interface Authority extends Disposable {
   readonly cert: string
   /** Makes a certificate for `subjectAltName`, such as `DNS:a.test,IP:127.0.0.1`, signed by the authority or by itself. */
-  issue(subjectAltName: string, options?: { isSelfSigned?: boolean }): Certificate
+  issue(subjectAltName: string, options?: { isSelfSigned?: boolean; isRsa?: boolean }): Certificate
 }
 
 /** Undefined where there is no openssl. */
@@ -24,6 +24,7 @@ export function createAuthority(): Authority | undefined {
     if (exitCode !== 0) throw new Error(`openssl ${args[0]}: ${stderr}`)
   }
   const EC = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj']
+  const RSA = ['-newkey', 'rsa:2048', '-nodes', '-subj']
   openssl(
     'req',
     '-x509',
@@ -39,10 +40,18 @@ export function createAuthority(): Authority | undefined {
   let serial = 0
   return {
     cert: readFileSync(at('ca.pem'), 'utf8'),
-    issue(subjectAltName, { isSelfSigned = false } = {}) {
+    issue(subjectAltName, { isSelfSigned = false, isRsa = false } = {}) {
       const name = `leaf-${serial++}`
       writeFileSync(at(`${name}.ext`), `subjectAltName=${subjectAltName}\n`)
-      openssl('req', ...EC, '/CN=Leaf', '-keyout', `${name}.key`, '-out', `${name}.csr`)
+      openssl(
+        'req',
+        ...(isRsa ? RSA : EC),
+        '/CN=Leaf',
+        '-keyout',
+        `${name}.key`,
+        '-out',
+        `${name}.csr`,
+      )
       const by = isSelfSigned
         ? ['-key', `${name}.key`]
         : ['-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial']

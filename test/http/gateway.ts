@@ -1,31 +1,37 @@
 import { type GatewayOptions, type GatewaySettings, startGateway } from '../../src/gateway.ts'
+import { printFaults, type SourceFile } from '../../src/declarative/faults.ts'
 import { createLog } from '../../src/log.ts'
 
 export interface TestGateway extends AsyncDisposable {
   readonly port: number
+  /** All that it listens on, in the order of `listen`. */
+  readonly ports: readonly number[]
   /** Lines of the log and of the access log, as an operator would read them. */
   readonly log: readonly string[]
   readonly access: readonly string[]
+  /** Loads another `kong.yaml`. */
+  reload(yaml: string): void
   /** Lets requests in progress end, for `timeout` milliseconds. */
   stop(timeout: number): Promise<void>
 }
 
 export interface TestGatewayOptions {
   readonly settings?: Partial<GatewaySettings>
+  readonly listen?: GatewayOptions['listen']
   readonly connectTo?: GatewayOptions['connectTo']
 }
 
 /** Starts a gateway on a free port with a `kong.yaml` of these lines below `_format_version`. */
 export async function gateway(
   yaml: string,
-  { settings, connectTo }: TestGatewayOptions = {},
+  { settings, connectTo, listen = [{ host: '127.0.0.1', port: 0 }] }: TestGatewayOptions = {},
 ): Promise<TestGateway> {
   const log: string[] = []
   const access: string[] = []
   const running = await startGateway({
-    files: [{ name: 'kong.yaml', text: `_format_version: "3.0"\n${yaml}` }],
+    files: [fileOf(yaml)],
     env: {},
-    listen: [{ host: '127.0.0.1', port: 0 }],
+    listen,
     log: createLog('debug', (line) => void log.push(line)),
     writeAccessLog: (text) => void access.push(...text.trimEnd().split('\n')),
     ...(settings && { settings }),
@@ -33,11 +39,20 @@ export async function gateway(
   })
   return {
     port: running.ports[0]!,
+    ports: running.ports,
     log,
     access,
+    reload(text) {
+      const loaded = running.reload([fileOf(text)])
+      if ('faults' in loaded) throw new Error(printFaults(loaded.faults))
+    },
     stop: (timeout) => running.stop(timeout),
     [Symbol.asyncDispose]: () => running.stop(0),
   }
+}
+
+function fileOf(yaml: string): SourceFile {
+  return { name: 'kong.yaml', text: `_format_version: "3.0"\n${yaml}` }
 }
 
 /** One service and one route to it. Both take further lines of YAML, in flow style. */

@@ -7,7 +7,7 @@ export interface BalancedRequest {
   readonly consumer: { readonly id: string } | undefined
   readonly credential: Credential | undefined
   /** What the groups of the route's regular expression matched, by number and name. */
-  readonly uriCaptures?: Readonly<Record<string, string>> | undefined
+  readonly uri_captures?: Readonly<Record<string, string>> | undefined
 }
 
 export interface HashValue {
@@ -53,7 +53,7 @@ export function hashValueOf(upstream: Upstream, request: BalancedRequest): HashV
 
 function inputOf(
   input: Exclude<Upstream['hash_on'], 'none' | 'cookie'>,
-  { request, consumer, credential, uriCaptures }: BalancedRequest,
+  { request, consumer, credential, uri_captures }: BalancedRequest,
   header: string,
   argument: string,
   capture: string,
@@ -72,7 +72,7 @@ function inputOf(
     case 'query_arg':
       return argumentOf(request.query, argument)
     case 'uri_capture':
-      return uriCaptures?.[capture]
+      return uri_captures?.[capture]
   }
 }
 

@@ -20,7 +20,7 @@ export interface DnsServer extends Disposable {
   readonly address: string
   /** What it knows; a test may change it. Names in lower case. */
   readonly zones: Map<string, Zone>
-  /** What it was asked, as `a.test A`, in order. */
+  /** What it was asked, as `a.test A`, in order: under `.test` alone, since a machine may ask under domains of its own. */
   readonly questions: string[]
 }
 
@@ -33,7 +33,7 @@ export async function dnsServer(zones: Readonly<Record<string, Zone>>): Promise<
   const questions: string[] = []
   const answer = (query: Buffer, byUdp: boolean) => {
     const { name, type, end } = readQuestion(query)
-    questions.push(`${name} ${type}${byUdp ? '' : ' by TCP'}`)
+    if (name.endsWith('.test')) questions.push(`${name} ${type}${byUdp ? '' : ' by TCP'}`)
     const zone = known.get(name)
     if (zone?.silent) return undefined
     return write(query.subarray(0, end), type, zone, byUdp)

@@ -24,6 +24,11 @@ export class Candidates {
     for (const tree of few ? trees : [this.#anyHost]) for (const path of paths) tree.add(path, rule)
   }
 
+  /** Whether hosts say anything here. */
+  get hasHosts(): boolean {
+    return this.#hosts.size > 0 || this.#hostFronts.size > 0 || this.#hostEnds.size > 0
+  }
+
   /** The rules for a request, in lists that are each in order. */
   find(host: string | undefined, path: string): (readonly number[])[] {
     const lists: (readonly number[])[] = []

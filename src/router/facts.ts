@@ -1,6 +1,6 @@
 import type { Captures, Pattern } from '../pattern/pattern.ts'
 import { type Ip, readIp } from '../expression/ip.ts'
-import { type RoutedRequest, splitHost } from './request.ts'
+import { type HostAndPort, type RoutedRequest, splitHost } from './request.ts'
 
 /** As many query arguments as Kong reads (`lua_max_uri_args`). */
 const MOST_ARGUMENTS = 100
@@ -12,24 +12,28 @@ export class Facts {
   readonly request: RoutedRequest
   /** In characters. */
   readonly path: string
-  readonly host: string | undefined
-  readonly port: number
   /** What the last comparison of `http.path` that held has matched. */
   matchedPath = ''
   /** The regexes that have matched, each with its text. */
   matched: (readonly [Pattern, string])[] | undefined
   /** Whether a value was read that is not UTF-8. */
   isBroken = false
+  #host: HostAndPort | undefined
   #segments: readonly string[] | undefined
   #arguments: ReadonlyMap<string, string[]> | undefined
 
   constructor(request: RoutedRequest, path: string) {
     this.request = request
     this.path = path
-    const { name, port } = splitHost(textOf(request.host) ?? request.host)
-    // A request without the field, as in HTTP/1.0, has no host at all.
-    this.host = name === '' ? undefined : name
-    this.port = port ?? request.port
+  }
+
+  /** The host's name; nothing for a request without one, as in HTTP/1.0. */
+  get host(): string | undefined {
+    return this.#splitHost().name || undefined
+  }
+
+  get port(): number {
+    return this.#splitHost().port ?? this.request.port
   }
 
   /** Forgets what matched: the next route is tried. */
@@ -71,6 +75,11 @@ export class Facts {
       this.#segments = segments
     }
     return this.#segments
+  }
+
+  #splitHost(): HostAndPort {
+    this.#host ??= splitHost(textOf(this.request.host) ?? '')
+    return this.#host
   }
 
   #textOf(wire: string): string {

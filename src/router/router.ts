@@ -60,24 +60,35 @@ export class Router<T> implements RouteFinder<T> {
   match(request: RoutedRequest): Match<T> | undefined {
     const facts = factsOf(request, this.#fields)
     if (!facts) return undefined
-    const lists = this.#candidates.find(facts.host, facts.path)
-    const places = new Array<number>(lists.length).fill(0)
-    for (;;) {
-      let next = Infinity
-      let from = -1
-      for (let i = 0; i < lists.length; i++) {
-        const rule = lists[i]![places[i]!]
-        if (rule !== undefined && rule < next) {
-          next = rule
-          from = i
-        }
-      }
-      if (from < 0) return undefined
-      places[from]!++
-      const { test, value } = this.#rules[next]!
+    const candidates = this.#candidates
+    const lists = candidates.find(candidates.hasHosts ? facts.host : undefined, facts.path)
+    const [only] = lists
+    const rules = lists.length > 1 ? merged(lists) : (only ?? [])
+    for (const number of rules) {
+      const { test, value } = this.#rules[number]!
       facts.reset()
       if (test(facts)) return new FoundRoute(value, facts)
     }
+    return undefined
+  }
+}
+
+/** The rules of several lists, each in order, in the order of all; no more are looked at than are asked for. */
+function* merged(lists: readonly (readonly number[])[]): Generator<number> {
+  const places = new Array<number>(lists.length).fill(0)
+  for (;;) {
+    let next = Infinity
+    let from = -1
+    for (let i = 0; i < lists.length; i++) {
+      const rule = lists[i]![places[i]!]
+      if (rule !== undefined && rule < next) {
+        next = rule
+        from = i
+      }
+    }
+    if (from < 0) return
+    places[from]!++
+    yield next
   }
 }
 

@@ -11,6 +11,7 @@ import type {
   UpstreamRequest,
 } from '../pdk.ts'
 import { escapePath, escapeQuery, normalizePath } from '../path.ts'
+import type { Match } from '../router/router.ts'
 import { upstreamPath } from '../router/upstream_path.ts'
 import { listedInConnection } from './fields.ts'
 import type { Instance } from './plan.ts'
@@ -167,7 +168,6 @@ export class RequestContext implements AccessContext {
   readonly prepared: PreparedRoute
   /** The part of the path that the route's path matched. */
   readonly matchedPath: string
-  uri_captures: Readonly<Record<string, string>> | undefined
   consumer: Consumer | undefined
   credential: Credential | undefined
   authenticatedGroups: readonly string[] | undefined
@@ -180,12 +180,19 @@ export class RequestContext implements AccessContext {
   /** The one whose turn it is. */
   running: Instance | undefined
 
-  constructor(request: ProxiedRequest, prepared: PreparedRoute, matchedPath: string) {
+  readonly #match: Match<PreparedRoute>
+
+  constructor(request: ProxiedRequest, match: Match<PreparedRoute>) {
     this.request = request
     this.upstream = new OutgoingRequest(request)
-    this.prepared = prepared
-    this.matchedPath = matchedPath
-    if (prepared.plan.authenticates) dropIdentity(this.upstream.headers)
+    this.prepared = match.value
+    this.matchedPath = match.matchedPath
+    this.#match = match
+    if (match.value.plan.authenticates) dropIdentity(this.upstream.headers)
+  }
+
+  get uri_captures(): Readonly<Record<string, string>> | undefined {
+    return this.#match.uriCaptures
   }
 
   get route(): Route {

@@ -75,7 +75,7 @@ export class RequestHandler implements ForwardingOwner {
       return this.#respond(request, 200, new HeaderList(), EMPTY, 'error')
     const match = this.snapshot.router.match(request)
     if (!match) return this.#error(request, 404, 'no Route matched with those values')
-    const ctx = new RequestContext(request, match.value, match.matchedPath)
+    const ctx = new RequestContext(request, match)
     if (maxBodySize > 0 && !exchange.limitBody(maxBodySize)) return this.#error(ctx, 413)
     if (this.#wantsHttps(ctx)) return this.#refuseHttp(ctx)
     try {

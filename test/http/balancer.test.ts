@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { balanced, deadPort, moody, named, upstreamOf } from './balanced.ts'
+import { balanced, deadPort, moody, named, over, upstreamOf } from './balanced.ts'
 import { answering, ok, service } from './service.ts'
 import { eventually, field } from './wire.ts'
 
@@ -136,6 +136,23 @@ test.each(HASHES)(
     expect(await round()).toEqual(first)
   },
 )
+
+test('hash_on uri_capture: what the group of the route matched', async () => {
+  using a = await named('a')
+  using b = await named('b')
+  await using gateway = await over(
+    upstreamOf([at(a), at(b)], {
+      upstream: 'hash_on: uri_capture\nhash_on_uri_capture: user',
+    }).replace('"/"', '"~/users/(?<user>[^/]+)/"'),
+  )
+  const bodies = new Map<number, Set<string>>()
+  for (let i = 0; i < 24; i++) {
+    const { body } = await gateway.ask(`/users/${i % 8}/${i}`)
+    bodies.set(i % 8, (bodies.get(i % 8) ?? new Set()).add(body))
+  }
+  for (const each of bodies.values()) expect(each.size).toBe(1)
+  expect(new Set([...bodies.values()].flatMap((each) => [...each]))).toEqual(new Set(['a', 'b']))
+})
 
 test('hash_on ip, or on what is not there: one target', async () => {
   using a = await named('a')

@@ -19,6 +19,7 @@ import { RequestHandler } from './proxy/handle.ts'
 import { requestIds } from './proxy/request_id.ts'
 import { createApp } from './proxy/server.ts'
 import { prepare } from './prepare.ts'
+import { CircularOrdering } from './proxy/plan.ts'
 import { createDefaults, tlsSource } from './tls.ts'
 import { type KeepaliveLimits, UpstreamClient } from './upstream/client.ts'
 import type { Address } from './upstream/target.ts'
@@ -149,10 +150,22 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     ? createDefaults(settings.certificates)
     : undefined
   const known = options.plugins ?? plugins
+  const prepareOrFaults = (loaded: Parameters<typeof prepare>[0]) => {
+    try {
+      return prepare(loaded, shared, directory, known)
+    } catch (error) {
+      if (!(error instanceof CircularOrdering)) throw error
+      const { message, entities } = error
+      return {
+        faults: entities.map((each) => ({ file: loaded.place(each), path: 'ordering', message })),
+      }
+    }
+  }
   const load = (files: readonly SourceFile[]) => {
     const loaded = loadDeclarative(files, { env: options.env, plugins: known })
     if (loaded.faults) return loaded
-    const snapshot = prepare(loaded, shared, directory, known)
+    const snapshot = prepareOrFaults(loaded)
+    if ('faults' in snapshot) return snapshot
     const tls =
       ownCertificates &&
       tlsSource(ownCertificates, settings.handshake, loaded.entities, snapshot.instances)
@@ -215,6 +228,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const node: Node = {
     id: randomUUID(),
     keep,
+    upstreams: () => [],
     statistics() {
       const { accepted, handled } = capacity.count
       const { begun, over } = handler.count

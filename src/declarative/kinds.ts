@@ -109,7 +109,7 @@ const UNSUPPORTED_FIELDS: Partial<Readonly<Record<Kind, readonly string[]>>> = {
   keyauth_credentials: ['ttl'],
   oauth2_tokens: ['ttl'],
   upstreams: ['sticky_sessions_cookie', 'sticky_sessions_cookie_path'],
-  plugins: ['ordering', 'condition'],
+  plugins: ['condition'],
 }
 
 export function isUnsupportedField(kind: Kind, name: string): boolean {

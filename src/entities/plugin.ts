@@ -1,5 +1,13 @@
-import { any, boolean, type Infer, record, set, string } from '../schema/field.ts'
+import { any, array, boolean, type Infer, record, set, string } from '../schema/field.ts'
 import { created_at, id, name, PROTOCOLS, reference, tags, updated_at } from './typedefs.ts'
+
+const phases = (description: string) =>
+  record(description, {
+    access: array(
+      'In the access phase, the only one with an order of its own.',
+      string('The name of a plugin.'),
+    ),
+  })
 
 /** A plugin at work for a route, a service, a consumer, several of them together, or all requests. */
 export const plugin = record(
@@ -18,6 +26,10 @@ export const plugin = record(
       'Only requests of the consumers in this group, known once a plugin has authenticated them.',
       'consumer_groups',
     ),
+    ordering: record('Which plugins it runs before or after, other than its priority says.', {
+      before: phases('The plugins that it runs before.'),
+      after: phases('The plugins that it runs after.'),
+    }),
     config: any("The plugin's own settings."),
     protocols: set(
       'The protocols of the requests that the plugin handles.',

@@ -91,7 +91,7 @@ export class Plans {
     const byPlugin = Object.groupBy(inReach, ({ plugin }) => plugin.name)
     const groups = (Object.values(byPlugin) as Instance[][]).sort(byPriority)
     return {
-      slots: groups.map(slotOf),
+      slots: inOrder(groups).map(slotOf),
       memberships: this.#memberships,
       authenticates: inReach.some(({ plugin }) => plugin.authenticates),
       watchesAnswer: inReach.some(
@@ -124,6 +124,44 @@ function fits(scope: { id: string } | undefined, entity: { id: string } | undefi
 /** The higher number first; equal numbers in reverse alphabetical order, as in Kong. */
 function byPriority([a]: Instance[], [b]: Instance[]): number {
   return b!.plugin.priority - a!.plugin.priority || (a!.plugin.name < b!.plugin.name ? 1 : -1)
+}
+
+/** An order that nobody can keep, and who asks for it. */
+export class CircularOrdering extends Error {
+  override readonly name = 'CircularOrdering'
+  readonly entities: readonly PluginEntity[]
+  constructor(instances: readonly Instance[]) {
+    const names = [...new Set(instances.map(({ plugin }) => plugin.name))].join(', ')
+    super(`the plugins ${names} are to run before each other`)
+    this.entities = instances.map(({ entity }) => entity).filter(({ ordering }) => ordering)
+  }
+}
+
+/**
+ * The order of the access phase: by priority, as `groups` come, but that whoever is to run before another is drawn up to
+ * it. Nobody is pushed down, so that no plugin comes before one that authenticates for it. Throws `CircularOrdering`.
+ */
+function inOrder(groups: Instance[][]): Instance[][] {
+  if (!groups.some((group) => group.some(({ entity }) => entity.ordering))) return groups
+  const byName = new Map(groups.map((group) => [group[0]!.plugin.name, group]))
+  const before = new Map<string, Set<string>>([...byName.keys()].map((name) => [name, new Set()]))
+  for (const { plugin, entity } of groups.flat()) {
+    for (const other of entity.ordering?.before?.access ?? []) before.get(other)?.add(plugin.name)
+    for (const other of entity.ordering?.after?.access ?? []) before.get(plugin.name)!.add(other)
+  }
+  const ordered: Instance[][] = []
+  const above: string[] = []
+  const add = (name: string): void => {
+    const group = byName.get(name)
+    if (!group || ordered.includes(group)) return
+    if (above.includes(name)) throw new CircularOrdering(above.flatMap((each) => byName.get(each)!))
+    above.push(name)
+    for (const other of before.get(name)!) add(other)
+    above.pop()
+    ordered.push(group)
+  }
+  for (const name of byName.keys()) add(name)
+  return ordered
 }
 
 function slotOf(instances: Instance[]): Slot {

@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test'
+import type { ConfigurationError } from '../../src/gateway.ts'
 import { gateway } from './gateway.ts'
 import { answering, ok, service } from './service.ts'
 import { ask } from './wire.ts'
@@ -43,4 +44,24 @@ ${CONSUMERS}${plugins}`,
   expect(await told('/wide', 'alex')).toBe('gold')
   expect(await told('/wide', 'bo')).toBe('gold')
   expect(await told('/wide', 'cy')).toBe('all')
+})
+
+test('an order that nobody can keep is a fault of the configuration', async () => {
+  const yaml = `services: [{ name: s, url: "http://127.0.0.1:1", routes: [{ name: r, paths: [/] }] }]
+plugins:
+- { name: key-auth, ordering: { before: { access: [request-termination] }, after: { access: [request-termination] } } }
+- { name: request-termination }
+`
+  const starting = gateway(yaml)
+  const { faults } = await starting.then(
+    () => ({ faults: [] }),
+    (error: ConfigurationError) => error,
+  )
+  expect(faults).toEqual([
+    {
+      file: 'kong.yaml:4',
+      path: 'ordering',
+      message: 'the plugins key-auth, request-termination are to run before each other',
+    },
+  ])
 })

@@ -1,8 +1,8 @@
-import { expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { existsSync, readFileSync } from 'node:fs'
 import type { Consumer, PluginEntity, Route, Service } from '../../../src/entities/index.ts'
 import type { Plugin } from '../../../src/pdk.ts'
-import { type Instance, instanceFor, Plans } from '../../../src/proxy/plan.ts'
+import { CircularOrdering, type Instance, instanceFor, Plans } from '../../../src/proxy/plan.ts'
 
 const VECTORS = `${import.meta.dir}/../../../../shared/data/core-vectors.jsonl`
 const route = { id: 'r' } as Route
@@ -77,6 +77,40 @@ test('the higher priority runs first; of equals the last in the alphabet', () =>
   ])
   const names = plans.for(route, service).slots.map(({ always }) => always?.plugin.name)
   expect(names).toEqual(['a', 'c', 'b', 'd'])
+})
+
+type Ordering = PluginEntity['ordering']
+
+describe('ordering', () => {
+  const plugin = (name: string, priority: number, ordering?: Ordering) => {
+    const each = instance('global', { name, priority })
+    return { ...each, entity: { ...each.entity, name, ordering } as PluginEntity }
+  }
+  const order = (...instances: Instance[]) =>
+    new Plans(instances).for(route, service).slots.map(({ always }) => always?.plugin.name)
+  const before = (...access: string[]) => ({ before: { access } }) as unknown as Ordering
+  const after = (...access: string[]) => ({ after: { access } }) as unknown as Ordering
+
+  test('moves a plugin before or after others; the rest keep their priorities', () => {
+    expect(order(plugin('a', 3), plugin('b', 2), plugin('c', 1, before('a')))).toEqual([
+      'c',
+      'a',
+      'b',
+    ])
+    expect(order(plugin('a', 3, after('c')), plugin('b', 2), plugin('c', 1))).toEqual([
+      'c',
+      'a',
+      'b',
+    ])
+    expect(order(plugin('a', 3, after('missing')), plugin('b', 2))).toEqual(['a', 'b'])
+  })
+
+  test('that nobody can keep is refused', () => {
+    const circular = () =>
+      order(plugin('a', 3, after('b')), plugin('b', 2, after('a')), plugin('c', 1))
+    expect(circular).toThrow(CircularOrdering)
+    expect(circular).toThrow('the plugins a, b are to run before each other')
+  })
 })
 
 const vectors = (existsSync(VECTORS) ? readFileSync(VECTORS, 'utf8').trim().split('\n') : [])

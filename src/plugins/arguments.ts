@@ -22,6 +22,17 @@ export function findArgument(text: string, name: string): Argument {
   return found
 }
 
+/** All values of an argument in a raw query string or form, by its decoded name. */
+export function findArguments(text: string, name: string): string[] {
+  const values: string[] = []
+  for (const pair of text.split('&')) {
+    const equals = pair.indexOf('=')
+    if (decode(equals < 0 ? pair : pair.substring(0, equals)) !== name) continue
+    values.push(equals < 0 ? '' : decode(pair.substring(equals + 1)))
+  }
+  return values
+}
+
 /** Finds a header in any spelling; `name` as `spelling` gives it. */
 export function findHeader(headers: HeaderList, name: string): Argument {
   let found: string | undefined

@@ -6,6 +6,7 @@ import { cors } from './cors/index.ts'
 import { fileLog } from './file-log/index.ts'
 import { httpLog } from './http-log/index.ts'
 import { ipRestriction } from './ip-restriction/index.ts'
+import { jwt } from './jwt/index.ts'
 import { keyAuth } from './key-auth/index.ts'
 import { openidConnect } from './openid-connect/index.ts'
 import { rateLimiting } from './rate-limiting/index.ts'
@@ -24,6 +25,7 @@ export const plugins: ReadonlyMap<string, Plugin> = new Map(
     fileLog,
     httpLog,
     ipRestriction,
+    jwt,
     keyAuth,
     openidConnect,
     rateLimiting,

@@ -186,7 +186,7 @@ export interface ClientRequest {
   /** The `Host` field as sent. */
   readonly host: string
   /** The host that the client named when it began TLS, in lower case. */
-  readonly serverName: string | undefined
+  readonly sni: string | undefined
   /** What the client showed then, if a plugin had it asked. */
   readonly clientCertificate: ClientCertificate | undefined
   /** The port that the request came to. */

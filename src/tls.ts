@@ -24,7 +24,7 @@ export interface TlsEntities {
   readonly routes: readonly NamedRoute[]
 }
 
-type NamedRoute = Pick<Route, 'id' | 'service'> & { readonly snis?: readonly string[] | undefined }
+type NamedRoute = Pick<Route, 'id' | 'service' | 'snis'>
 
 /** What handshakes are made of under one configuration; `warnings` are for the operator. */
 export function tlsSource(

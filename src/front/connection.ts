@@ -115,6 +115,15 @@ export class ClientConnection implements ExchangeConnection, Guest, Waiter {
 
   // ---- what an exchange asks for
 
+  get remotePort(): number | undefined {
+    return this.#socket.remotePort
+  }
+
+  get localAddress(): string | undefined {
+    const { localAddress } = this.#socket
+    return localAddress && plainAddress(localAddress)
+  }
+
   get isDraining(): boolean {
     return this.#owner.isDraining
   }

@@ -30,6 +30,9 @@ export interface ExchangeConnection {
   readonly remoteAddress: string
   /** The port that the client asked, as far as we know. */
   readonly localPort: number
+  /** The client's port, and the address that it connected to; nothing for a Unix socket. */
+  readonly remotePort: number | undefined
+  readonly localAddress: string | undefined
   readonly origin: Origin
   /** All that was written to the client so far, in bytes. */
   readonly bytesWritten: number

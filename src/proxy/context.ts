@@ -53,8 +53,16 @@ export class ProxiedRequest implements ClientRequest {
     return this.exchange.connection.origin.scheme
   }
 
-  get serverName(): string | undefined {
+  get sni(): string | undefined {
     return this.exchange.connection.origin.serverName
+  }
+
+  get remotePort(): number | undefined {
+    return this.exchange.connection.remotePort
+  }
+
+  get localIp(): string | undefined {
+    return this.exchange.connection.localAddress
   }
 
   get clientCertificate(): ClientCertificate | undefined {

@@ -1,8 +1,15 @@
-import { type GatewayOptions, type GatewaySettings, startGateway } from '../../src/gateway.ts'
+import {
+  type Gateway,
+  type GatewayOptions,
+  type GatewaySettings,
+  startGateway,
+} from '../../src/gateway.ts'
 import { printFaults, type SourceFile } from '../../src/declarative/faults.ts'
 import { createLog } from '../../src/log.ts'
 
 export interface TestGateway extends AsyncDisposable {
+  /** What the status listener tells of. */
+  readonly running: Gateway
   readonly port: number
   /** All that it listens on, in the order of `listen`. */
   readonly ports: readonly number[]
@@ -17,6 +24,8 @@ export interface TestGateway extends AsyncDisposable {
 
 export interface TestGatewayOptions {
   readonly settings?: Partial<GatewaySettings>
+  /** The plugins that there are, in place of all. */
+  readonly plugins?: GatewayOptions['plugins']
   readonly listen?: GatewayOptions['listen']
   readonly connectTo?: GatewayOptions['connectTo']
 }
@@ -24,7 +33,12 @@ export interface TestGatewayOptions {
 /** Starts a gateway on a free port with a `kong.yaml` of these lines below `_format_version`. */
 export async function gateway(
   yaml: string,
-  { settings, connectTo, listen = [{ host: '127.0.0.1', port: 0 }] }: TestGatewayOptions = {},
+  {
+    settings,
+    connectTo,
+    plugins,
+    listen = [{ host: '127.0.0.1', port: 0 }],
+  }: TestGatewayOptions = {},
 ): Promise<TestGateway> {
   const log: string[] = []
   const access: string[] = []
@@ -35,9 +49,11 @@ export async function gateway(
     log: createLog('debug', (line) => void log.push(line)),
     writeAccessLog: (text) => void access.push(...text.trimEnd().split('\n')),
     ...(settings && { settings }),
+    ...(plugins && { plugins }),
     ...(connectTo && { connectTo }),
   })
   return {
+    running,
     port: running.ports[0]!,
     ports: running.ports,
     log,

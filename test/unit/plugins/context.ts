@@ -40,7 +40,7 @@ export class TestContext implements AccessContext {
       method,
       scheme: 'http',
       host: 'gateway.test:8000',
-      serverName: undefined,
+      sni: undefined,
       clientCertificate: undefined,
       port: 8000,
       rawPath: '/',

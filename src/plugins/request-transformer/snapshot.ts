@@ -35,6 +35,8 @@ export class Snapshot implements RequestValues {
 
   uri_captures(name: string): Value {
     const captures = this.#captures
-    return captures && Object.hasOwn(captures, name) ? captures[name] : undefined
+    if (!captures || !Object.hasOwn(captures, name)) return undefined
+    // The router matches characters, and here all text is bytes.
+    return Buffer.from(captures[name]!).toString('latin1')
   }
 }

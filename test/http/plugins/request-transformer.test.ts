@@ -228,6 +228,22 @@ describe('a template', () => {
     expect(ours(request)).toEqual(['X-There: new', 'x-q: 20', 'x-host: h.test'])
   })
 
+  // prettier-ignore
+  test.each<[string, string, object, string, string]>([
+    ['by name',            '~/user/(?P<name>\\w+)/(?<other>\\S+)', { replace: { uri: '/$(uri_captures.other)/$(uri_captures["name"])' } }, '/user/a/b', '/b/a'],
+    ['by number',          '~/user(/\\w+)',                   { replace: { uri: '/all$(uri_captures[0])/one$(uri_captures[1])' } }, '/user/a',   '/all/user/a/one/a'],
+    ['or nothing',         '~/(gw/)?api/(?<path>\\w+)$',      { replace: { uri: '/v2/$(uri_captures[1])$(uri_captures.path)' } },   '/api/a',    '/v2/a'],
+    ['of a plain path',    '/user',                            { add: { querystring: ['n:$(uri_captures.name or "none")'] } },     '/user/a',   '/user/a?n=none'],
+    ['beyond ASCII',       '~/user/(?<name>[^/]+)',            { add: { querystring: ['n:$(uri_captures.name)'] } },               '/user/%C3%A9',  '/user/%C3%A9?n=%C3%A9'],
+  ])('takes what the path of the route captured, %s', async (_, path, config, target, expected) => {
+    using upstream = await service(answering(ok()))
+    const plugin = JSON.stringify({ name: 'request-transformer', config })
+    const route = `paths: ['${path}'], strip_path: false`
+    await using running = await gateway(`${proxied(upstream.port, '', route)}plugins: [${plugin}]`)
+    await ask(running.port, `GET ${target} HTTP/1.1\r\nHost: h\r\n\r\n`)
+    expect(upstream.requests[0]?.line).toBe(`GET ${expected} HTTP/1.1`)
+  })
+
   test('is filled in in a body and in a new name', async () => {
     const { request } = await send(
       {

@@ -44,7 +44,7 @@ test('captures of the path are at hand, by name and by number', () => {
   })
   const handler = requestTransformer.create(value!, testGateway())
   const ctx = new TestContext()
-  ctx.uri_captures = { 0: '/a/b', 1: 'alex', name: 'alex', 2: '/x' }
+  ctx.uri_captures = { 0: '/a/b', 1: 'é', name: 'é', 2: '/x' }
   handler.access?.(ctx)
-  expect([ctx.upstream.path, ctx.upstream.query]).toEqual(['/user/alex/x', 'n=none'])
+  expect([ctx.upstream.path, ctx.upstream.query]).toEqual(['/user/\xc3\xa9/x', 'n=none'])
 })

@@ -251,7 +251,7 @@ export interface AccessContext {
   readonly service: Service | undefined
   /**
    * What the groups of the route's regular expressions captured of the path, by number and by name, 0 being the whole
-   * match; undefined without groups.
+   * match; undefined without groups. Text in characters.
    */
   readonly uri_captures: Readonly<Record<string, string>> | undefined
   readonly consumer: Consumer | undefined

@@ -41,6 +41,23 @@ export interface Node extends Pick<Gateway, 'keep'> {
   /** A UUID, drawn at the start. */
   readonly id: string
   statistics(): Statistics
+  /** How the targets of each upstream are. */
+  upstreams(): readonly UpstreamHealth[]
+}
+
+/** An upstream as a page tells of it. */
+export interface UpstreamHealth {
+  readonly name: string
+  readonly targets: readonly {
+    /** As `host:port`. */
+    readonly target: string
+    /** None if its name is not known. `health` is Kong's word, such as `HEALTHY`. */
+    readonly addresses: readonly {
+      readonly ip: string
+      readonly port: number
+      readonly health: string
+    }[]
+  }[]
 }
 
 /** What nginx counts, by Kong's names. */

@@ -9,6 +9,7 @@ import { ipRestriction } from './ip-restriction/index.ts'
 import { jwt } from './jwt/index.ts'
 import { keyAuth } from './key-auth/index.ts'
 import { openidConnect } from './openid-connect/index.ts'
+import { prometheus } from './prometheus/index.ts'
 import { rateLimiting } from './rate-limiting/index.ts'
 import { requestSizeLimiting } from './request-size-limiting/index.ts'
 import { requestTermination } from './request-termination/index.ts'
@@ -28,6 +29,7 @@ export const plugins: ReadonlyMap<string, Plugin> = new Map(
     jwt,
     keyAuth,
     openidConnect,
+    prometheus,
     rateLimiting,
     requestSizeLimiting,
     requestTermination,

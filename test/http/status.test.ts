@@ -1,0 +1,99 @@
+import { expect, test } from 'bun:test'
+import { startStatus } from '../../src/status.ts'
+import { gateway, proxied } from './gateway.ts'
+import { answering, ok, service } from './service.ts'
+
+/** A gateway with a service, and its status listener. */
+async function started(yaml = '') {
+  const target = await service(answering(ok()))
+  const running = await gateway(`${proxied(target.port)}${yaml}`)
+  let isReady = true
+  const status = startStatus(
+    { host: '127.0.0.1', port: 0 },
+    { isReady: () => isReady, drain: () => void (isReady = false), gateway: running.running },
+  )
+  return {
+    running,
+    proxied: (path = '/') => fetch(`http://127.0.0.1:${running.port}${path}`),
+    ask: (path: string, init: RequestInit = {}) =>
+      fetch(`http://127.0.0.1:${status.port}${path}`, init),
+    async [Symbol.asyncDispose]() {
+      await status.stop()
+      await running.stop(0)
+      target[Symbol.dispose]()
+    },
+  }
+}
+
+test('/status tells of connections, of memory and of the configuration', async () => {
+  await using node = await started()
+  await node.proxied()
+  const response = await node.ask('/status')
+  expect(response.headers.get('Content-Type')).toBe('application/json; charset=utf-8')
+  const told = (await response.json()) as Record<string, unknown>
+  expect(told).toEqual({
+    server: {
+      connections_accepted: 1,
+      connections_active: 1,
+      connections_handled: 1,
+      connections_reading: 0,
+      connections_waiting: 1,
+      connections_writing: 0,
+      total_requests: 1,
+    },
+    memory: {
+      workers_lua_vms: [
+        { pid: process.pid, http_allocated_gc: expect.stringMatching(/^\d+\.\d\d MiB$/) },
+      ],
+      lua_shared_dicts: {},
+    },
+    configuration_hash: expect.stringMatching(/^[0-9a-f]{32}$/),
+  })
+  expect(await (await node.ask('/status')).json()).toMatchObject({
+    configuration_hash: told.configuration_hash,
+  })
+  node.running.reload('services: []')
+  expect(await (await node.ask('/status')).json()).not.toMatchObject({
+    configuration_hash: told.configuration_hash,
+  })
+})
+
+// prettier-ignore
+test.each([
+  ['unit=k&scale=0', /^\d+ KiB$/],
+  ['unit=G&scale=4', /^0\.\d{4} GiB$/],
+])('the unit of memory can be chosen: %s', async (query, form) => {
+  await using node = await started()
+  const told = await (await node.ask(`/status?${query}`)).json()
+  expect(told).toMatchObject({ memory: { workers_lua_vms: [{ http_allocated_gc: expect.stringMatching(form) }] } })
+})
+
+// prettier-ignore
+test.each([
+  ['/status?unit=x',   'GET',  400, "invalid unit 'x' (expected 'k/K', 'm/M', or 'g/G')"],
+  ['/status?scale=-1', 'GET',  400, 'scale must be equal or greater than 0'],
+  ['/nothing',         'GET',  404, 'Not found'],
+  ['/status',          'POST', 405, 'Method not allowed'],
+  ['/metrics',         'POST', 405, 'Method not allowed'],
+  ['/status/ready',    'PUT',  405, 'Method not allowed'],
+])('%s by %s is %i', async (path, method, status, message) => {
+  await using node = await started()
+  const response = await node.ask(path, { method })
+  expect(response.status).toBe(status)
+  expect(await response.json()).toEqual({ message })
+})
+
+// prettier-ignore
+test.each([
+  ['a form', { body: new URLSearchParams({ status: 'draining' }) }],
+  ['JSON',   { body: '{"status":"draining"}', headers: { 'Content-Type': 'application/json' } }],
+])('a node says that it drains once it was told so by %s', async (_, init) => {
+  await using node = await started()
+  expect(await (await node.ask('/status/ready')).json()).toEqual({ message: 'ready' })
+  expect((await node.ask('/status/ready', { method: 'POST', body: 'status=other' })).status).toBe(400)
+  expect((await node.ask('/status/ready')).status).toBe(200)
+  expect((await node.ask('/status/ready', { method: 'POST', ...init })).status).toBe(204)
+  const response = await node.ask('/status/ready')
+  expect([response.status, await response.json()]).toEqual([503, { message: 'draining' }])
+  expect((await node.proxied()).status).toBe(200)
+})

@@ -9,7 +9,7 @@ import type { ServiceTarget } from './proxy/forwarding.ts'
 import { type Instance, type Memberships, Plans } from './proxy/plan.ts'
 import type { PreparedRoute, Snapshot } from './proxy/snapshot.ts'
 import { wireText } from './path.ts'
-import { type RouteRule, Router } from './router/router.ts'
+import { createRouter, type RouterFlavor, type RouteRule } from './router/router.ts'
 
 type LoadedEntities = Extract<Loaded, { entities: unknown }>
 
@@ -19,6 +19,7 @@ export function prepare(
   shared: Omit<PluginGateway, 'consumers' | 'id' | 'scope' | 'place'>,
   directory: Directory,
   plugins: ReadonlyMap<string, Plugin>,
+  flavor: RouterFlavor = 'traditional_compatible',
 ): Snapshot {
   const { entities } = loaded
   const consumers = indexConsumers(entities)
@@ -48,12 +49,17 @@ export function prepare(
       service,
       plan: plans.for(route, service),
       target: service && targets.get(service.id),
-      pathRule: { base: wireText(service?.path ?? '/'), strip: route.strip_path },
+      pathRule: {
+        base: wireText(service?.path ?? '/'),
+        strip: route.strip_path,
+        // The newer routers of Kong accept the other one, and take it for this one.
+        handling: flavor === 'traditional' ? route.path_handling : 'v0',
+      },
     }
     return [[route, prepared]]
   })
   return {
-    router: new Router(routes),
+    router: createRouter(flavor, routes),
     instances,
     globalPlan: plans.for(undefined, undefined),
     secretArguments: secretArguments(

@@ -1,5 +1,5 @@
 import type { Route, Service } from '../entities/index.ts'
-import type { Router } from '../router/router.ts'
+import type { RouteFinder } from '../router/router.ts'
 import type { PathRule } from '../router/upstream_path.ts'
 import type { ServiceTarget } from './forwarding.ts'
 import type { Instance, Plan } from './plan.ts'
@@ -16,7 +16,7 @@ export interface PreparedRoute {
 
 /** All that a request needs of the configuration. It is never changed: a reload makes another. */
 export interface Snapshot {
-  readonly router: Router<PreparedRoute>
+  readonly router: RouteFinder<PreparedRoute>
   readonly instances: readonly Instance[]
   /** For a request without a route: of the global plugins, only what follows the answer is run. */
   readonly globalPlan: Plan

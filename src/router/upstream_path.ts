@@ -4,7 +4,7 @@ export interface PathRule {
   readonly base: string
   readonly strip: boolean
   /** Kong's `path_handling`; `v1` means something only to the router `traditional`. */
-  readonly handling?: 'v0' | 'v1'
+  readonly handling?: 'v0' | 'v1' | undefined
 }
 
 /**

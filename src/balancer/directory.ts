@@ -44,18 +44,24 @@ const USUAL_TIMEOUT = 60_000
 /** Knows where services are: at an address, at a name, or behind an upstream. Kept over reloads. */
 export class Directory {
   readonly #options: DirectoryOptions
+  #lookup: Lookup
   readonly #dns: Dns
   readonly #balancers: Balancers
 
   constructor(options: DirectoryOptions) {
-    const lookup = new Lookup(options.dns)
     this.#options = options
-    this.#dns = new Dns(options.dns, (host, last) => lookup.find(host, last))
+    this.#lookup = new Lookup(options.dns)
+    this.#dns = new Dns(options.dns, (host, last) => this.#lookup.find(host, last))
     this.#balancers = new Balancers({ dns: this.#dns, log: options.log })
   }
 
-  /** Takes over another configuration; gives the function that finds the peers of a service in it. */
+  /**
+   * Takes over another configuration, and reads the hosts file and `resolv.conf` again; gives the function that finds the
+   * peers of a service.
+   */
   update(entities: DirectoryEntities): (service: Service) => Peers {
+    this.#lookup = new Lookup(this.#options.dns)
+    this.#dns.refresh()
     const { upstreams, targets } = entities
     const certificates = new Map(entities.certificates.map((each) => [each.id, each]))
     const authorities = new Map(entities.ca_certificates.map((each) => [each.id, each.cert]))

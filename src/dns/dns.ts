@@ -28,6 +28,8 @@ export class Dns {
   readonly #lookup: (host: string, last: RecordType | undefined) => Promise<Found>
   readonly #now: () => number
   readonly #entries = new Map<string, Entry>()
+  /** Has each watched name asked for, if its time is over. */
+  readonly #wakes = new Set<() => void>()
 
   /** `lookup` asks, and throws `NameError`; `now` in milliseconds. */
   constructor(
@@ -68,8 +70,10 @@ export class Dns {
     let last: Resolved | string | undefined
     let timer: ReturnType<typeof setTimeout> | undefined
     const look = async () => {
+      clearTimeout(timer)
       const result = await this.#freshest(entry)
       if (isOver) return
+      clearTimeout(timer)
       const sign = result instanceof NameError ? result.message : result
       if (sign !== last) told(result)
       last = sign
@@ -77,11 +81,22 @@ export class Dns {
       timer = setTimeout(look, Math.min(Math.max(wait, WATCH_EARLIEST), WATCH_LATEST))
       timer.unref()
     }
-    void look()
+    const wake = () => void look()
+    this.#wakes.add(wake)
+    wake()
     return () => {
       isOver = true
+      this.#wakes.delete(wake)
       clearTimeout(timer)
     }
+  }
+
+  /** Asks again for all that no server said, and so has no end of its own: the hosts file may have changed. */
+  refresh(): void {
+    const now = this.#now()
+    for (const entry of this.#entries.values())
+      if (entry.expiresAt === Infinity) entry.expiresAt = now
+    for (const wake of this.#wakes) wake()
   }
 
   /** What counts after the name was asked for, if its time was over. */

@@ -22,6 +22,7 @@ function memory(...answers: (Found | NameError)[]) {
   const dns = new Dns(DEFAULT_DNS, lookup, () => clock.now)
   return {
     asked,
+    dns,
     pass: (seconds: number) => (clock.now += seconds * 1000),
     find: () => dns.find('a.test', clock.now),
   }
@@ -117,4 +118,16 @@ test('dns_valid_ttl counts in place of what the answer has, but not of what no s
   now = 5_000
   expect(dns.find('a.test', now)).toBeInstanceOf(Promise)
   expect(dns.find('localhost', now)).not.toBeInstanceOf(Promise)
+})
+
+test('what no server said is asked for again after a refresh, by those who watch it too', async () => {
+  const { find, dns } = memory(a(Infinity, '192.0.2.1'), a(Infinity, '192.0.2.2'))
+  const told: unknown[] = []
+  const end = dns.watch('a.test', (result) => told.push(result))
+  const first = await find()
+  dns.refresh()
+  await Bun.sleep(0)
+  expect(find()).toEqual({ type: 'A', places: [{ address: '192.0.2.2' }] })
+  expect(told).toEqual([first, find()])
+  end()
 })

@@ -10,8 +10,6 @@ import { createLog } from '../../src/log.ts'
 export interface TestGateway extends AsyncDisposable {
   /** What the status listener tells of. */
   readonly running: Gateway
-  /** What the status listener tells of. */
-  readonly running: Gateway
   readonly port: number
   /** All that it listens on, in the order of `listen`. */
   readonly ports: readonly number[]

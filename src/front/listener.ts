@@ -174,7 +174,7 @@ export class Listener implements ClientConnectionOwner {
 
   /** 0 for a Unix socket. */
   get port(): number {
-    return 'port' in this.#server ? this.#server.port : 0
+    return ('port' in this.#server ? this.#server.port : undefined) ?? 0
   }
 
   /** Takes no more connections, lets every request be answered, and gives up on the rest after `timeout` milliseconds. */

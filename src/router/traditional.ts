@@ -22,6 +22,8 @@ const HAS_WILDCARD_HOST_PORT = 0x04
 /** One path of a route, with all its other conditions. */
 interface TraditionalRule<T> {
   readonly value: T
+  /** Its place among all. */
+  order: number
   readonly category: number
   readonly subWeight: number
   readonly regexPriority: number
@@ -96,6 +98,7 @@ export class TraditionalRouter<T> implements RouteFinder<T> {
 
   constructor(routes: Iterable<readonly [RouteRule, T]>) {
     const rules = [...routes].flatMap(([route, value]) => rulesOf(route, value)).sort(byOrder)
+    for (const [i, rule] of rules.entries()) rule.order = i
     const paths = rules.flatMap(({ path }) => path ?? [])
     const prefixes = paths.flatMap(({ text, regex }) => (regex ? [] : text))
     this.#hosts = new Set(rules.flatMap(({ hosts }) => [...hosts]))
@@ -115,15 +118,33 @@ export class TraditionalRouter<T> implements RouteFinder<T> {
     if (hits.category === 0) return undefined
     const first = this.#categories.findIndex(({ bits }) => bits === hits.category)
     for (const category of this.#categories.slice(Math.max(0, first))) {
+      // An SNI is no must: requests without TLS fit every one.
+      if ((category.bits & ~hits.category & ~SNI) !== 0) continue
       // The few that fit best are tried first, and then all, although these few are among them.
-      for (const candidates of [reduce(category, hits, request, host), category.all]) {
-        for (const rule of candidates ?? []) {
-          const found = matchRule(rule, request, host, hits)
-          if (found) return found
-        }
-      }
+      const found =
+        findMatch(reduce(category, hits, request, host), request, host, hits) ??
+        findMatch(this.#fitting(category, request, host), request, host, hits)
+      if (found) return found
     }
     return undefined
+  }
+
+  /** All rules of a category but those that cannot fit because of the host, or else of the path. */
+  #fitting(
+    { bits, all, byHost, byPath }: Category<T>,
+    { path }: RoutedRequest,
+    { sent, name, withPort }: RequestHost,
+  ): readonly TraditionalRule<T>[] {
+    if ((bits & HOST) !== 0) {
+      const wildcards = this.#wildcards.filter(({ pattern }) => pattern.test(withPort))
+      return rulesAt(byHost, [sent, name, ...wildcards.map(({ host }) => host)])
+    }
+    if ((bits & URI) === 0) return all
+    const regexes = this.#regexes.filter(({ regex }) => regex!.pattern.test(path))
+    return rulesAt(byPath, [
+      ...regexes.map(({ text }) => text),
+      ...this.#lengths.map((length) => path.slice(0, length)),
+    ])
   }
 
   #hitsOf(request: RoutedRequest, host: RequestHost): Hits {
@@ -175,6 +196,7 @@ function rulesOf<T>(route: RouteRule, value: T): TraditionalRule<T>[] {
     (hasWildcardPort ? HAS_WILDCARD_HOST_PORT : 0)
   const common = {
     value,
+    order: 0,
     category,
     regexPriority: route.regex_priority ?? 0,
     createdAt: route.created_at,
@@ -278,6 +300,15 @@ function put<V>(lists: Map<string, V[]>, key: string, value: V): void {
   else lists.set(key, [value])
 }
 
+/** The rules at several keys, each once, in their order. */
+function rulesAt<T>(
+  lists: ReadonlyMap<string, readonly TraditionalRule<T>[]>,
+  keys: readonly string[],
+): readonly TraditionalRule<T>[] {
+  const rules = [...new Set(keys)].flatMap((key) => lists.get(key) ?? [])
+  return [...new Set(rules)].sort((a, b) => a.order - b.order)
+}
+
 function bitCount(bits: number): number {
   return bits.toString(2).replaceAll('0', '').length
 }
@@ -298,6 +329,19 @@ function reduce<T>(
     if (list && (!fewest || list.length < fewest.length)) fewest = list
   }
   return fewest
+}
+
+function findMatch<T>(
+  rules: readonly TraditionalRule<T>[] | undefined,
+  request: RoutedRequest,
+  host: RequestHost,
+  hits: Hits,
+): Match<T> | undefined {
+  for (const rule of rules ?? []) {
+    const found = matchRule(rule, request, host, hits)
+    if (found) return found
+  }
+  return undefined
 }
 
 function matchRule<T>(

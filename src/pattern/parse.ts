@@ -137,6 +137,10 @@ class Parser {
   #repeated(part: Tree): Tree {
     let tree = part
     for (;;) {
+      const next = this.#peek()
+      // Rust's `regex` takes `a**`, PCRE does not.
+      if (tree !== part && this.#dialect === 'pcre' && /^[*+?]$/.test(next ?? ''))
+        throw new PatternError(`nothing to repeat before ${next}`)
       const range = this.#range()
       if (!range) return tree
       const possessive = this.#dialect === 'pcre' && this.#peek() === '+'

@@ -1,3 +1,5 @@
+import { Pattern, PatternError } from '../../pattern/pattern.ts'
+
 /** What an answer says of the origin that asked. */
 export interface Verdict {
   /** Value of `Access-Control-Allow-Origin`; undefined takes it away, the service's own as well. */
@@ -20,8 +22,9 @@ export function badOrigin(entry: string): string | undefined {
   try {
     patternOf(entry)
     return undefined
-  } catch {
-    return `'${entry}' is not a valid regex`
+  } catch (error) {
+    if (!(error instanceof PatternError)) throw error
+    return `'${entry}' is not a valid regex (${error.message})`
   }
 }
 
@@ -63,11 +66,9 @@ function matcherOf(entry: string): (origin: Origin) => boolean {
     : ({ host }) => pattern.test(host)
 }
 
-/** Anchored at both ends, whether or not the expression says so. Throws a `SyntaxError`. */
-function patternOf(entry: string): RegExp {
-  const whole = entry.endsWith('$') ? entry : `${entry}$`
-  const [, flags = '', rest = whole] = /^\(\?([ims]+)\)(.*)$/s.exec(whole) ?? []
-  return new RegExp(`^(?:${rest.replace(/^\^/, '').replaceAll('(?P<', '(?<')})`, flags)
+/** Anchored at both ends, whether or not the expression says so, and read as PCRE reads it. Throws a `PatternError`. */
+function patternOf(entry: string): Pattern {
+  return new Pattern(`^(?:${entry.endsWith('$') ? entry : `${entry}$`})`, 'pcre')
 }
 
 function normalize(origin: string): Origin {

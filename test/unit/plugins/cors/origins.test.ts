@@ -35,6 +35,13 @@ test.each([
   expect(createJudge(origins)(origin).allow).toBe(allow as string)
 })
 
+test('an origin cannot keep a regular expression busy', () => {
+  const judge = createJudge(['https://(a+)+\\.test'])
+  const before = performance.now()
+  expect(judge(`https://${'a'.repeat(5_000)}!`).allow).toBeUndefined()
+  expect(performance.now() - before).toBeLessThan(1_000)
+})
+
 test('an answer that is not for everybody varies', () => {
   expect(createJudge(['*'])(A).varies).toBe(false)
   expect(createJudge([A])(A).varies).toBe(true)
@@ -47,7 +54,8 @@ test.each([
   ['*',               undefined],
   ['a.test',          undefined],
   ['.*\\.a\\.test',   undefined],
-  ['invalid_**regex', "'invalid_**regex' is not a valid regex"],
+  ['invalid_**regex', "'invalid_**regex' is not a valid regex (nothing to repeat before *)"],
+  ['(?=a).*',         "'(?=a).*' is not a valid regex (look-around is not supported: (?=)"],
 ])('%s: %s', (entry, message) => {
   expect(badOrigin(entry)).toBe(message as string)
 })

@@ -39,7 +39,10 @@ export const rateLimiting: Plugin<Config> = {
 
     function failed({ request }: AccessContext, cause: unknown): Exit | undefined {
       if (!fault_tolerant)
-        return errorExit(request, 500, 'An unexpected error occurred', [], { code: CODE, cause })
+        return errorExit(request, 500, 'An unexpected error occurred', [], {
+          code: 'redis_failed',
+          cause,
+        })
       report(cause)
       return undefined
     }
@@ -60,8 +63,6 @@ export const rateLimiting: Plugin<Config> = {
     }
   },
 }
-
-const CODE = 'redis_failed'
 
 const NOBODY = '00000000-0000-0000-0000-000000000000'
 
@@ -107,6 +108,6 @@ function createReport({ log, now, place }: Gateway): (cause: unknown) => void {
   return (cause) => {
     if (now() < quietUntil) return
     quietUntil = now() + 1000
-    log.error('requests are not counted', { code: CODE, config: place(), cause })
+    log.error('requests are not counted', { code: 'redis_failed', config: place(), cause })
   }
 }

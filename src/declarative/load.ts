@@ -20,6 +20,7 @@ import { mergeMeta } from './merge.ts'
 import { findWritten } from './origin.ts'
 import { type ParsedFile, parseFile, type Path } from './parse.ts'
 import { References, UNRESOLVED } from './references.ts'
+import { ALL_SCOPES, takesScope } from './scopes.ts'
 import type { Env } from './template.ts'
 import { resolveReferences, type VaultPrefixes, Vaults } from './vaults.ts'
 
@@ -213,10 +214,8 @@ class Checker {
     return [...this.#faults.values()]
   }
 
-  #checkConfig(
-    draft: Draft,
-    { name, config, consumer }: Readonly<Record<string, unknown>>,
-  ): unknown {
+  #checkConfig(draft: Draft, input: Readonly<Record<string, unknown>>): unknown {
+    const { name, config } = input
     if (typeof name !== 'string' || name === '') return undefined
     const plugin = this.#plugins.get(name)
     if (!plugin) {
@@ -225,11 +224,7 @@ class Checker {
       else this.#unknown.set(name, { draft, times: 1 })
       return undefined
     }
-    if (plugin.authenticates && isRecord(consumer) && consumer.id !== UNRESOLVED) {
-      // Kong's `no_consumer`. It would never run: before it has run nobody knows the consumer, and the way would be open.
-      const hint = `${name} finds out who the consumer is, so it cannot be for one of them`
-      this.#fault(draft, ['consumer'], 'value must be null', hint)
-    }
+    this.#checkScopes(draft, plugin, input)
     const checked = this.#checkFields(draft, this.#schemaOf(plugin), config ?? {}, ['config'])
     if (checked.faults) return undefined
     const inFile = (path: Path) => checked.written(path).map((each) => ['config', ...each])
@@ -241,6 +236,24 @@ class Checker {
         message,
       )
     return checked.value
+  }
+
+  /** Kong's `no_consumer` and its like. */
+  #checkScopes(draft: Draft, plugin: Plugin, input: Readonly<Record<string, unknown>>): void {
+    const { name, authenticates } = plugin
+    for (const scope of ALL_SCOPES) {
+      const value = input[scope]
+      if (!isRecord(value) || value.id === UNRESOLVED) continue
+      // Before it has run nobody knows the consumer: it never would, and the way would be open.
+      const isTooEarly = authenticates && (scope === 'consumer' || scope === 'consumer_group')
+      if (isTooEarly) {
+        const hint = `${name} finds out who the consumer is, so it cannot be for one of them`
+        this.#fault(draft, [scope], 'value must be null', hint)
+      } else if (!takesScope(name, scope)) {
+        const hint = `${name} cannot be for one ${scope.replace('_', ' ')}`
+        this.#fault(draft, [scope], 'value must be null', hint)
+      }
+    }
   }
 
   #compare(draft: Draft, plugin: string, config: unknown, { value, written }: Valid): void {

@@ -33,7 +33,7 @@ export const plugin = record(
     config: any("The plugin's own settings."),
     protocols: set(
       'The protocols of the requests that the plugin handles.',
-      string('A protocol.', { one_of: PROTOCOLS }),
+      string('A protocol.', { one_of: [...PROTOCOLS, 'ws', 'wss'] }),
       { required: true, default: ['grpc', 'grpcs', 'http', 'https'] },
     ),
     enabled: boolean('Whether the plugin runs.', { required: true, default: true }),

@@ -22,7 +22,7 @@ test.each([
   [keyauth_credential,  { consumer: { id }, key: 'a' },         undefined],
   [plugin,              {},                                     ['name: required field missing']],
   [plugin,              { name: 'a', enabled: 'yes' },          ['enabled: expected a boolean']],
-  [plugin,              { name: 'a', protocols: ['x'] },        ['protocols.0: expected one of: grpc, grpcs, http, https, tcp, tls, tls_passthrough, udp']],
+  [plugin,              { name: 'a', protocols: ['x'] },        ['protocols.0: expected one of: grpc, grpcs, http, https, tcp, tls, tls_passthrough, udp, ws, wss']],
   [plugin,              { name: 'a', instance_name: 'a b' },    ["instance_name: invalid value 'a b': the only accepted ascii characters are alphanumerics or ., -, _, and ~"]],
   [plugin,              { name: 'a', run_on: 'first' },         ['run_on: unknown field']],
   [plugin,              { name: 'a' },                          undefined],

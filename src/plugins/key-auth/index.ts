@@ -75,7 +75,7 @@ function createSearch({ key_names, key_in_header, key_in_query }: Config): Searc
     find({ headers, query }) {
       for (const name of names) {
         let key: Argument
-        if (key_in_header) key = findHeader(headers, name.header)
+        if (key_in_header) key = textOf(findHeader(headers, name.header))
         if (key === undefined && key_in_query) key = findArgument(query, name.name)
         if (key !== undefined) return { name, key }
       }
@@ -95,6 +95,15 @@ const NOWHERE = 'no key was sent where key_in_header, key_in_query and key_in_bo
 const TWICE = 'the key was sent more than once, and the service might read another of them'
 const UNKNOWN = 'no consumer has this key'
 
+/** Headers are a byte a character; in a configuration a key is text. */
+function textOf(key: Argument): Argument {
+  return typeof key === 'string' && NOT_ASCII.test(key)
+    ? Buffer.from(key, 'latin1').toString()
+    : key
+}
+
+const NOT_ASCII = /[\x80-\xff]/
+
 type Judge = (ctx: AccessContext, found: Found | undefined, body?: Body) => Exit | undefined
 
 function createJudge({ hide_credentials, realm }: Config, gateway: Gateway): Judge {
@@ -109,17 +118,23 @@ function createJudge({ hide_credentials, realm }: Config, gateway: Gateway): Jud
     if (!found || found.key === '')
       return refuse(ctx, 'No API key found in request', 'no_credentials', NOWHERE)
     const { key, name } = found
+    // A wrong key is hidden too: with `anonymous` its request goes on, and it may be right elsewhere.
+    if (hide_credentials) hide(ctx, name, body)
     if (typeof key !== 'string')
       return refuse(ctx, 'Duplicate API key found', 'duplicate_key', TWICE)
     const owner = gateway.consumers.findByKey(key)
     if (!owner) return refuse(ctx, 'Unauthorized', 'invalid_key', UNKNOWN)
-    if (hide_credentials) {
-      const { upstream } = ctx
-      upstream.headers.deleteSpellings(name.header)
-      if (upstream.query !== '') upstream.query = removeArguments(upstream.query, [name.name])
-      body?.remove(name.name, upstream)
-    }
     ctx.authenticate(owner.consumer, owner.credential)
     return undefined
   }
+}
+
+function hide(
+  { upstream }: AccessContext,
+  { name, header }: KeyName,
+  body: Body | undefined,
+): void {
+  upstream.headers.deleteSpellings(header)
+  if (upstream.query !== '') upstream.query = removeArguments(upstream.query, [name])
+  body?.remove(name, upstream)
 }

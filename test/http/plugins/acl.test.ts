@@ -1,4 +1,7 @@
 import { expect, test } from 'bun:test'
+import { createPublicKey } from 'node:crypto'
+import { createSigner } from '../../unit/plugins/jwt/tokens.ts'
+import { ok, service, answering } from '../service.ts'
 import { guarded } from './guarded.ts'
 
 const CONSUMERS = `
@@ -59,4 +62,38 @@ test('without a plugin that authenticates nobody passes', async () => {
   )
   const outcome = await gate.send('X-Consumer-Groups: admin\r\nX-Consumer-Username: ann\r\n')
   expect([outcome.status, outcome.target]).toEqual([401, undefined])
+})
+
+test('groups of a token count as well', async () => {
+  const signer = await createSigner('RS256')
+  const jwk = createPublicKey(signer.rsa_public_key).export({ format: 'jwk' })
+  using provider = await service(
+    answering(({ line }) =>
+      ok(
+        JSON.stringify(
+          line.includes('/keys')
+            ? { keys: [{ ...jwk, alg: 'RS256' }] }
+            : { issuer: issuer(), jwks_uri: `${issuer()}/keys` },
+        ),
+      ),
+    ),
+  )
+  const issuer = () => `http://127.0.0.1:${provider.port}`
+  await using gate = await guarded(`
+plugins:
+  - { name: openid-connect, config: { issuer: "${issuer()}", auth_methods: [bearer], authenticated_groups_claim: [groups] } }
+  - { name: acl, config: { allow: [dev] } }
+`)
+  const send = async (groups: unknown) => {
+    const exp = Math.floor(Date.now() / 1000) + 60
+    const token = await signer.sign({ iss: issuer(), exp, sub: 'ann', groups })
+    return gate.send(`Authorization: Bearer ${token}\r\n`)
+  }
+  const dev = await send(['dev', 'ops'])
+  expect([dev.status, dev.told('x-authenticated-groups')]).toEqual([200, 'dev, ops'])
+  for (const groups of [['ops'], [], undefined]) {
+    const outcome = await send(groups)
+    expect([outcome.status, outcome.target]).toEqual([403, undefined])
+  }
+  expect((await gate.send('X-Authenticated-Groups: dev\r\n')).status).toBe(401)
 })

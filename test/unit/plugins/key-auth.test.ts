@@ -22,7 +22,7 @@ function create(config: Record<string, unknown>) {
   const gateway = testGateway({
     consumers: {
       find: (name) => (name === 'nobody' ? nobody : undefined),
-      findByKey: (key) => (key === 'secret' ? alex : undefined),
+      findByKey: (key) => (key === 'secret' || key === 'schlüssel' ? alex : undefined),
     },
   })
   return keyAuth.create(checked.value, gateway)
@@ -105,6 +105,29 @@ test('an upload that is too long to look into is refused for its missing key', a
   const headers = [MULTIPART_TYPE, ['Content-Length', '2000000']] as const
   const { exit } = await ask({ key_in_body: true }, { headers, body: '--b1--\r\n' })
   expect([exit?.status, messageOf(exit)]).toEqual([401, 'No API key found in request'])
+})
+
+test('a wrong key is hidden as well, where its request goes on', async () => {
+  const { ctx, upstream } = await ask(
+    { anonymous: 'nobody' },
+    {
+      query: 'apikey=wrong&a=1',
+      headers: [
+        ['ApiKey', 'x'],
+        ['apikey', 'y'],
+      ] as const,
+    },
+  )
+  expect([ctx.isAnonymous, ctx.upstream.query, upstream.has('apikey')]).toEqual([
+    true,
+    'a=1',
+    false,
+  ])
+})
+
+test('a key in a header is UTF-8', async () => {
+  const bytes = Buffer.from('schlüssel').toString('latin1')
+  expect((await ask({}, { headers: [['apikey', bytes]] })).exit).toBeUndefined()
 })
 
 test('hide_credentials: false leaves the key', async () => {

@@ -208,8 +208,12 @@ describe('the service is told', () => {
   })
 
   test('the groups of authenticated_groups_claim', async () => {
-    const { upstream } = await ask({ authenticated_groups_claim: ['scope'] }, await withToken())
+    const { ctx, upstream } = await ask(
+      { authenticated_groups_claim: ['scope'] },
+      await withToken(),
+    )
     expect(upstream.get('x-authenticated-groups')).toBe('openid, email')
+    expect(ctx.authenticatedGroups).toEqual(['openid', 'email'])
   })
 
   // prettier-ignore

@@ -282,7 +282,7 @@ export class Balancer {
     const at = `${address.ip}:${address.port}`
     const { name } = this.upstream
     this.#options.log.warn(`${at} of upstream ${name} is ${word}`, {
-      code: `target_${word}`,
+      ...(isHealthy ? { code: 'target_healthy' } : { code: 'target_unhealthy' }),
       upstream: name,
       target: address.name,
       address: at,
@@ -315,7 +315,7 @@ export class Balancer {
     this.#wasUp = this.#isUp
     const word = this.#isUp ? 'healthy' : 'unhealthy'
     this.#options.log.warn(`upstream ${name} is ${word}`, {
-      code: `upstream_${word}`,
+      ...(this.#isUp ? { code: 'upstream_healthy' } : { code: 'upstream_unhealthy' }),
       upstream: name,
     })
   }

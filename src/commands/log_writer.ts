@@ -1,4 +1,4 @@
-import { constants, fstatSync, openSync, writeSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs'
 import { isForbidden, UnreadableFile } from './sources.ts'
 
 const STANDARD: Readonly<Record<string, number>> = { '/dev/stdout': 1, '/dev/stderr': 2 }
@@ -23,14 +23,20 @@ const ADVICE: Readonly<Record<string, string>> = {
   ENXIO: 'Let somebody read that pipe first',
 }
 
+export interface LogWriter {
+  write(text: string): void
+  /** Goes on in a new file, if somebody has moved the old one away. Throws `UnreadableFile`, and then goes on in the old one. */
+  reopen(): void
+}
+
 /**
  * What writes to a log of Kong's settings: a path, `/dev/stdout`, `/dev/stderr`, or `off`, which writes nothing. Throws
  * `UnreadableFile` for a path that cannot be written; `setting` is what names another.
  */
-export function logWriter(path: string, setting: string): ((text: string) => void) | undefined {
+export function logWriter(path: string, setting: string): LogWriter | undefined {
   if (path === 'off') return undefined
   const standard = STANDARD[path]
-  const fd = standard === undefined ? open(path, setting) : withoutBlocking(standard)
+  let fd = standard === undefined ? open(path, setting) : withoutBlocking(standard)
   let waiting: Uint8Array[] = []
   let length = 0
   let dropped = 0
@@ -60,15 +66,23 @@ export function logWriter(path: string, setting: string): ((text: string) => voi
       if (performance.now() > end) break
     }
   })
-  return (text) => {
-    const bytes = Buffer.from(text)
-    if (!timer) return write(bytes)
-    if (length + bytes.length > MAX_WAITING) {
-      dropped += text.split('\n').length - 1
-      return
-    }
-    waiting.push(bytes)
-    length += bytes.length
+  return {
+    write(text) {
+      const bytes = Buffer.from(text)
+      if (!timer) return write(bytes)
+      if (length + bytes.length > MAX_WAITING) {
+        dropped += text.split('\n').length - 1
+        return
+      }
+      waiting.push(bytes)
+      length += bytes.length
+    },
+    reopen() {
+      if (standard !== undefined) return
+      const next = open(path, setting)
+      closeSync(fd)
+      fd = next
+    },
   }
 }
 

@@ -10,7 +10,7 @@ import { type StatusOptions, type StatusServer, startStatus } from '../status.ts
 import { VERSION } from '../version.ts'
 import { type Configuration, readConfiguration } from './configuration.ts'
 import { help } from './help.ts'
-import { logWriter } from './log_writer.ts'
+import { type LogWriter, logWriter } from './log_writer.ts'
 import { reportError, reportFaults } from './report.ts'
 import { readSources, UnreadableFile } from './sources.ts'
 import { enabledPlugins, settingsOf } from './settings.ts'
@@ -41,11 +41,11 @@ async function serve(
   { conf, files, names, warnings }: Configuration,
   watches: boolean,
 ): Promise<number> {
-  const log = createLog(
-    conf.log_level,
-    logWriter(conf.proxy_error_log, 'KONG_PROXY_ERROR_LOG') ?? (() => {}),
-  )
-  const writeAccessLog = logWriter(conf.proxy_access_log, 'KONG_PROXY_ACCESS_LOG')
+  const errorLog = logWriter(conf.proxy_error_log, 'KONG_PROXY_ERROR_LOG')
+  const accessLog = logWriter(conf.proxy_access_log, 'KONG_PROXY_ACCESS_LOG')
+  const log = createLog(conf.log_level, errorLog?.write ?? (() => {}))
+  // From now on, since who moves a log away does not wait until we are ready.
+  process.on('SIGUSR1', () => reopen([errorLog, accessLog], log))
   let isReady = true
   let isReloadAsked = false
   const askReload = () => (isReloadAsked = true)
@@ -55,7 +55,7 @@ async function serve(
     env: process.env,
     listen: conf.proxy_listen,
     log,
-    ...(writeAccessLog && { writeAccessLog }),
+    ...(accessLog && { writeAccessLog: accessLog.write }),
     settings: settingsOf(conf, process.env),
     plugins: enabledPlugins(conf.plugins),
   })
@@ -91,6 +91,19 @@ async function serve(
   await gateway.stop()
   await status?.stop()
   return 0
+}
+
+/** Goes on in new log files, as far as they can be opened. */
+function reopen(logs: readonly (LogWriter | undefined)[], log: Log): void {
+  for (const each of logs) {
+    try {
+      each?.reopen()
+    } catch (error) {
+      if (!(error instanceof UnreadableFile)) throw error
+      log.error(`${error.message}; the old one goes on`, { code: 'log_not_reopened' })
+    }
+  }
+  log.notice('the logs were opened again')
 }
 
 /** A bad file changes nothing: the log says what is wrong, and the old configuration goes on. */

@@ -1,7 +1,18 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { logWriter } from '../../../src/commands/log_writer.ts'
 import { until } from '../../e2e/until.ts'
 
 let folder: string
@@ -32,7 +43,7 @@ function read(): string {
 /** Writes four megabytes in numbered lines, says so, and then waits to be told to end. */
 const WRITER = `
 import { logWriter } from '${join(import.meta.dir, '../../../src/commands/log_writer.ts')}'
-const write = logWriter(process.argv.at(-1), 'KONG_PROXY_ACCESS_LOG')
+const { write } = logWriter(process.argv.at(-1), 'KONG_PROXY_ACCESS_LOG')
 for (let i = 0; i < 4000; i++) write(\`\${i} \${'x'.repeat(1000)}\\n\`)
 process.stderr.write('written')
 process.stdin.on('data', () => { write('last\\n'); process.exit(0) })
@@ -63,3 +74,27 @@ test.each(['/dev/stdout', 'a path'])(
     expect(read()).toBe('last\n')
   },
 )
+
+test('a log that was moved away goes on in a new file; where there can be none, in the old one', () => {
+  const [path, moved] = [join(folder, 'access.log'), join(folder, 'access.log.1')]
+  const log = logWriter(path, 'KONG_PROXY_ACCESS_LOG')!
+  log.write('first\n')
+  renameSync(path, moved)
+  log.write('second\n')
+  log.reopen()
+  log.write('third\n')
+  expect([moved, path].map((each) => readFileSync(each, 'utf8'))).toEqual([
+    'first\nsecond\n',
+    'third\n',
+  ])
+  rmSync(moved)
+  renameSync(path, moved)
+  mkdirSync(path)
+  expect(() => log.reopen()).toThrow(`${path}: the log cannot be written (EISDIR)`)
+  log.write('fourth\n')
+  expect(readFileSync(moved, 'utf8')).toBe('third\nfourth\n')
+})
+
+test('standard output stays what it is', () => {
+  expect(() => logWriter('/dev/stdout', 'KONG_PROXY_ACCESS_LOG')!.reopen()).not.toThrow()
+})

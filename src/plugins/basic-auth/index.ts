@@ -4,6 +4,7 @@ import {
   errorExit,
   type Exit,
   type Plugin,
+  type Reason,
 } from '../../pdk.ts'
 import { becomeAnonymous } from '../anonymous.ts'
 import { findHeader } from '../arguments.ts'
@@ -22,8 +23,8 @@ export const basicAuth: Plugin<Config> = {
       brute_force_protection.strategy === 'memory' ? new Failures(gateway) : undefined
     const challenge = ['WWW-Authenticate', `Basic realm="${realm}"`] as const
 
-    const refuse = ({ request }: AccessContext, code: string, cause: string) =>
-      errorExit(request, 401, 'Unauthorized', [challenge], { code, cause })
+    const refuse = ({ request }: AccessContext, reason: Reason) =>
+      errorExit(request, 401, 'Unauthorized', [challenge], reason)
 
     /** Kong's order: a name that nobody has, in the first header, makes room for the second. */
     function find(request: ClientRequest): Pair | undefined {
@@ -37,7 +38,7 @@ export const basicAuth: Plugin<Config> = {
     }
 
     function judge(ctx: AccessContext, pair: Pair | undefined): Exit | undefined {
-      if (!pair) return refuse(ctx, 'no_credentials', NOWHERE)
+      if (!pair) return refuse(ctx, NOWHERE)
       const { username, password } = pair
       const seconds = failures?.wait(username) ?? 0
       if (seconds > 0) {
@@ -50,7 +51,7 @@ export const basicAuth: Plugin<Config> = {
       const owner = consumers.findByUsername(username)
       if (!consumers.isPassword(owner, password) || !owner) {
         failures?.add(username)
-        return refuse(ctx, 'invalid_credentials', UNKNOWN)
+        return refuse(ctx, UNKNOWN)
       }
       ctx.authenticate(owner.consumer, owner.credential)
       return undefined
@@ -70,9 +71,15 @@ export const basicAuth: Plugin<Config> = {
   },
 }
 
-const NOWHERE =
-  'neither Proxy-Authorization nor Authorization holds Basic credentials, once and in Base64'
-const UNKNOWN = 'nobody has this name, or it has another password'
+const NOWHERE: Reason = {
+  code: 'no_credentials',
+  cause:
+    'neither Proxy-Authorization nor Authorization holds Basic credentials, once and in Base64',
+}
+const UNKNOWN: Reason = {
+  code: 'invalid_credentials',
+  cause: 'nobody has this name, or it has another password',
+}
 
 /** In the order in which they are read. */
 const HEADERS = ['proxy-authorization', 'authorization'] as const

@@ -6,6 +6,7 @@ import {
   type Exit,
   type Gateway,
   type Plugin,
+  type Reason,
 } from '../../pdk.ts'
 import { becomeAnonymous } from '../anonymous.ts'
 import { type Argument, findArgument, findHeader, removeArguments } from '../arguments.ts'
@@ -91,9 +92,15 @@ function createSearch({ key_names, key_in_header, key_in_query }: Config): Searc
   }
 }
 
-const NOWHERE = 'no key was sent where key_in_header, key_in_query and key_in_body look for one'
-const TWICE = 'the key was sent more than once, and the service might read another of them'
-const UNKNOWN = 'no consumer has this key'
+const NOWHERE: Reason = {
+  code: 'no_credentials',
+  cause: 'no key was sent where key_in_header, key_in_query and key_in_body look for one',
+}
+const TWICE: Reason = {
+  code: 'duplicate_key',
+  cause: 'the key was sent more than once, and the service might read another of them',
+}
+const UNKNOWN: Reason = { code: 'invalid_key', cause: 'no consumer has this key' }
 
 /** Headers are a byte a character; in a configuration a key is text. */
 function textOf(key: Argument): Argument {
@@ -111,19 +118,17 @@ function createJudge({ hide_credentials, realm }: Config, gateway: Gateway): Jud
     'WWW-Authenticate',
     realm === undefined ? 'Key' : `Key realm="${realm}"`,
   ] as const
-  const refuse = ({ request }: AccessContext, message: string, code: string, cause: string) =>
-    errorExit(request, 401, message, [challenge], { code, cause })
+  const refuse = ({ request }: AccessContext, message: string, reason: Reason) =>
+    errorExit(request, 401, message, [challenge], reason)
 
   return (ctx, found, body) => {
-    if (!found || found.key === '')
-      return refuse(ctx, 'No API key found in request', 'no_credentials', NOWHERE)
+    if (!found || found.key === '') return refuse(ctx, 'No API key found in request', NOWHERE)
     const { key, name } = found
     // A wrong key is hidden too: with `anonymous` its request goes on, and it may be right elsewhere.
     if (hide_credentials) hide(ctx, name, body)
-    if (typeof key !== 'string')
-      return refuse(ctx, 'Duplicate API key found', 'duplicate_key', TWICE)
+    if (typeof key !== 'string') return refuse(ctx, 'Duplicate API key found', TWICE)
     const owner = gateway.consumers.findByKey(key)
-    if (!owner) return refuse(ctx, 'Unauthorized', 'invalid_key', UNKNOWN)
+    if (!owner) return refuse(ctx, 'Unauthorized', UNKNOWN)
     ctx.authenticate(owner.consumer, owner.credential)
     return undefined
   }

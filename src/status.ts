@@ -44,6 +44,8 @@ async function answer(request: Request, options: StatusOptions): Promise<Respons
   switch (url?.pathname) {
     case '/status/ready':
       if (isPost) {
+        // A page in somebody's browser could ask this of a gateway on the same machine; a browser then says whose page it is.
+        if (request.headers.has('origin')) return json(403, { message: 'Forbidden' })
         if ((await statusGiven(request, url)) !== 'draining') return text(400)
         drain()
         return text(204)

@@ -91,9 +91,39 @@ test.each([
   await using node = await started()
   expect(await (await node.ask('/status/ready')).json()).toEqual({ message: 'ready' })
   expect((await node.ask('/status/ready', { method: 'POST', body: 'status=other' })).status).toBe(400)
+  const page = { method: 'POST', body: 'status=draining', headers: { Origin: 'https://a.test' } }
+  expect((await node.ask('/status/ready', page)).status).toBe(403)
   expect((await node.ask('/status/ready')).status).toBe(200)
   expect((await node.ask('/status/ready', { method: 'POST', ...init })).status).toBe(204)
   const response = await node.ask('/status/ready')
   expect([response.status, await response.json()]).toEqual([503, { message: 'draining' }])
   expect((await node.proxied()).status).toBe(200)
 })
+
+test('requests that are broken off are over, however far they came', async () => {
+  using silent = await service(() => {})
+  using broken = await service((wire) => wire.close())
+  const yaml = `services:
+  - { name: silent, url: "http://127.0.0.1:${silent.port}", retries: 0, routes: [{ name: a, paths: ["/silent"] }] }
+  - { name: broken, url: "http://127.0.0.1:${broken.port}", retries: 0, routes: [{ name: b, paths: ["/broken"] }] }
+`
+  await using running = await gateway(yaml)
+  const { node } = running.running
+  const at = (path: string) => `http://127.0.0.1:${running.port}${path}`
+  for (const path of ['/broken', '/nowhere']) await (await fetch(at(path))).text()
+  const end = new AbortController()
+  const waiting = Array.from({ length: 5 }, () => fetch(at('/silent'), { signal: end.signal }))
+  await until(() => node.statistics().connections_writing === 5)
+  end.abort()
+  await Promise.allSettled(waiting)
+  await until(() => node.statistics().connections_writing === 0)
+  expect(node.statistics().total_requests).toBe(7)
+})
+
+async function until(done: () => boolean): Promise<void> {
+  const limit = performance.now() + 3_000
+  while (!done()) {
+    if (performance.now() > limit) throw new Error('waited in vain')
+    await Bun.sleep(5)
+  }
+}

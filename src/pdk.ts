@@ -275,6 +275,8 @@ export interface AccessContext {
   readonly credential: Credential | undefined
   /** The groups that an authentication plugin found for the caller, where it finds any: for `acl`. */
   authenticatedGroups: readonly string[] | undefined
+  /** Adds a text to what log plugins tell of the request, under Kong's name for it. */
+  setSerializeValue(name: string, value: string): void
   /** Says who the caller is: sets the consumer and Kong's identity headers towards the service. */
   authenticate(
     consumer: Consumer | undefined,
@@ -316,6 +318,8 @@ export interface LogContext extends ResponseContext {
   /** The addresses that were tried, in order. */
   readonly tries: readonly Try[]
   readonly secrets: Secrets
+  /** What plugins have added to it. */
+  readonly serializeValues?: Readonly<Record<string, string>> | undefined
 }
 
 /** What no log may show, as the plugins of the configuration name it and as tokens look. */

@@ -179,6 +179,8 @@ export class RequestContext implements AccessContext {
   consumer: Consumer | undefined
   credential: Credential | undefined
   authenticatedGroups: readonly string[] | undefined
+  /** What plugins have added to what is logged. */
+  serializeValues: Readonly<Record<string, string>> | undefined
   /** The plugin entities whose turn came, for the phases after the answer; only where one of them asks for it. */
   readonly ran: Instance[] = []
   /** The answer, as those see it. */
@@ -218,6 +220,10 @@ export class RequestContext implements AccessContext {
       upstream.path ?? escapePath(upstreamPath(prepared.pathRule, request.path, matchedPath))
     const isEmpty = upstream.query === '' && !request.exchange.head.target.endsWith('?')
     return isEmpty ? path : `${path}?${upstream.query}`
+  }
+
+  setSerializeValue(name: string, value: string): void {
+    this.serializeValues = { ...this.serializeValues, [name]: value }
   }
 
   authenticate(

@@ -47,6 +47,7 @@ export function logOf(
     upstreamUri: forwarding && at instanceof RequestContext ? at.upstreamUri : undefined,
     tries,
     secrets: new KnownSecrets(names),
+    serializeValues: at instanceof RequestContext ? at.serializeValues : undefined,
   }
 }
 

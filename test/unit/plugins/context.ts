@@ -28,6 +28,7 @@ export class TestContext implements AccessContext {
   consumer: Consumer | undefined
   credential: Credential | undefined
   authenticatedGroups: readonly string[] | undefined
+  readonly serializeValues: Record<string, string> = {}
   isAnonymous = false
   /** The body as it would reach the service. */
   body: string
@@ -62,6 +63,10 @@ export class TestContext implements AccessContext {
       body: undefined,
       setBody: (bytes: Uint8Array) => void (this.body = Buffer.from(bytes).toString()),
     }
+  }
+
+  setSerializeValue(name: string, value: string): void {
+    this.serializeValues[name] = value
   }
 
   authenticate(consumer?: Consumer, credential?: Credential, anonymous = false): void {

@@ -41,6 +41,7 @@ export function logEntry(ctx: LogContext): LogEntry {
   const uri = readable(secrets.leaveOut(asked))
   const host = request.host.replace(/:\d*$/, '').toLowerCase()
   return {
+    ...ctx.serializeValues,
     request: {
       id: request.id,
       uri,

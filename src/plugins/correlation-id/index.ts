@@ -38,11 +38,15 @@ export const correlationId: Plugin<Config> = {
     const generate = createGenerator(generator, gateway)
     const given = new WeakMap<object, string>()
     return {
-      access({ request, upstream }) {
-        if (upstream.headers.get(lower)) return undefined
-        const id = generate(request)
-        upstream.headers.set(header_name, id)
-        if (echo_downstream) given.set(request, id)
+      access(ctx) {
+        const { request, upstream } = ctx
+        let id = upstream.headers.get(lower)
+        if (!id) {
+          id = generate(request)
+          upstream.headers.set(header_name, id)
+          if (echo_downstream) given.set(request, id)
+        }
+        ctx.setSerializeValue('correlation_id', id)
         return undefined
       },
       ...(echo_downstream && {

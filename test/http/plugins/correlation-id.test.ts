@@ -1,7 +1,10 @@
 import { expect, test } from 'bun:test'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { gateway, proxied } from '../gateway.ts'
 import { echo, service } from '../service.ts'
-import { ask, field } from '../wire.ts'
+import { ask, eventually, field } from '../wire.ts'
 
 async function answers(config: string, ...requests: string[]) {
   using upstream = await service(echo)
@@ -51,4 +54,18 @@ plugins:
   const answer = await ask(running.port, 'GET / HTTP/1.1\r\nHost: a\r\nx-trace: abc\r\n\r\n')
   expect(answer?.line).toContain('404')
   expect(field(answer, 'x-trace')).toBe('abc')
+})
+
+test('the logs of requests tell the id', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'correlation-id-'))
+  const path = join(folder, 'requests.log')
+  using upstream = await service(echo)
+  await using running = await gateway(`${proxied(upstream.port)}plugins:
+  - { name: correlation-id }
+  - { name: file-log, config: { path: "${path}" } }
+`)
+  await ask(running.port, 'GET / HTTP/1.1\r\nHost: a\r\nKong-Request-ID: mine\r\n\r\n')
+  await eventually(() => existsSync(path) && readFileSync(path, 'utf8').endsWith('\n'))
+  expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({ correlation_id: 'mine' })
+  rmSync(folder, { recursive: true })
 })

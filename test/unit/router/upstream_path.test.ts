@@ -37,3 +37,20 @@ test.each([
 ])('%s, %s, strip_path %p: %s is %s', (base, matched, strip, path, expected) => {
   expect(upstreamPath({ base, strip }, path, matched)).toBe(expected)
 })
+
+// prettier-ignore
+test.each([
+  ['/',      '/r',     strip,  '/r/x',         '/x'],
+  ['/',      '/r',     keep,   '/r/x',         '/r/x'],
+  ['/s',     '/r',     strip,  '/r',           '/s'],
+  ['/s',     '/r',     strip,  '/r/',          '/s/'],
+  ['/s',     '/r',     strip,  '/rx',          '/sx'],
+  ['/s',     '/r',     strip,  '/r/x',         '/s/x'],
+  ['/s',     '/r',     keep,   '/rx',          '/srx'],
+  ['/s/',    '/r',     strip,  '/r/x',         '/s/x'],
+  ['/s/',    '/r',     strip,  '/r',           '/s/'],
+  ['/s',     '',       strip,  '/x/',          '/sx/'],
+  ['/s',     '/r',     strip,  '/r../x',       '/sx'],
+])('with v1 %s, %s, strip_path %p: %s is %s', (base, matched, strip, path, expected) => {
+  expect(upstreamPath({ base, strip, handling: 'v1' }, path, matched)).toBe(expected)
+})

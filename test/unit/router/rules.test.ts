@@ -1,0 +1,90 @@
+import { expect, test } from 'bun:test'
+import { existsSync, readFileSync } from 'node:fs'
+import { type RouteRule, rulesOf } from '../../../src/router/rules.ts'
+
+const CASES = `${import.meta.dir}/../../../../shared/data/router-cases.jsonl`
+
+const route: RouteRule = { id: '4726a05a-d550-537e-9fc3-a07c7a1188c7' }
+
+function priorities(rule: Omit<RouteRule, 'id'>): string[] {
+  return rulesOf({ ...route, ...rule }, 0).map(({ priority }) => priority.toString(16))
+}
+
+const headers = (count: number) =>
+  Object.fromEntries(Array.from({ length: count }, (_, i) => [`h${i}`, ['v']]))
+
+// prettier-ignore
+test.each([
+  [{ paths: ['/abc'] },                                                    '20000004'],
+  [{ paths: ['/ä'] },                                                      '20000003'],
+  [{ paths: ['~/abc'] },                                                   '8000020000000'],
+  [{ paths: ['~/abc'], regex_priority: 3 },                                '80000' + '20180000'],
+  [{ paths: ['~/abc'], regex_priority: -1 },                               '8008000020000000'],
+  [{ paths: ['/abc'], regex_priority: 3 },                                 '20000004'],
+  [{ hosts: ['a.test'] },                                                  '1000000020000000'],
+  [{ hosts: ['a.test', '*.b'] },                                           '20000000'],
+  [{ methods: ['GET'], paths: ['/'] },                                     '40000001'],
+  [{ methods: ['GET'], snis: ['a'], paths: ['/'] },                        '60000001'],
+  [{ headers: headers(2) },                                                '20200000'],
+  [{ headers: headers(300) },                                              '2ff00000'],
+  // Of four kinds and more the highest bit remains, and of a plain host or a regex its own.
+  [{ methods: ['GET'], snis: ['a'], paths: ['/'], headers: headers(1) },   '8000000000000000'],
+  [{ methods: ['GET'], snis: ['a'], paths: ['/'], hosts: ['a'] },          '9000000000000001'],
+  [{ expression: 'http.path == "/"' },                                     'ff00000000000000'],
+  [{ expression: 'http.path == "/"', priority: 2 ** 46 - 1 },              'ff003fffffffffff'],
+])('%j has the priority %s', (rule, priority) => {
+  expect(priorities(rule)).toEqual([priority])
+})
+
+test('a route is split by the kinds and lengths of its paths, and each part has its id', () => {
+  const parts = rulesOf({ ...route, paths: ['/ab', '~/x', '/a', '/cd', '~/y'] }, 'value')
+  expect(parts.map(({ priority }) => priority.toString(16))).toEqual([
+    '20000003',
+    '8000020000000',
+    '20000002',
+  ])
+  expect(new Set(parts.map(({ id }) => id)).size).toBe(3)
+  expect(parts.every(({ id }) => /^[\da-f]{8}-[\da-f]{4}-5[\da-f]{3}-/.test(id))).toBe(true)
+  expect(rulesOf({ ...route, paths: ['/ab', '/cd'] }, 0).map(({ id }) => id)).toEqual([route.id])
+})
+
+test('the id of a part is that of Kong', () => {
+  // The namespace, and the first part of the route of all Kong's tests.
+  const [first] = rulesOf(
+    { id: 'e8fb37f1-102d-461e-9c51-6608a6bb8101', paths: ['/foo', '/foo/bar/baz'] },
+    0,
+  )
+  expect(first!.id).toBe(
+    Bun.randomUUIDv5(
+      'e8fb37f1-102d-461e-9c51-6608a6bb8101#1',
+      '7f145bf9-0dce-4f91-98eb-debbce4b9f6b',
+    ),
+  )
+})
+
+interface Case {
+  readonly routes: readonly { readonly route: RouteRule }[]
+  readonly subsystem: string
+  readonly atc?: readonly {
+    readonly of: number
+    readonly paths?: unknown
+    readonly priority: string
+  }[]
+}
+
+test("every rule has the priority that Kong's code computed", () => {
+  const cases = (existsSync(CASES) ? readFileSync(CASES, 'utf8').trim().split('\n') : [])
+    .map((line) => JSON.parse(line) as Case)
+    .filter(({ subsystem, atc }) => subsystem === 'http' && atc)
+  if (cases.length === 0) console.log("skipped: Kong's priorities, which are not in ../shared")
+  const wrong = cases.flatMap(({ routes, atc = [] }) =>
+    atc.flatMap(({ of, paths, priority }) => {
+      const written = routes[of - 1]!.route
+      const part = { ...written, paths: Array.isArray(paths) ? (paths as string[]) : undefined }
+      const hosts = Array.isArray(written.hosts) ? written.hosts : undefined
+      const [rule] = rulesOf({ ...part, hosts }, 0)
+      return String(rule!.priority) === priority ? [] : [{ part, priority, ours: rule!.priority }]
+    }),
+  )
+  expect(wrong).toEqual([])
+})

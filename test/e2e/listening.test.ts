@@ -1,7 +1,10 @@
+import { readFileSync, renameSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { Folder } from './folder.ts'
 import { Gatehouse, run, type Ended } from './gatehouse.ts'
 import { hasNetworks, networkOf, ownNetwork } from './network.ts'
+import { until } from './until.ts'
 
 // A machine that is busy with other things is no fault.
 setDefaultTimeout(20_000)
@@ -109,14 +112,104 @@ test('every address of proxy_listen is served', async () => {
     expect((await fetch(`http://${address}/anything`)).status).toBe(418)
 })
 
+test('a listener with TLS shows the certificate of the settings, in either form', async () => {
+  using folder = new Folder({})
+  const openssl = Bun.spawnSync(
+    ['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
+      .concat(['-subj', '/CN=a.test', '-addext', 'subjectAltName=DNS:a.test'])
+      .concat(['-keyout', 'a.key', '-out', 'a.pem', '-days', '2']),
+    { cwd: folder.path },
+  )
+  expect(openssl.exitCode).toBe(0)
+  const [cert, key] = ['a.pem', 'a.key'].map((name) => join(folder.path, name)) as [string, string]
+  const base64 = (path: string) => readFileSync(path).toString('base64')
+  for (const [shown, its] of [
+    [cert, key],
+    [base64(cert), base64(key)],
+  ]) {
+    await using gatehouse = await Gatehouse.start({
+      config: CONFIG,
+      settings: [
+        'proxy_listen = 127.0.0.1:0, 127.0.0.1:0 ssl http2',
+        `ssl_cert = ${shown}`,
+        `ssl_cert_key = ${its}`,
+      ],
+    })
+    const [, port] = gatehouse.ports
+    const words = ['--cacert', cert, '--connect-to', `a.test:443:127.0.0.1:${port}`]
+    expect(await curl(gatehouse, 'https://a.test/anything', words)).toBe('418')
+    expect(gatehouse.log).toContain('without effect here: http2; HTTP/1.1 is spoken here')
+  }
+})
+
+test('a listener with TLS needs no settings but its flag', async () => {
+  await using gatehouse = await Gatehouse.start({
+    config: CONFIG,
+    settings: ['proxy_listen = 127.0.0.1:0 ssl'],
+  })
+  const url = `https://127.0.0.1:${gatehouse.port}/anything`
+  expect(await curl(gatehouse, url, ['-k'])).toBe('418')
+  expect(await curl(gatehouse, url)).toBe('000')
+})
+
+test.each([
+  [['ssl_cert = /nowhere.pem', 'ssl_cert_key = /nowhere.pem'], 'no file that can be read (ENOENT)'],
+  [['ssl_cert = /nowhere.pem'], 'no file that can be read (ENOENT)'],
+  [['ssl_cert_key = /nowhere.pem'], 'no file that can be read (ENOENT)'],
+  [['ssl_cipher_suite = custom', 'ssl_ciphers = NONE-OF-THESE'], 'none of these is known'],
+])('%j is refused at the start', async (settings, sentence) => {
+  using folder = new Folder({
+    'kong.yaml': CONFIG,
+    'kong.conf': `proxy_listen = 127.0.0.1:0 ssl\nstatus_listen = off\n${settings.join('\n')}\n`,
+  })
+  const ended = await run(['start', '-c', 'kong.conf', '-c', 'kong.yaml'], { cwd: folder.path })
+  expect([ended.code, ended.stderr]).toEqual([1, expect.stringContaining(sentence)])
+  expect(ended.stderr).toMatch(/^Set KONG_SSL_/m)
+})
+
+test('a Unix socket is served, and named where it cannot be', async () => {
+  await using gatehouse = await Gatehouse.start({
+    config: CONFIG,
+    settings: ['proxy_listen = 127.0.0.1:0, unix:/proc/self/cwd/gatehouse.sock'],
+  })
+  const path = join(gatehouse.folder.path, 'gatehouse.sock')
+  const words = ['--unix-socket', path]
+  expect(await curl(gatehouse, 'http://a.test/anything', words)).toBe('418')
+  const env = { KONG_PROXY_LISTEN: `unix:${path}`, KONG_STATUS_LISTEN: 'off' }
+  const second = await run(['start', '-c', 'kong.yaml'], { cwd: gatehouse.folder.path, env })
+  expect(second).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: `gatehouse: ${path} is in use; set KONG_PROXY_LISTEN\n`,
+  })
+})
+
+test('USR1 opens the logs again', async () => {
+  await using gatehouse = await Gatehouse.start({
+    config: CONFIG,
+    settings: ['proxy_access_log = access.log'],
+  })
+  const path = join(gatehouse.folder.path, 'access.log')
+  const url = `http://127.0.0.1:${gatehouse.port}/anything`
+  const lines = (name: string) => readFileSync(name, 'utf8').split('\n').length - 1
+  await curl(gatehouse, url)
+  await until('the line of the first request', () => lines(path) === 1)
+  renameSync(path, `${path}.1`)
+  gatehouse.signal('SIGUSR1')
+  await gatehouse.logged(/the logs were opened again/)
+  await curl(gatehouse, url)
+  await until('the line of the second request', () => lines(path) === 1)
+  expect(lines(`${path}.1`)).toBe(1)
+})
+
 function startBeside({ pid, folder }: Gatehouse, env = {}): Promise<Ended> {
   const around = { cwd: folder.path, env, through: networkOf(pid) }
   return run(['start', '-c', 'kong.yaml'], around)
 }
 
 /** The status of an answer, asked for in the network of a gateway. */
-async function curl({ pid }: Gatehouse, url: string): Promise<string> {
-  const words = ['curl', '-s', '-m', '5', '-o', '/dev/null', '-w', '%{http_code}', url]
+async function curl({ pid }: Gatehouse, url: string, options: string[] = []): Promise<string> {
+  const words = ['curl', ...options, '-s', '-m', '5', '-o', '/dev/null', '-w', '%{http_code}', url]
   return Bun.spawn([...networkOf(pid), ...words]).stdout.text()
 }
 

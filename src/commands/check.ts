@@ -20,9 +20,12 @@ export function check(args: string[]): number {
     const loaded = loadDeclarative(files, {
       env: process.env,
       plugins: enabledPlugins(conf.plugins),
+      compat: conf.compat,
+      dialect: conf.declarative_dialect,
+      hasExpressions: conf.router_flavor === 'expressions',
     })
     if (loaded.faults) return reportFaults(loaded.faults)
-    for (const note of [...configuration.warnings, ...loaded.warnings])
+    for (const note of [...configuration.warnings, ...loaded.warnings, ...loaded.differences])
       process.stdout.write(`note: ${note}\n`)
     process.stdout.write(`${files.map(({ name }) => name).join(', ')}: valid\n`)
     return 0

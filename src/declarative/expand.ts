@@ -7,11 +7,11 @@ import { type Dialect, isIn } from './dialect.ts'
 import type { LocatedFault } from './faults.ts'
 import {
   isKind,
-  isUnsupportedField,
   type Kind,
   KINDS,
   mapKinds,
   NESTED,
+  refusalOf,
   rulesOf,
   UNSUPPORTED_ENTITIES,
 } from './kinds.ts'
@@ -59,10 +59,11 @@ class Expansion {
 
   readFile(file: ParsedFile): void {
     for (const [name, value] of Object.entries(file.content)) {
+      const refusal = UNSUPPORTED_ENTITIES.get(name)
       if (!isIn(this.#dialect, name)) this.#otherDialect(file, [name])
       else if (isKind(name)) this.#readList(file, [name], name, value, undefined)
       else if (name === 'workspaces') this.#readWorkspaces(file, value)
-      else if (UNSUPPORTED_ENTITIES.has(name)) this.#refuse(file, [name], value)
+      else if (refusal) this.#refuse(file, [name], value, refusal)
       else if (!Object.hasOwn(META, name)) {
         const near = nearest(name, [...Object.keys(KINDS), ...Object.keys(META)])
         this.faults.push(file.fault([name], 'unknown field', near && `did you mean "${near}"?`))
@@ -77,7 +78,9 @@ class Expansion {
 
   /** Kong's exports name the one workspace that there always is. */
   #readWorkspaces(file: ParsedFile, list: unknown): void {
-    if (!Array.isArray(list)) return this.#refuse(file, ['workspaces'], list)
+    if (list === null) return
+    if (!Array.isArray(list))
+      return void this.faults.push(file.fault(['workspaces'], 'expected an array'))
     for (const [i, each] of list.entries()) {
       if (isRecord(each) && each.name === 'default') continue
       const message = 'there is one workspace, default; remove the others and what is in them'
@@ -116,6 +119,7 @@ class Expansion {
     for (const [name, value] of Object.entries(item)) {
       const field = isKind(name) ? NESTED[kind].get(name) : undefined
       const member = MEMBERS.get(kind)
+      const refusal = refusalOf(kind, name)
       if (!isIn(this.#dialect, name, kind)) this.#otherDialect(file, [...path, name])
       else if (field !== undefined) lists.push({ name, kind: name as Kind, field, value })
       else if (name === member?.list)
@@ -125,8 +129,7 @@ class Expansion {
           field: member.parent,
           value: membersOf(value, member),
         })
-      else if (isUnsupportedField(kind, name) || UNSUPPORTED_ENTITIES.has(name))
-        this.#refuse(file, [...path, name], value)
+      else if (refusal) this.#refuse(file, [...path, name], value, refusal)
       else if (name === '_comment' || name === '_ignore')
         this.#readRemark(file, [...path, name], value)
       // null stands for what is left out, as for decK: Kong takes its default when the request comes.
@@ -145,9 +148,8 @@ class Expansion {
       this.#readList(file, [...path, name], child, value, { field, draft })
   }
 
-  #refuse(file: ParsedFile, path: Path, value: unknown): void {
+  #refuse(file: ParsedFile, path: Path, value: unknown, message: string): void {
     const empty = value === null || (typeof value === 'object' && Object.keys(value).length === 0)
-    const message = UNSUPPORTED_ENTITIES.get(String(path.at(-1))) ?? 'not supported yet; remove it'
     if (!empty) this.faults.push(file.fault(path, message))
   }
 

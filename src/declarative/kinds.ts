@@ -92,6 +92,8 @@ export const NESTED = mapKinds((parent) => {
   )
 })
 
+const NOT_YET = 'not supported yet; remove it'
+
 /** What Kong or decK knows and we do not: each is refused with what is to be said of it, since to leave it out would change who gets in or where to. */
 export const UNSUPPORTED_ENTITIES: ReadonlyMap<string, string> = new Map([
   ['filter_chains', 'WebAssembly filters are not supported, as in Kong since 3.12; remove it'],
@@ -99,22 +101,28 @@ export const UNSUPPORTED_ENTITIES: ReadonlyMap<string, string> = new Map([
   graphql_ratelimiting_advanced_cost_decoration groups keyauth_enc_credentials oauth2_authorization_codes
   rbac_endpoint_permissions rbac_roles rbac_users service_packages`
     .split(/\s+/)
-    .map((name) => [name, 'not supported yet; remove it'] as const),
+    .map((name) => [name, NOT_YET] as const),
 ])
 
 /** The fields of each kind for which the same goes, until its schema has them. */
-const UNSUPPORTED_FIELDS: Partial<Readonly<Record<Kind, readonly string[]>>> = {
-  services: ['tls_sans'],
-  routes: ['snis', 'sources', 'destinations', 'expression', 'priority'],
-  keyauth_credentials: ['ttl'],
-  oauth2_tokens: ['ttl'],
-  upstreams: ['sticky_sessions_cookie', 'sticky_sessions_cookie_path'],
-  plugins: ['condition'],
+const UNSUPPORTED_FIELDS: Partial<Readonly<Record<Kind, Readonly<Record<string, string>>>>> = {
+  services: { tls_sans: NOT_YET },
+  routes: {
+    sources: "cannot set 'sources' when 'protocols' is 'http' or 'https'",
+    destinations: "cannot set 'destinations' when 'protocols' is 'http' or 'https'",
+  },
+  keyauth_credentials: { ttl: NOT_YET },
+  oauth2_tokens: { ttl: NOT_YET },
+  upstreams: { sticky_sessions_cookie: NOT_YET, sticky_sessions_cookie_path: NOT_YET },
+  plugins: { condition: NOT_YET },
 }
 
-export function isUnsupportedField(kind: Kind, name: string): boolean {
-  const isKnown = Object.hasOwn((KINDS[kind].schema as Field).fields ?? {}, name)
-  return !isKnown && UNSUPPORTED_FIELDS[kind]?.includes(name) === true
+/** What is to be said of a field, or a list, of an entity that we do not know and others do. */
+export function refusalOf(kind: Kind, name: string): string | undefined {
+  const { fields = {} } = KINDS[kind].schema as Field
+  if (Object.hasOwn(fields, name)) return undefined
+  const refused = UNSUPPORTED_FIELDS[kind] ?? {}
+  return Object.hasOwn(refused, name) ? refused[name] : UNSUPPORTED_ENTITIES.get(name)
 }
 
 /** A record with one value for each kind. */

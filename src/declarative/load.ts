@@ -75,6 +75,8 @@ export interface LoadOptions {
   readonly compat?: CompatVersion
   /** What stands before the names in the vaults that are always there. */
   readonly vaults?: VaultPrefixes
+  /** Whether routes may be told by `expression`, as only one of Kong's routers reads them. */
+  readonly hasExpressions?: boolean
   /** Whether a plugin that is not there is left out, if nothing that it does keeps anybody from anything. */
   readonly allowMissingPlugins?: boolean
   /** Whose files are read; those of both unless told. */
@@ -94,6 +96,7 @@ export function loadDeclarative(
     env,
     plugins,
     allowMissingPlugins = false,
+    hasExpressions = false,
     compat = '3.15',
     vaults = {},
     dialect = 'union',
@@ -118,6 +121,7 @@ export function loadDeclarative(
   // What the others refer to goes first.
   const order = drafts.toSorted((a, b) => Number(b.kind === 'vaults') - Number(a.kind === 'vaults'))
   for (const draft of order) checker.check(draft, references.resolve(draft))
+  if (!hasExpressions) faults.push(...expressionFaults(drafts))
   const all = [...faults, ...references.faults, ...checker.faults()]
   if (all.length > 0) return { faults: sorted(all, files) }
   return {
@@ -344,6 +348,17 @@ function transformed({ kind, file }: Draft, entity: Readonly<Record<string, unkn
   if (kind !== 'basicauth_credentials' || file.content._transform === false) return entity
   const { password, consumer } = entity as BasicauthCredential
   return { ...entity, password: hashPassword(password, consumer.id) }
+}
+
+/** An expression that the router does not read would leave a route that takes every request, or none. */
+function expressionFaults(drafts: readonly Draft[]): LocatedFault[] {
+  return drafts.flatMap(({ kind, file, path, input }) =>
+    ['expression', 'priority']
+      .filter((name) => kind === 'routes' && Object.hasOwn(input, name))
+      .map((name) =>
+        file.fault([...path, name], 'unknown field', 'it is read with router_flavor = expressions'),
+      ),
+  )
 }
 
 /** All variables that are missing, in one fault with what to type. */

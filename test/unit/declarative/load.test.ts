@@ -215,3 +215,18 @@ test('a key that nobody knows is told', () => {
     'a.yaml:4 consumers[0].keyauth_credentials[0].key: is drawn at each load, since none is given; nobody knows it',
   ])
 })
+
+test('an expression is refused where the router does not read it', () => {
+  const text = `${HEAD}routes:\n- expression: http.path == "/a"\n  priority: 1`
+  const paths = (hasExpressions: boolean) =>
+    loadDeclarative([{ name: 'a.yaml', text }], {
+      env: {},
+      plugins: new Map(),
+      hasExpressions,
+    }).faults?.map(({ path, message }) => `${path}: ${message}`)
+  expect(paths(true)).toBeUndefined()
+  expect(paths(false)).toEqual([
+    'routes[0].expression: unknown field',
+    'routes[0].priority: unknown field',
+  ])
+})

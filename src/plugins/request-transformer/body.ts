@@ -20,13 +20,7 @@ export function formatOf({ headers }: UpstreamRequest): Format | undefined {
 
 /** Undefined if bodies stay as they are. */
 export function createBodyTransformer(config: Config) {
-  const operations = createOperations({
-    remove: config.remove?.body,
-    rename: config.rename?.body,
-    replace: config.replace?.body,
-    add: config.add?.body,
-    append: config.append?.body,
-  })
+  const operations = createOperations(config, 'body')
   if (!operations) return undefined
   return (
     upstream: UpstreamRequest,

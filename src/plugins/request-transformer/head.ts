@@ -12,13 +12,7 @@ export function createHeadTransformer(config: Config) {
     replace?.uri === undefined
       ? undefined
       : compileTemplate(Buffer.from(replace.uri).toString('latin1'))
-  const operations = createOperations({
-    remove: config.remove?.headers,
-    rename: config.rename?.headers,
-    replace: config.replace?.headers,
-    add: config.add?.headers,
-    append: config.append?.headers,
-  })
+  const operations = createOperations(config, 'headers')
   return ({ upstream }: AccessContext, values: RequestValues): void => {
     if (uri) upstream.path = checkedPath(uri(values))
     if (http_method !== undefined) upstream.method = http_method

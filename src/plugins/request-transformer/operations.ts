@@ -1,18 +1,10 @@
 import type { Members } from '../members.ts'
 import { readPair } from '../pair.ts'
 import type { RequestValues } from './expression.ts'
+import type { Config } from './schema.ts'
 import { compileTemplate, type Template } from './template.ts'
 
-/** The lists of one part of a request, as the configuration has them. */
-export interface Lists {
-  readonly remove: readonly string[] | undefined
-  readonly rename: readonly string[] | undefined
-  readonly replace: readonly string[] | undefined
-  readonly add: readonly string[] | undefined
-  readonly append: readonly string[] | undefined
-}
-
-/** The same, ready to be done. All text is bytes, one character each. */
+/** What is done to one part of a request. All text is bytes, one character each. */
 export interface Operations {
   readonly remove: readonly string[]
   readonly rename: readonly Change[]
@@ -27,15 +19,19 @@ export interface Change {
   readonly to: Template
 }
 
-/** Undefined if there is nothing to do. */
-export function createOperations(lists: Lists): Operations | undefined {
-  if (Object.values(lists).every((list?: readonly string[]) => !list?.length)) return undefined
+/** Prepares what a configuration says of one part of requests; undefined if there is nothing to do. */
+export function createOperations(
+  { remove, rename, replace, add, append }: Config,
+  part: 'body' | 'headers' | 'querystring',
+): Operations | undefined {
+  const lists = [remove, rename, replace, add, append].map((each) => each?.[part] ?? [])
+  if (lists.every(({ length }) => length === 0)) return undefined
   return {
-    remove: (lists.remove ?? []).map((entry) => readPair(entry).name),
-    rename: changesOf(lists.rename),
-    replace: changesOf(lists.replace),
-    add: changesOf(lists.add),
-    append: changesOf(lists.append),
+    remove: (remove?.[part] ?? []).map((entry) => readPair(entry).name),
+    rename: changesOf(rename?.[part]),
+    replace: changesOf(replace?.[part]),
+    add: changesOf(add?.[part]),
+    append: changesOf(append?.[part]),
   }
 }
 

@@ -6,13 +6,7 @@ import type { Config } from './schema.ts'
 
 /** Undefined if the query stays as it is. What comes out is sorted by name, as Kong writes it. */
 export function createQueryTransformer(config: Config) {
-  const operations = createOperations({
-    remove: config.remove?.querystring,
-    rename: config.rename?.querystring,
-    replace: config.replace?.querystring,
-    add: config.add?.querystring,
-    append: config.append?.querystring,
-  })
+  const operations = createOperations(config, 'querystring')
   if (!operations) return undefined
   return (upstream: UpstreamRequest, values: RequestValues): void => {
     const members = readArguments(upstream.query)

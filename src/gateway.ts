@@ -228,7 +228,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const node: Node = {
     id: randomUUID(),
     keep,
-    upstreams: () => [],
+    upstreams: () => directory.health,
     statistics() {
       const { accepted, handled } = capacity.count
       const { begun, over } = handler.count

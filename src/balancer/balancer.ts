@@ -160,16 +160,6 @@ export class Balancer {
     if (isLast && result === 'failed') this.#count(address, 502, passive)
   }
 
-  /** Sets the health of a target's addresses, or of one of them. False if there is none. `target` as `host:port`. */
-  setHealth(target: string, ip: string | undefined, isHealthy: boolean): boolean {
-    const addresses = this.#targets
-      .filter((each) => nameOf(each) === target)
-      .flatMap((each) => each.addresses)
-      .filter((each) => ip === undefined || each.ip === ip)
-    for (const address of addresses) if (address.health.force(isHealthy)) this.#changed(address)
-    return addresses.length > 0
-  }
-
   /** How all of it is, for an operator. */
   get health(): UpstreamHealth {
     const { id, name } = this.upstream

@@ -59,10 +59,6 @@ export class Balancers {
     return [...this.#balancers.values()].map(({ health }) => health)
   }
 
-  find(name: string): Balancer | undefined {
-    return this.#balancers.get(name)
-  }
-
   stop(): void {
     for (const balancer of this.#balancers.values()) balancer.stop()
   }

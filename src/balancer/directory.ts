@@ -87,11 +87,6 @@ export class Directory {
     return this.#balancers.health
   }
 
-  /** The balancer of an upstream, by its name. */
-  find(upstream: string): Balancer | undefined {
-    return this.#balancers.find(upstream)
-  }
-
   /** Checks no more and asks for no more names. */
   stop(): void {
     this.#balancers.stop()

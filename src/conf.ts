@@ -4,6 +4,7 @@ import type { LocatedFault, SourceFile } from './declarative/faults.ts'
 import { BadListenAddress, type ListenAddress, readListenAddress } from './listen.ts'
 import { LEVELS, type Level } from './log.ts'
 import { nearest } from './schema/nearest.ts'
+import { COMPAT_VERSIONS } from './schema/drift.ts'
 import { isVaultReference } from './schema/vault_reference.ts'
 
 /** The settings of a node, by Kong's names; lists are parsed, sizes are in bytes, times in seconds. */
@@ -30,21 +31,18 @@ interface Setting<T> {
 
 /** How routes are matched; Kong's names. */
 export const ROUTER_FLAVORS = ['traditional_compatible', 'expressions', 'traditional'] as const
-export type RouterFlavor = (typeof ROUTER_FLAVORS)[number]
-
-/** The Kong releases whose defaults a configuration can be read with. */
-// prettier-ignore
-export const COMPAT_VERSIONS = [
-  '3.4', '3.5', '3.6', '3.7', '3.8', '3.9', '3.10', '3.11', '3.12', '3.13', '3.14', '3.15',
-] as const
-export type CompatVersion = (typeof COMPAT_VERSIONS)[number]
 
 /** Whose declarative files are read: Kong's own, decK's, or what either takes. */
-export const DIALECTS = ['union', 'kong', 'deck'] as const
-export type Dialect = (typeof DIALECTS)[number]
+const DIALECTS = ['union', 'kong', 'deck'] as const
+
+/** The forms of an error that Kong can give where a client names none. */
+const ERROR_TYPES = ['text/plain', 'text/html', 'application/json', 'application/xml'] as const
+
+/** The types of records that a name may be asked for, and what was found the last time. */
+const RECORD_TYPES = ['LAST', 'SRV', 'A', 'AAAA', 'CNAME'] as const
 
 /** Kong's names for what Mozilla recommends for servers; `custom` is what `ssl_ciphers` says. */
-export const CIPHER_SUITES = ['modern', 'intermediate', 'old', 'custom'] as const
+const CIPHER_SUITES = ['modern', 'intermediate', 'old', 'custom'] as const
 
 /** Every setting that has an effect, with Kong's default or ours, and how it is read. */
 const SETTINGS = {
@@ -69,6 +67,16 @@ const SETTINGS = {
   ssl_ciphers: setting('', (text) => text || undefined),
   ssl_protocols: setting('', readProtocols),
   client_max_body_size: setting('0', readSize),
+  dns_resolver: setting('', readServers),
+  dns_hostsfile: setting('/etc/hosts', (text) => text),
+  dns_order: setting('LAST, SRV, A, CNAME', readTypes),
+  dns_valid_ttl: setting('', readTtl),
+  dns_stale_ttl: setting('3600', readCount),
+  dns_not_found_ttl: setting('30', readCount),
+  dns_error_ttl: setting('1', readCount),
+  error_default_type: setting('text/plain', oneOf(ERROR_TYPES)),
+  node_id: setting('', readNodeId),
+  vault_env_prefix: setting('', (text) => text || undefined),
   lua_ssl_trusted_certificate: setting('system', readList),
   tls_certificate_verify: setting('off', readBoolean),
   upstream_keepalive_pool_size: setting('512', readCount),
@@ -116,9 +124,9 @@ const WITHOUT_EFFECT = new RegExp(
     opentelemetry|pg|pluginserver|portal|proxy_stream|rbac|resolver|route|smtp|ssl|status|tracing|untrusted_lua|
     vault|vitals|wasm)_.*|allow_debug_header|anonymous_reports|client_body_buffer_size|consumers_mem_cache_size|
     custom_plugin_streaming_enabled|dedicated_config_processing|enforce_rbac|enforce_route_path_pattern|
-    error_default_type|error_template_(?:html|json|plain|xml)|event_hooks_enabled|generate_trace_details|host_ports|
-    identity_service|incremental_sync|kic|lru_cache_size|mem_cache_size|new_dns_client|node_id|openresty_path|
-    pdk_response_exit_header_filter_early_exit|port_maps|privileged_worker|proxy_server_ssl_verify|proxy_url|
+    error_template_(?:html|json|plain|xml)|event_hooks_enabled|generate_trace_details|host_ports|
+    identity_service|incremental_sync|kic|lru_cache_size|mem_cache_size|new_dns_client|openresty_path|
+    pdk_response_exit_header_filter_early_exit|privileged_worker|proxy_server_ssl_verify|proxy_url|
     request_debug|request_debug_token|router_consistency|schema_alias_conflict_mode|tracing|vaults|
     vaults_lazy_load_secrets|via_header_comply_rfc|vitals|wasm|worker_consistency|worker_events_max_payload|
     worker_state_update_frequency|audit_log)$`.replace(/\s+/g, ''),
@@ -356,6 +364,33 @@ function readHeaders(text: string): ReadonlySet<string> {
       throw new BadSetting(`unknown header "${word}"`)
     }),
   )
+}
+
+/** Addresses of name servers, with a port or without. */
+function readServers(text: string): readonly string[] {
+  const servers = readList(text)
+  const bad = servers.find((server) => {
+    const [, address, port = '53'] = /^\[(.+)\](?::(\d{1,5}))?$/.exec(server) ??
+      /^([\d.]+):(\d{1,5})$/.exec(server) ?? ['', server]
+    return isIP(address!) === 0 || !isPort(port)
+  })
+  if (bad) throw new BadSetting(`"${bad}" is no address of a name server, such as 192.0.2.1:53`)
+  return servers
+}
+
+function readTypes(text: string): readonly (typeof RECORD_TYPES)[number][] {
+  return readList(text.toUpperCase()).map(oneOf(RECORD_TYPES))
+}
+
+/** Nothing unless given: then the answers say it. */
+function readTtl(text: string): number | undefined {
+  return text === '' ? undefined : readCount(text)
+}
+
+function readNodeId(text: string): string | undefined {
+  if (text === '') return undefined
+  if (/^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i.test(text)) return text
+  throw new BadSetting('expected a UUID')
 }
 
 /** TLS versions as they stand in a handshake, the oldest first; nothing unless given. */

@@ -4,7 +4,9 @@ import { Directory } from './balancer/directory.ts'
 import { MemoryCache } from './cache/memory.ts'
 import { DEFAULT_DNS, type DnsSettings } from './dns/settings.ts'
 import type { LocatedFault, SourceFile } from './declarative/faults.ts'
+import type { Dialect } from './declarative/dialect.ts'
 import { loadDeclarative } from './declarative/load.ts'
+import type { VaultPrefixes } from './declarative/vaults.ts'
 import { Capacity } from './front/capacity.ts'
 import { DEFAULT_RULES, type HandshakeRules, type KeyPair } from './front/certificates.ts'
 import { Listener } from './front/listener.ts'
@@ -21,6 +23,8 @@ import { createApp } from './proxy/server.ts'
 import { prepare } from './prepare.ts'
 import { CircularOrdering } from './proxy/plan.ts'
 import { createDefaults, tlsSource } from './tls.ts'
+import type { RouterFlavor } from './router/router.ts'
+import type { CompatVersion } from './schema/drift.ts'
 import { type KeepaliveLimits, UpstreamClient } from './upstream/client.ts'
 import type { Address } from './upstream/target.ts'
 import { createFetch } from './upstream/fetch.ts'
@@ -59,6 +63,16 @@ export interface GatewaySettings extends ClientAddressSettings, KeepaliveLimits 
   readonly tls_certificate_verify: boolean
   /** How names are asked for; as in Kong unless given. */
   readonly dns?: DnsSettings
+  readonly router_flavor: RouterFlavor
+  /** The release of Kong whose defaults configurations mean. */
+  readonly compat: CompatVersion
+  readonly declarative_dialect: Dialect
+  /** What stands before the names in the vaults that are always there. */
+  readonly vaults: VaultPrefixes
+  /** The form of an error that nginx raises in Kong, for a client that names none. */
+  readonly error_default_type: string
+  /** A UUID; drawn at the start unless given. */
+  readonly node_id?: string | undefined
 }
 
 export const DEFAULT_SETTINGS: GatewaySettings = {
@@ -84,6 +98,11 @@ export const DEFAULT_SETTINGS: GatewaySettings = {
   maxBodySize: 0,
   ca: undefined,
   tls_certificate_verify: false,
+  router_flavor: 'traditional_compatible',
+  compat: '3.15',
+  declarative_dialect: 'union',
+  vaults: {},
+  error_default_type: 'text/plain',
 }
 
 /** How much one cache keeps: about 50,000 logins with tokens of a usual size; bytes. */
@@ -152,7 +171,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const known = options.plugins ?? plugins
   const prepareOrFaults = (loaded: Parameters<typeof prepare>[0]) => {
     try {
-      return prepare(loaded, shared, directory, known)
+      return prepare(loaded, shared, directory, known, settings.router_flavor)
     } catch (error) {
       if (!(error instanceof CircularOrdering)) throw error
       const { message, entities } = error
@@ -162,7 +181,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     }
   }
   const load = (files: readonly SourceFile[]) => {
-    const loaded = loadDeclarative(files, { env: options.env, plugins: known })
+    const loaded = loadDeclarative(files, {
+      env: options.env,
+      plugins: known,
+      compat: settings.compat,
+      dialect: settings.declarative_dialect,
+      vaults: settings.vaults,
+      hasExpressions: settings.router_flavor === 'expressions',
+    })
     if (loaded.faults) return loaded
     const snapshot = prepareOrFaults(loaded)
     if ('faults' in snapshot) return snapshot
@@ -189,6 +215,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       fields: settings.fields,
       clientAddress: new ClientAddress(settings),
       maxBodySize: settings.maxBodySize,
+      errorType: settings.error_default_type,
     },
     first.snapshot,
   )
@@ -226,7 +253,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     throw error
   }
   const node: Node = {
-    id: randomUUID(),
+    id: settings.node_id ?? randomUUID(),
     keep,
     upstreams: () => directory.health,
     statistics() {

@@ -2,7 +2,7 @@ import { loadDeclarative } from '../declarative/load.ts'
 import { readConfiguration } from './configuration.ts'
 import { help } from './help.ts'
 import { reportError, reportFaults } from './report.ts'
-import { enabledPlugins } from './settings.ts'
+import { enabledPlugins, vaultPrefixes } from './settings.ts'
 import { UnreadableFile } from './sources.ts'
 import { readOptions } from './usage.ts'
 
@@ -22,6 +22,7 @@ export function check(args: string[]): number {
       plugins: enabledPlugins(conf.plugins),
       compat: conf.compat,
       dialect: conf.declarative_dialect,
+      vaults: vaultPrefixes(conf),
       hasExpressions: conf.router_flavor === 'expressions',
     })
     if (loaded.faults) return reportFaults(loaded.faults)

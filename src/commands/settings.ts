@@ -2,6 +2,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createSecureContext, rootCertificates } from 'node:tls'
 import type { Conf } from '../conf.ts'
+import type { VaultPrefixes } from '../declarative/vaults.ts'
 import type { HandshakeRules, KeyPair } from '../front/certificates.ts'
 import type { GatewaySettings } from '../gateway.ts'
 import type { Plugin } from '../pdk.ts'
@@ -21,6 +22,13 @@ export function settingsOf(
     certificates: readCertificatePairs(conf),
     handshake: handshakeRules(conf),
     port_maps: conf.port_maps,
+    dns: conf,
+    router_flavor: conf.router_flavor,
+    compat: conf.compat,
+    declarative_dialect: conf.declarative_dialect,
+    vaults: vaultPrefixes(conf),
+    error_default_type: conf.error_default_type,
+    node_id: conf.node_id,
     poolSize: conf.upstream_keepalive_pool_size,
     idleTimeout: conf.upstream_keepalive_idle_timeout,
     maxRequests: conf.upstream_keepalive_max_requests,
@@ -109,6 +117,11 @@ function handshakeRules({ ssl_cipher_suite, ssl_ciphers, ssl_protocols }: Conf):
     throw new UnreadableFile('ssl_ciphers: none of these is known', 'Set KONG_SSL_CIPHERS')
   }
   return { minVersion: versions[0]!, maxVersion: versions.at(-1)!, ciphers }
+}
+
+/** What stands before the names in the vaults that are always there. */
+export function vaultPrefixes({ vault_env_prefix }: Conf): VaultPrefixes {
+  return vault_env_prefix === undefined ? {} : { env: vault_env_prefix }
 }
 
 /** The plugins that the setting `plugins` lets a configuration use: `bundled` are all, `off` is none. */

@@ -5,6 +5,7 @@ import { ConfigurationError, type Gateway, startGateway } from '../gateway.ts'
 import { writtenAddress } from '../listen.ts'
 import { createLog } from '../log.ts'
 import type { Log } from '../pdk.ts'
+import { compatNotice } from '../schema/drift.ts'
 import { firstSignal } from '../signal.ts'
 import { type StatusOptions, type StatusServer, startStatus } from '../status.ts'
 import { VERSION } from '../version.ts'
@@ -67,6 +68,7 @@ async function serve(
     drain: () => void (isReady = false),
     gateway,
   })
+  log.notice(compatNotice(conf.compat))
   for (const warning of [...warnings, ...gateway.warnings]) log.warn(warning)
 
   // Without files, the configuration stands in a setting, which a process cannot be given anew.

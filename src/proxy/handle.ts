@@ -35,6 +35,8 @@ export interface RequestHandlerOptions {
   readonly nextRequestId: () => string
   /** nginx's `client_max_body_size`, in bytes; 0 is no limit. */
   readonly maxBodySize: number
+  /** The form of an error that nginx raises in Kong, for a client that names none. */
+  readonly errorType: string
 }
 
 /** The whole life of a request: found a route, passed the plugins, sent to the service, answered. */
@@ -166,7 +168,7 @@ export class RequestHandler implements ForwardingOwner {
     const accept = request.headers.get('accept')
     const wanted = message
       ? accept
-      : (accept ?? request.headers.get('content-type') ?? 'text/plain')
+      : (accept ?? request.headers.get('content-type') ?? this.#options.errorType)
     const sentence = message ?? MESSAGES[status] ?? 'An unexpected error occurred'
     const { contentType, body } = errorBody(sentence, request.id, wanted)
     const list = HeaderList.of([['Content-Type', contentType || 'application/grpc'], ...fields])

@@ -63,6 +63,7 @@ function proxyWith(
       clientAddress: new ClientAddress(DEFAULT_SETTINGS),
       nextRequestId: () => 'id',
       maxBodySize: 0,
+      errorType: 'text/plain',
     },
     {
       router: router ?? (new Router([[route, prepared]]) as unknown as Snapshot['router']),

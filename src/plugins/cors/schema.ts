@@ -1,5 +1,5 @@
 import { array, boolean, type Infer, number, record, string } from '../../schema/field.ts'
-import { badFieldName, badHeaderValue } from '../header.ts'
+import { badHeaderValue } from '../header.ts'
 import { badOrigin } from './origins.ts'
 
 /** In Kong's order, which is the order of the header. */
@@ -31,7 +31,7 @@ export const schema = record(
     ),
     exposed_headers: array(
       'Value of `Access-Control-Expose-Headers`: what pages may read of an answer.',
-      string('The name of a header.', { custom: badFieldName }),
+      string('The name of a header.', { custom: badHeaderValue }),
     ),
     methods: array(
       'Value of `Access-Control-Allow-Methods`.',

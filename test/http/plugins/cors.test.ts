@@ -61,7 +61,7 @@ test.each([
   ['{ allow_origin_absent: false }',            'Origin:\r\n',                { 'allow-origin': ['https://theirs'], vary: ['Accept'] }],
   ['{ credentials: true }',                     'Origin: https://a.test\r\n', { 'allow-origin': ['https://a.test'], 'allow-credentials': ['true'], vary: ['Accept', 'Origin'] }],
   ['{ credentials: true }',                     '',                           { 'allow-origin': ['*'], vary: ['Accept'] }],
-  ['{ origins: [a.test], exposed_headers: [x-a, x-b] }', 'Origin: https://b.test\r\n', { 'allow-origin': ['a.test'], 'expose-headers': ['x-a,x-b'], vary: ['Accept', 'Origin'] }],
+  ['{ origins: [a.test], exposed_headers: ["x-a, x-b", x-c] }', 'Origin: https://b.test\r\n', { 'allow-origin': ['a.test'], 'expose-headers': ['x-a, x-b,x-c'], vary: ['Accept', 'Origin'] }],
   ['{ origins: ["https://b.test", "https://c.test"] }', 'Origin: https://a.test\r\n', { vary: ['Accept', 'Origin'] }],
 ])('an answer with %s to %j', async (config, fields, expected) => {
   const { answer, asked } = await send(config, 'GET', fields)

@@ -3,7 +3,8 @@ import type { Assertion, Tree } from './tree.ts'
 
 /**
  * Whose meaning a regex has. `rust`: the crate `regex`, over characters, as Kong's routers have it since 3.0; what PCRE
- * does not read is refused, because Kong shows it each regex as well. `pcre`: over bytes, as in Kong's older router.
+ * does not read is refused, because Kong shows it each regex as well. `pcre`: over bytes, as in Kong's older router; what
+ * is possessive there gives back as everything else does.
  */
 export type Dialect = 'rust' | 'pcre'
 
@@ -49,7 +50,7 @@ const CLASSES: Readonly<Record<Dialect, Readonly<Record<string, string>>>> = {
     s: '\\p{White_Space}',
     w: '\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\p{Join_Control}',
   },
-  pcre: { d: '0-9', s: '\\t-\\r\\x20', w: '0-9A-Z_a-z' },
+  pcre: { d: '0-9', s: '\\t-\\r\\x20', v: '\\n-\\r\\x85', w: '0-9A-Z_a-z' },
 }
 
 /** POSIX classes, which are of ASCII in both dialects. */
@@ -143,8 +144,6 @@ class Parser {
         throw new PatternError(`nothing to repeat before ${next}`)
       const range = this.#range()
       if (!range) return tree
-      const possessive = this.#dialect === 'pcre' && this.#peek() === '+'
-      if (possessive) throw new PatternError('a possessive quantifier is not supported')
       const greedy = this.#take('?') === this.#flags.U
       tree = { is: 'repeat', part: tree, ...range, greedy }
     }
@@ -237,7 +236,6 @@ class Parser {
     const simple = CLASSES[this.#dialect][lower]
     if (simple !== undefined) return char === lower ? simple : `^${simple}`
     if (lower !== 'p') return undefined
-    if (this.#dialect === 'pcre') throw new PatternError(`this escape is not supported: \\${char}`)
     const [text = '', letter, sign, name] =
       /^(?:([A-Z])|\{(\^?)([\w =:]+)\})/.exec(this.#rest(64)) ?? []
     if (text === '') throw new PatternError(`malformed \\${char}`)
@@ -250,7 +248,7 @@ class Parser {
   #charEscape(char: string): number {
     const simple = SIMPLE_ESCAPES[char]
     if (simple !== undefined) return simple.charCodeAt(0)
-    // In PCRE it is a class of its own.
+    // In PCRE it is a class.
     if (char === 'v' && this.#dialect === 'rust') return 0x0b
     if (char === 'x') {
       const [text = '', two, braced] =

@@ -2,12 +2,14 @@ import { Automaton } from './automaton.ts'
 import { type Dialect, parsePattern } from './parse.ts'
 import { type Program, programOf } from './program.ts'
 import { findPlaces, type Places } from './threads.ts'
-import { isAnchored, literalPrefix } from './tree.ts'
+import { isAnchored, literalPrefix, type Tree } from './tree.ts'
 
 export { type Dialect, PatternError } from './parse.ts'
 
 /** What the groups of a regex matched: by number, 0 being the whole, and by name. Those that took no part are left out. */
 export type Captures = Readonly<Record<string, string>>
+
+const START: Tree = { is: 'assertion', assertion: 'textStart' }
 
 const PRINTABLE = /^[\x20-\x7e]*$/
 
@@ -21,17 +23,22 @@ export class Pattern {
   readonly #program: Program
   #automaton: Automaton | undefined
 
-  /** Throws a `PatternError` for what cannot be read, or not with Kong's meaning. */
-  constructor(source: string, dialect: Dialect = 'rust') {
-    const { tree, groups } = parsePattern(source, dialect)
+  /**
+   * Throws a `PatternError` for what cannot be read, or not with Kong's meaning. `bound` says that it is the beginning of
+   * a text that is to match, whatever the regex asks for.
+   */
+  constructor(source: string, dialect: Dialect = 'rust', bound = false) {
+    const { tree: written, groups } = parsePattern(source, dialect)
+    const tree: Tree = bound ? { is: 'sequence', parts: [START, written] } : written
     this.anchored = isAnchored(tree)
     this.literalPrefix = literalPrefix(tree)
     this.#names = groups
-    this.#program = programOf(tree, groups.length)
+    this.#program = programOf(tree, groups.length, dialect)
   }
 
-  get hasGroups(): boolean {
-    return this.#names.length > 0
+  /** How many groups it has. */
+  get groups(): number {
+    return this.#names.length
   }
 
   test(text: string): boolean {

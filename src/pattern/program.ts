@@ -1,5 +1,5 @@
 import type { CharSet } from './charset.ts'
-import { PatternError } from './parse.ts'
+import { type Dialect, PatternError } from './parse.ts'
 import { type Assertion, canBeEmpty, isAnchored, type Tree } from './tree.ts'
 
 /** A step of a program; `next` is the number of the step behind it. */
@@ -21,12 +21,15 @@ export interface Program {
   readonly hasWords: boolean
 }
 
-/** A text costs its length times this; `{1000}` in `{1000}` has no end otherwise. */
-const MOST_STEPS = 10_000
+/**
+ * A text costs its length times this; `{1000}` in `{1000}` has no end otherwise. Of bytes there are more than of
+ * characters, and no regex is refused for them alone.
+ */
+const MOST_STEPS: Readonly<Record<Dialect, number>> = { rust: 10_000, pcre: 50_000 }
 
 /** Writes the program of a regex, which finds its leftmost match (of those, the one that Perl would). */
-export function programOf(tree: Tree, groups: number): Program {
-  const writer = new Writer()
+export function programOf(tree: Tree, groups: number, dialect: Dialect): Program {
+  const writer = new Writer(MOST_STEPS[dialect])
   const anchored = isAnchored(tree)
   if (!anchored) writer.skipText()
   writer.write({ is: 'group', part: tree, number: 0, name: undefined })
@@ -44,13 +47,18 @@ export function programOf(tree: Tree, groups: number): Program {
 
 class Writer {
   readonly steps: Step[] = []
+  readonly #most: number
+
+  constructor(most: number) {
+    this.#most = most
+  }
 
   get #end(): number {
     return this.steps.length
   }
 
   add<S extends Step>(step: S): S {
-    if (this.steps.length >= MOST_STEPS) throw new PatternError('the pattern is too large')
+    if (this.steps.length >= this.#most) throw new PatternError('the pattern is too large')
     this.steps.push(step)
     return step
   }

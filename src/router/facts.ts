@@ -139,7 +139,7 @@ function unescape(text: string): string {
 export function capturesOf(
   matched: readonly (readonly [Pattern, string])[] | undefined,
 ): Captures | undefined {
-  if (!matched?.some(([pattern]) => pattern.hasGroups)) return undefined
+  if (!matched?.some(([pattern]) => pattern.groups > 0)) return undefined
   const captures: Record<string, string> = Object.assign(
     {},
     ...matched.map(([pattern, text]) => pattern.captures(text)),

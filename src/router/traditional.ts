@@ -223,9 +223,9 @@ function pathRule(written: string): PathRule {
   return {
     text,
     regex: {
-      pattern: new Pattern(`^(?:${text})`, 'pcre'),
+      pattern: new Pattern(text, 'pcre', true),
       // Of alternatives only the last is bound to the rest, as in Kong.
-      withRest: new Pattern(`^(?:${text}(?<uri_postfix>.*))`, 'pcre'),
+      withRest: new Pattern(`${text}(.*)`, 'pcre', true),
     },
   }
 }
@@ -233,7 +233,7 @@ function pathRule(written: string): PathRule {
 function wildcardPattern(host: string): Pattern {
   const { hasPort } = splitPort(host, undefined)
   const source = host.replace(/[^*]+/g, quote).replace('*', '.+')
-  return new Pattern(`^${source}${hasPort ? '' : '(?::\\d+)?'}$`, 'pcre')
+  return new Pattern(`${source}${hasPort ? '' : '(?::\\d+)?'}$`, 'pcre', true)
 }
 
 function quote(text: string): string {
@@ -389,7 +389,7 @@ function matchPath<T>(
 ): Match<T> | undefined {
   if (regex) {
     const captures = regex.withRest.captures(path)
-    return captures && foundByRegex(value, path, captures)
+    return captures && foundByRegex(value, path, captures, regex.withRest.groups)
   }
   // What some route's regex has as its text is taken for a hit of a path of the same text.
   const matches = (hits.path ?? path) === text || path.startsWith(text)
@@ -398,12 +398,10 @@ function matchPath<T>(
     : undefined
 }
 
-function foundByRegex<T>(value: T, path: string, captures: Captures): Match<T> {
-  const { uri_postfix: rest, ...others } = captures
+/** The last of the `groups` is the rest, which is no capture of the route's. */
+function foundByRegex<T>(value: T, path: string, captures: Captures, groups: number): Match<T> {
+  const { [groups]: rest, ...others } = captures
   const matchedPath = rest === undefined ? '' : path.slice(0, path.length - rest.length)
-  const numbers = Object.keys(captures).filter((key) => /^\d+$/.test(key))
-  // The last group is the rest, which is no capture of the route's.
-  if (rest !== undefined) delete (others as Record<string, string>)[numbers.at(-1)!]
   const uriCaptures = Object.keys(others).length > 1 ? others : undefined
   return { value, matchedPath, uriCaptures }
 }

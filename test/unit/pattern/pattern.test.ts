@@ -71,6 +71,8 @@ test.each([
   ['^/[a&&b]+',                '/&ab',                 '/&ab'],
   ['^/[[a]+',                  '/[a',                  '/[a'],
   ['^/[\\d-z]+',               '/1-z',                 '/1-z'],
+  ['^/\\v',                    '/\x85',                '/\x85'],
+  ['^/\\pL+',                  '/a\xe41',              '/a\xe4'],
 ] as const)('for PCRE %j matches of %j: %j', (source, text, matched) => {
   expect(new Pattern(source, 'pcre').match(text)).toBe(matched!)
 })

@@ -199,6 +199,8 @@ test.each([
   [{ paths: ['~/\\d$'] },               { path: '/\xd9\xa1' },                       false],
   [{ paths: ['~/a|/b'] },               { path: '/x/b' },                            false],
   [{ paths: ['/ä'] },                   { path: '/\xc3\xa4' },                       true],
+  [{ paths: ['~/(?<uri_postfix>a)'] },  { path: '/a' },                              true],
+  [{ paths: ['~/a(?x) # b'] },          { path: '/a' },                              true],
   [{ paths: ['/'], snis: ['s'] },       { scheme: 'https', sni: 's' },               true],
   [{ paths: ['/'], snis: ['s'] },       { scheme: 'https', sni: 't' },               false],
   [{ paths: ['/'], snis: ['s'] },       {},                                          true],

@@ -100,7 +100,7 @@ export class Forwarding implements Receiver, BodySink, Head, Answer, Journey {
   /** Begins. `body` if all of it is here already. */
   start(body: Uint8Array | undefined): void {
     this.#body = body
-    this.#next(this.#ctx.request.exchange.startedAt)
+    this.#next(performance.now())
   }
 
   /** Asks who gets the request, for the first time or after a failed try; most of the time that is known at once. */
@@ -115,7 +115,10 @@ export class Forwarding implements Receiver, BodySink, Head, Answer, Journey {
     if (!(peer instanceof Promise)) return this.#ask(peer)
     peer
       .then(
-        (late) => this.#ask(late),
+        (late) => {
+          this.#triedAt = performance.now()
+          this.#ask(late)
+        },
         (error) => this.#refused(error),
       )
       .catch((cause) => this.#crash(cause))
@@ -304,6 +307,7 @@ export class Forwarding implements Receiver, BodySink, Head, Answer, Journey {
     this.#ended(resultOf(error), isLast)
     if (isLast) return this.#refused(error)
     this.#tried = [...this.#tried, this.#peer!]
+    this.#peer = undefined
     this.#next(performance.now())
   }
 

@@ -1,6 +1,8 @@
 import {
   type AccessContext,
+  type Awaitable,
   type ClientRequest,
+  type Consumers,
   errorExit,
   type Exit,
   type Plugin,
@@ -8,7 +10,7 @@ import {
 } from '../../pdk.ts'
 import { becomeAnonymous } from '../anonymous.ts'
 import { findHeader } from '../arguments.ts'
-import { Failures } from './failures.ts'
+import { createFailures } from './failures.ts'
 import { type Config, schema } from './schema.ts'
 
 /** Knows consumers by a name and a password in `Proxy-Authorization` or `Authorization` (RFC 7617). */
@@ -17,10 +19,10 @@ export const basicAuth: Plugin<Config> = {
   priority: 1100,
   authenticates: true,
   schema,
-  create({ anonymous, hide_credentials, realm, brute_force_protection }, gateway) {
+  create(config, gateway) {
+    const { anonymous, hide_credentials, realm } = config
     const { consumers } = gateway
-    const failures =
-      brute_force_protection.strategy === 'memory' ? new Failures(gateway) : undefined
+    const failures = createFailures(config, gateway)
     const challenge = ['WWW-Authenticate', `Basic realm="${realm}"`] as const
 
     const refuse = ({ request }: AccessContext, reason: Reason) =>
@@ -37,38 +39,50 @@ export const basicAuth: Plugin<Config> = {
       return found
     }
 
-    function judge(ctx: AccessContext, pair: Pair | undefined): Exit | undefined {
+    function judge(ctx: AccessContext, pair: Pair | undefined): Awaitable<Exit | undefined> {
       if (!pair) return refuse(ctx, NOWHERE)
-      const { username, password } = pair
-      const seconds = failures?.wait(username) ?? 0
-      if (seconds > 0) {
-        const retryAfter = ['Retry-After', String(seconds)] as const
-        return errorExit(ctx.request, 429, 'Too many requests', [retryAfter], {
-          code: 'too_many_failures',
-          cause: `wrong passwords were sent for this name; it may be tried in ${seconds} seconds`,
-        })
-      }
-      const owner = consumers.findByUsername(username)
-      if (!consumers.isPassword(owner, password) || !owner) {
-        failures?.add(username)
-        return refuse(ctx, UNKNOWN)
-      }
+      const owner = consumers.findByUsername(pair.username)
+      const known = consumers.isPassword(owner, pair.password) ? owner : undefined
+      if (!failures) return admit(ctx, known)
+      return after(failures.attempt(pair.username, known !== undefined), (seconds) =>
+        seconds > 0 ? tooMany(ctx, seconds) : admit(ctx, known),
+      )
+    }
+
+    function admit(ctx: AccessContext, owner: Known | undefined): Exit | undefined {
+      if (!owner) return refuse(ctx, UNKNOWN)
       ctx.authenticate(owner.consumer, owner.credential)
       return undefined
+    }
+
+    function finish(ctx: AccessContext, refusal: Exit | undefined): Exit | undefined {
+      if (hide_credentials) hide(ctx)
+      return refusal && anonymous !== undefined ? becomeAnonymous(ctx, gateway, anonymous) : refusal
     }
 
     return {
       access(ctx) {
         // With `anonymous` several authentication plugins are alternatives: another one has succeeded already.
         if (anonymous !== undefined && ctx.credential) return undefined
-        const refusal = judge(ctx, find(ctx.request))
-        if (hide_credentials) hide(ctx)
-        return refusal && anonymous !== undefined
-          ? becomeAnonymous(ctx, gateway, anonymous)
-          : refusal
+        return after(judge(ctx, find(ctx.request)), (refusal) => finish(ctx, refusal))
       },
     }
   },
+}
+
+type Known = NonNullable<ReturnType<Consumers['findByUsername']>>
+
+/** Goes on with a value, without a promise if it is none. */
+function after<T, R>(value: Awaitable<T>, then: (value: T) => Awaitable<R>): Awaitable<R> {
+  return value instanceof Promise ? value.then(then) : then(value)
+}
+
+function tooMany({ request }: AccessContext, seconds: number): Exit {
+  const retryAfter = ['Retry-After', String(seconds)] as const
+  return errorExit(request, 429, 'Too many requests', [retryAfter], {
+    code: 'too_many_failures',
+    cause: `wrong passwords were sent for this name; it may be tried in ${seconds} seconds`,
+  })
 }
 
 const NOWHERE: Reason = {

@@ -1,40 +1,7 @@
-import { boolean, type Infer, integer, record, string } from '../../schema/field.ts'
+import { boolean, type Infer, record, string } from '../../schema/field.ts'
 import { principals } from '../principals.ts'
 import { badRealm } from '../realm.ts'
-
-const secret = { referenceable: true, encrypted: true } as const
-
-const redis = record('The Redis that would keep the counts.', {
-  host: string('The host.', { referenceable: true }),
-  port: integer('The port.', { default: 6379, between: [0, 65_535], referenceable: true }),
-  timeout: integer('The limit for one question; milliseconds.', {
-    default: 2000,
-    between: [0, 2_147_483_646],
-  }),
-  username: string('The user.', { referenceable: true }),
-  password: string('The password.', secret),
-  database: integer('The number of the database.', { default: 0 }),
-  ssl: boolean('Whether to connect with TLS.', { default: false }),
-  ssl_verify: boolean('Whether the certificate is checked.', { default: true }),
-  server_name: string('The name that the certificate must have.', { referenceable: true }),
-  cloud_authentication: record('How to log in to a Redis of a cloud provider.', {
-    auth_provider: string('Whose cloud it is.', {
-      one_of: ['aws', 'azure', 'gcp'],
-      referenceable: true,
-    }),
-    aws_cache_name: string('The name of the ElastiCache cluster.', { referenceable: true }),
-    aws_region: string('The region of the ElastiCache cluster.', { referenceable: true }),
-    aws_is_serverless: boolean('Whether the ElastiCache cluster is serverless.', { default: true }),
-    aws_access_key_id: string('The id of the access key.', secret),
-    aws_secret_access_key: string('The access key.', secret),
-    aws_assume_role_arn: string('The role to assume.', secret),
-    aws_role_session_name: string('The name of the session of that role.', secret),
-    gcp_service_account_json: string('The service account, as JSON.', secret),
-    azure_client_id: string('The id of the application.', secret),
-    azure_client_secret: string('The secret of the application.', secret),
-    azure_tenant_id: string('The tenant of the application.', secret),
-  }),
-})
+import { redisRecord } from '../redis.ts'
 
 export const schema = record(
   'Lets those pass who send a name and a password that belong to a consumer.',
@@ -54,14 +21,18 @@ export const schema = record(
     brute_force_protection: record(
       'Makes those wait who send wrong passwords for a name.',
       {
-        strategy: string('Where failures are counted: in this process, or not at all.', {
-          default: 'off',
-          one_of: ['cluster', 'memory', 'off', 'redis'],
-          custom: notYet,
-        }),
-        redis,
+        strategy: string(
+          'Where failures are counted: in this process, in a Redis, or not at all.',
+          {
+            default: 'off',
+            one_of: ['cluster', 'memory', 'off', 'redis'],
+            custom: notYet,
+          },
+        ),
+        redis: redisRecord('The Redis that keeps the counts where `strategy` is `redis`.'),
       },
       { required: true },
+      { checks: [withoutHost] },
     ),
     principals,
   },
@@ -71,7 +42,14 @@ export const schema = record(
 export type Config = Infer<typeof schema>
 
 function notYet(strategy: string): string | undefined {
-  if (strategy === 'redis') return 'counting in a Redis is not built yet: expected memory or off'
-  if (strategy === 'cluster') return 'there is no database to count in: expected memory or off'
-  return undefined
+  return strategy === 'cluster'
+    ? 'expected one of: memory, off, redis (cluster needs a database, and there is none)'
+    : undefined
+}
+
+function withoutHost({ strategy, redis }: Readonly<Record<string, unknown>>) {
+  const { host } = redis as Readonly<Record<string, unknown>>
+  return strategy === 'redis' && host === undefined
+    ? { field: 'redis', message: 'host: required field missing' }
+    : undefined
 }

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import {
   type AccessContext,
   type ClientRequest,
@@ -7,7 +6,7 @@ import {
   type Gateway,
   type Plugin,
 } from '../../pdk.ts'
-import { Redis, type RedisSettings } from '../../redis.ts'
+import { keepRedis } from '../redis.ts'
 import { type Counts, LocalCounts } from './counts.ts'
 import { createIdentify } from './identifier.ts'
 import { createJudge, type Verdict } from './judge.ts'
@@ -85,9 +84,7 @@ function createWindows(config: Config, { scope, now }: Gateway): (who: string) =
 
 function countsOf(config: Config, gateway: Gateway): Counts {
   if (config.policy !== 'redis') return new LocalCounts(gateway.cache('rate-limiting'))
-  const settings = { ...config.redis, host: config.redis.host ?? '', ca: gateway.ca }
-  const name = `rate-limiting ${nameOf(settings)}`
-  const redis = gateway.keep(name, () => new Redis(settings))
+  const { redis, name } = keepRedis('rate-limiting', config.redis, gateway)
   const { sync_rate } = config
   if (sync_rate < 0) return new RedisCounts(redis)
   const report = createReport(gateway)
@@ -95,11 +92,6 @@ function countsOf(config: Config, gateway: Gateway): Counts {
     `${name} ${sync_rate}`,
     () => new SyncedCounts(redis, sync_rate, gateway.now, report),
   )
-}
-
-/** What stands for a Redis and for how it is spoken to. There is a password among it, so it is a digest. */
-function nameOf(settings: RedisSettings): string {
-  return createHash('sha256').update(JSON.stringify(settings)).digest('base64url')
 }
 
 /** Tells of a Redis that fails once a second: it fails for every request. */

@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test'
+import { hasRedis, redisServer } from '../redis.ts'
 import { guarded } from './guarded.ts'
 
 const CONSUMERS = `
@@ -112,4 +113,27 @@ test('the fourth wrong password in a row is answered 429 where brute force is ke
   const outcome = await gate.send(basic('bobby:wrong'))
   expect([outcome.status, outcome.header('retry-after')]).toEqual([429, '16'])
   expect(outcome.body).toContain('"message":"Too many requests"')
+})
+
+const name = 'wrong passwords may be counted in a Redis that gateways share'
+test.skipIf(!hasRedis)(hasRedis ? name : `${name} (skipped: no redis-server)`, async () => {
+  await using redis = await redisServer()
+  const config = `{ brute_force_protection: { strategy: redis, redis: { host: 127.0.0.1, port: ${redis.port}, password: p@ss/word, timeout: 300 } } }`
+  await using one = await withPlugin(config)
+  await using other = await withPlugin(config)
+  // Many at once are counted one by one.
+  const guesses = await Promise.all([1, 2, 3, 4, 5].map((i) => one.send(basic(`bobby:${i}`))))
+  expect(guesses.map(({ status }) => status).sort()).toEqual([401, 401, 401, 429, 429])
+  const blocked = await other.send(basic('bobby:kong'))
+  expect([blocked.status, blocked.header('retry-after')]).toEqual([429, '64'])
+  const [key = ''] = (await redis.ask('KEYS', '*')) as string[]
+  expect(key).not.toContain('bobby')
+  expect(await redis.ask('TTL', key)).toBeWithin(60, 65)
+  await redis.ask('DEL', key)
+  expect((await other.send(basic('bobby:kong'))).status).toBe(200)
+  // Without a count nobody gets in: guesses would not be counted.
+  redis.freeze()
+  expect((await one.send(basic('bobby:kong'))).status).toBe(500)
+  expect(one.log.join('\n')).not.toContain('kong:')
+  redis.thaw()
 })

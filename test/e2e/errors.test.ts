@@ -107,13 +107,13 @@ const CASES: readonly Case[] = [
   start('a value that is none of those there are', HOW_TO.replace('- refresh_token\n', '- refresh_tokens\n')),
   start('a plugin that does not exist', HOW_TO.replace('openid-connect', 'openid-conect')),
   start('a service that does not exist', HOW_TO.replace('  - name: openid-connect\n    service: example-service', '  - name: openid-connect\n    service: exampel-service')),
-  start('an entity of Kong that is not supported yet', `${HOW_TO}upstreams:\n  - name: u\n`),
+  start('an entity of Kong that is not supported yet', `${HOW_TO}filter_chains:\n  - name: f\n`),
   start('a field that would guard, but does nothing yet', `${HOW_TO}      proof_of_possession_dpop: strict\n`),
   start('YAML that is broken', HOW_TO.replace('- "/anything"', '- "/anything')),
   start('a tab in YAML', HOW_TO.replace('    paths:', '\tpaths:')),
   start('a key that stands twice', HOW_TO.replace('    paths:', '    name: again\n    paths:')),
   start('no format version', HOW_TO.replace('_format_version: "3.0"\n', '')),
-  start('a setting that does not work yet', HOW_TO, { ...DECK, KONG_PROXY_LISTEN: '0.0.0.0:8443 ssl' }),
+  start('a setting that does not work yet', HOW_TO, { ...DECK, KONG_PROXY_LISTEN: '0.0.0.0:8443 quic' }),
   {
     title: 'a port that is in use',
     async see() {

@@ -1,4 +1,5 @@
-import { RedisClient } from 'bun'
+import { isIP } from 'node:net'
+import type { Redis as Client, RedisOptions } from 'ioredis'
 
 /** Where a Redis is and how it is spoken to, by the names of Kong's fields. */
 export interface RedisSettings {
@@ -25,7 +26,7 @@ export class RedisError extends Error {
 /** One connection to a Redis: made when it is first needed, made anew when it broke, shared by all commands. */
 export class Redis implements Disposable {
   readonly #settings: RedisSettings
-  #client: RedisClient | undefined
+  #client: Promise<Client> | undefined
 
   constructor(settings: RedisSettings) {
     this.#settings = settings
@@ -33,21 +34,20 @@ export class Redis implements Disposable {
 
   /** Sends a command and gives its answer, a number or a text mostly. Throws `RedisError`. */
   async send(command: string, args: readonly string[]): Promise<unknown> {
-    const { host, port } = this.#settings
-    const timeout = this.#settings.timeout || 60_000
-    const client = (this.#client ??= connect(this.#settings, timeout))
-    let timedOut = false
-    const timer = setTimeout(() => {
-      timedOut = true
-      // Ends what waits behind this command too: it would be answered out of turn, or never.
-      this.#drop(client)
-    }, timeout)
+    const { host, port, timeout } = this.#settings
+    const opening = (this.#client ??= this.#open())
+    const client = await opening
+    const late = Promise.withResolvers<never>()
+    const timer = setTimeout(
+      () => late.reject(new Error(`no answer within ${timeout || MINUTE} ms`)),
+      timeout || MINUTE,
+    )
     try {
-      return await client.send(command, [...args])
+      return await Promise.race([client.call(command, ...args), late.promise])
     } catch (error) {
-      if (!client.connected) this.#drop(client)
-      const said = timedOut ? `no answer within ${timeout} ms` : (error as Error).message
-      throw new RedisError(`the Redis at ${host}:${port}: ${said}`)
+      // A server that says no is there; of any other the connection is not to be trusted, nor what waits behind.
+      if ((error as Error).name !== 'ReplyError') this.#drop(opening)
+      throw new RedisError(`the Redis at ${host}:${port}: ${(error as Error).message}`)
     } finally {
       clearTimeout(timer)
     }
@@ -57,28 +57,42 @@ export class Redis implements Disposable {
     if (this.#client) this.#drop(this.#client)
   }
 
-  #drop(client: RedisClient): void {
-    if (this.#client === client) this.#client = undefined
-    client.close()
+  #drop(opening: Promise<Client>): void {
+    if (this.#client === opening) this.#client = undefined
+    void opening.then((client) => client.disconnect())
+  }
+
+  /** The library is loaded by whoever needs it: a gateway without a Redis starts without it. */
+  async #open(): Promise<Client> {
+    const { Redis: IoRedis } = await import('ioredis')
+    const client = new IoRedis(optionsOf(this.#settings))
+    // Whoever waits for an answer is told by it.
+    client.on('error', () => {})
+    return client
   }
 }
 
-function connect(settings: RedisSettings, connectionTimeout: number): RedisClient {
-  const { host, port, database, username = '', password, ssl, ssl_verify, server_name } = settings
-  const name = host.includes(':') ? `[${host}]` : host
-  // As in Kong, a user without a password is not told to the server.
-  const user = password ? `${encodeURIComponent(username)}:${encodeURIComponent(password)}@` : ''
-  return new RedisClient(`${ssl ? 'rediss' : 'redis'}://${user}${name}:${port}/${database}`, {
-    connectionTimeout,
+const MINUTE = 60_000
+
+function optionsOf(settings: RedisSettings): RedisOptions {
+  const { host, port, database, timeout, username, password, ssl, ssl_verify, server_name } =
+    settings
+  return {
+    host,
+    port,
+    db: database,
+    // As in Kong, a user without a password is not told to the server.
+    ...(password && { password, ...(username && { username }) }),
+    connectTimeout: timeout || MINUTE,
     // Its own way of coming back would keep requests waiting for a server that is gone.
-    autoReconnect: false,
-    maxRetries: 0,
+    retryStrategy: () => null,
+    maxRetriesPerRequest: 0,
     ...(ssl && {
       tls: {
         rejectUnauthorized: ssl_verify,
-        serverName: server_name ?? host,
+        servername: server_name ?? (isIP(host) === 0 ? host : ''),
         ...(settings.ca !== undefined && { ca: settings.ca }),
       },
     }),
-  })
+  }
 }

@@ -68,7 +68,8 @@ export interface TargetHealth {
 /** Chooses among the addresses of one upstream's targets, and keeps count of how they are. */
 export class Balancer {
   readonly upstream: Upstream
-  readonly #options: BalancerOptions
+  readonly #targetEntities: readonly TargetEntity[]
+  readonly #log: Log
   readonly #algorithm: Algorithm
   readonly #targets: Target[]
   readonly #addresses = new Map<string, Address>()
@@ -79,12 +80,15 @@ export class Balancer {
   /** Whether enough of the weight is healthy, and what the log says of that. */
   #isUp = false
   #wasUp: boolean
+  /** The balancer of the same upstream after a reload, which knows the same addresses. */
+  #successor: Balancer | undefined
 
   /** Begins to ask for names and to check at once; `stop` ends that. */
   constructor(options: BalancerOptions) {
     const { upstream, targets, before, dns } = options
     this.upstream = upstream
-    this.#options = options
+    this.#targetEntities = targets
+    this.#log = options.log
     this.#algorithm = algorithmOf(upstream)
     this.#isChecked = isChecked(upstream)
     for (const [key, address] of before ? before.#addresses : []) {
@@ -108,12 +112,12 @@ export class Balancer {
       told: (address, result) => this.#count(address, result, active),
     })
     this.#ends.push(() => checks.stop())
+    if (before) before.#successor = this
   }
 
   /** Whether it is the balancer of an upstream with these targets, to the last field. */
   isFor(upstream: Upstream, targets: readonly TargetEntity[]): boolean {
-    const own = this.#options
-    return Bun.deepEquals([own.upstream, own.targets], [upstream, targets])
+    return Bun.deepEquals([this.upstream, this.#targetEntities], [upstream, targets])
   }
 
   /** Checks no more. Requests that are on their way may still tell how they ended. */
@@ -228,7 +232,7 @@ export class Balancer {
     this.#lead(target, result)
     if (result instanceof NameError) {
       const { name } = this.upstream
-      this.#options.log.warn(`target ${nameOf(target)} of upstream ${name} has no address`, {
+      this.#log.warn(`target ${nameOf(target)} of upstream ${name} has no address`, {
         code: 'target_without_address',
         upstream: name,
         target: nameOf(target),
@@ -247,8 +251,7 @@ export class Balancer {
   #addressOf(target: Target, { address: ip, srv }: Place): Address {
     const port = srv?.port || target.port
     const key = `${target.name} ${target.port} ${ip} ${port} ${srv?.name ?? ''}`
-    // RFC 2782: a weight of 0 is the least chance, not none.
-    const weight = srv && target.weight > 0 ? srv.weight || 1 : target.weight
+    const weight = srv && target.weight > 0 ? srv.weight : target.weight
     let address = this.#addresses.get(key)
     if (address) address.weight = weight
     else this.#addresses.set(key, (address = new Address(target.name, ip, port, weight, srv?.name)))
@@ -267,17 +270,19 @@ export class Balancer {
   }
 
   #changed(address: Address): void {
+    // Requests that began before a reload end after it.
+    if (this.#successor) return this.#successor.#changed(address)
     const { isHealthy } = address.health
     const word = isHealthy ? 'healthy' : 'unhealthy'
     const at = `${address.ip}:${address.port}`
     const { name } = this.upstream
-    this.#options.log.warn(`${at} of upstream ${name} is ${word}`, {
+    this.#log.warn(`${at} of upstream ${name} is ${word}`, {
       ...(isHealthy ? { code: 'target_healthy' } : { code: 'target_unhealthy' }),
       upstream: name,
       target: address.name,
       address: at,
     })
-    this.#refresh()
+    this.#judge()
   }
 
   #weight(): WeightHealth {
@@ -290,11 +295,16 @@ export class Balancer {
     return { total, available, unavailable: total - available }
   }
 
-  /** Takes over what has changed. An address that is not there any more is forgotten, with its health. */
+  /** Takes over other addresses. One that is not there any more is forgotten, with its health. */
   #refresh(): void {
     const all = new Set(this.#all())
     for (const [key, address] of this.#addresses) if (!all.has(address)) this.#addresses.delete(key)
     this.#algorithm.update(this.#targets)
+    this.#judge()
+  }
+
+  /** Whether enough of the weight is healthy. */
+  #judge(): void {
     const { total, available } = this.#weight()
     const { name, healthchecks } = this.upstream
     this.#isUp = total > 0 && (available / total) * 100 > healthchecks.threshold
@@ -304,7 +314,7 @@ export class Balancer {
     if (this.#isUp === this.#wasUp) return
     this.#wasUp = this.#isUp
     const word = this.#isUp ? 'healthy' : 'unhealthy'
-    this.#options.log.warn(`upstream ${name} is ${word}`, {
+    this.#log.warn(`upstream ${name} is ${word}`, {
       ...(this.#isUp ? { code: 'upstream_healthy' } : { code: 'upstream_unhealthy' }),
       upstream: name,
     })

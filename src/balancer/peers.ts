@@ -140,9 +140,8 @@ export class NamedPeers implements Peers, Choice {
   #lead(resolved: Resolved): void {
     this.#resolved = resolved
     const addresses = resolved.places.map(
-      // RFC 2782: a weight of 0 is the least chance, not none.
       ({ address, srv }) =>
-        new Address(this.#host, address, srv?.port || this.#port, srv ? srv.weight || 1 : 1),
+        new Address(this.#host, address, srv?.port || this.#port, srv?.weight ?? 1),
     )
     this.#peers = new Map(
       addresses.map((each) => [each, peerAt(this.#manner, each.ip, each.port, this.#host)]),

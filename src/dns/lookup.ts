@@ -9,7 +9,7 @@ import type { DnsSettings } from './settings.ts'
 export interface Place {
   /** An IP address. */
   readonly address: string
-  /** What SRV says of it; a port of 0 is none. */
+  /** What SRV says of it; a port of 0 is none, and the weight is above 0. */
   readonly srv?: { readonly name: string; readonly port: number; readonly weight: number }
 }
 
@@ -150,8 +150,11 @@ export class Lookup {
           const { data, srv } = part[at]!
           const { port, weight } = srv!
           least = Math.min(least, result.value.ttl)
-          for (const { address } of result.value.places)
-            places.push({ address, srv: { name: data, port, weight } })
+          const { places: found } = result.value
+          // A weight of 0 is the least chance, not none; that of a host is shared by its addresses.
+          const share = Math.max(weight, 1) / found.length
+          for (const { address } of found)
+            places.push({ address, srv: { name: data, port, weight: share } })
         }
       }
     }

@@ -397,6 +397,25 @@ test('a reload keeps the health and the turns of what stays', async () => {
   expect(await gateway.count(4)).toEqual({ a: 2, b: 2 })
 })
 
+test('a request that began before a reload counts after it', async () => {
+  const goOn = Promise.withResolvers<void>()
+  using a = await service(async (wire) => {
+    await wire.message()
+    await goOn.promise
+    wire.send('HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n')
+  })
+  const upstream = passive('http_failures: 1')
+  await using gateway = await balanced([at(a)], { upstream })
+  const first = gateway.ask()
+  await eventually(() => a.requests.length === 1)
+  gateway.reload(upstreamOf([at(a), '127.0.0.1:9 0'], { upstream }))
+  goOn.resolve()
+  expect((await first).status).toBe(500)
+  expect(gateway.health[at(a)]).toBe('UNHEALTHY')
+  expect(gateway.log.join()).toContain('code=upstream_unhealthy')
+  expect((await gateway.ask()).status).toBe(503)
+})
+
 test('a weight of 0 by a reload drains a target', async () => {
   using a = await named('a')
   using b = await named('b')

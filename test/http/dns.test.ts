@@ -33,7 +33,7 @@ const FOUND: [
     ['a.test SRV', 'a.test A'],
   ],
   [
-    'SRV gives ports and weights, of the best priority alone',
+    'SRV gives ports and weights, of the best priority alone; the addresses of a host share its weight',
     's.test',
     {
       's.test': {
@@ -44,15 +44,16 @@ const FOUND: [
         ],
         ttl: 40,
       },
-      'x.test': { A: ['192.0.2.1'], ttl: 20 },
+      'x.test': { A: ['192.0.2.1', '192.0.2.3'], ttl: 20 },
       'y.test': { A: ['192.0.2.2'] },
     },
     {
       type: 'SRV',
       ttl: 20,
       places: [
-        { address: '192.0.2.1', srv: { name: 'x.test', port: 8080, weight: 10 } },
-        { address: '192.0.2.2', srv: { name: 'y.test', port: 8081, weight: 0 } },
+        { address: '192.0.2.1', srv: { name: 'x.test', port: 8080, weight: 5 } },
+        { address: '192.0.2.3', srv: { name: 'x.test', port: 8080, weight: 5 } },
+        { address: '192.0.2.2', srv: { name: 'y.test', port: 8081, weight: 1 } },
       ],
     },
     ['s.test SRV', 'x.test A', 'y.test A'],

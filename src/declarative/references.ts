@@ -81,7 +81,7 @@ export class References {
     if (above !== undefined && typeof value === 'string') {
       return fault('value must be null', `the entity is nested under its ${field} already`)
     }
-    const shown = typeof value === 'string' ? value : JSON.stringify(value)
+    const shown = typeof value === 'string' ? value : JSON.stringify(naming(value, kind))
     if (parent && typeof value === 'string')
       return fault('value must be null', `there is no '${shown}' in '${kind}'`)
     const near = nearest(shown, this.#names(kind))
@@ -139,6 +139,17 @@ export class References {
       ),
     )
   }
+}
+
+/** What of a reference names an entity: who writes a whole certificate there has its key in it. */
+function naming(
+  value: Readonly<Record<string, unknown>>,
+  kind: Kind,
+): Readonly<Record<string, unknown>> {
+  const names = new Set(['id', 'name', rulesOf(kind).key])
+  return Object.fromEntries(
+    Object.entries(value).filter(([name, each]) => names.has(name) && typeof each !== 'object'),
+  )
 }
 
 function join(words: readonly unknown[]): string {

@@ -33,15 +33,20 @@ export const vault = record(
     updated_at,
   },
   { required: true },
-  { checks: [badVariable] },
+  { checks: [takenPrefix, badVariable] },
 )
 
 export type Vault = Infer<typeof vault>
 
 function badPrefix(prefix: string): string | undefined {
-  if (!/^[a-z][a-z\d-]*[a-z\d]$/.test(prefix)) return `invalid value: ${prefix}`
-  return (VAULTS as readonly string[]).includes(prefix)
-    ? `must not be one of: ${VAULTS.join(', ')}`
+  return /^[a-z][a-z\d-]*[a-z\d]$/.test(prefix) ? undefined : `invalid value: ${prefix}`
+}
+
+/** References to a kind would lead to a vault of that name. */
+function takenPrefix({ name, prefix }: Readonly<Record<string, unknown>>) {
+  // Of a vault whose kind is not known, Kong says nothing else.
+  return name !== undefined && (VAULTS as readonly unknown[]).includes(prefix)
+    ? { field: 'prefix', message: `must not be one of: ${VAULTS.join(', ')}` }
     : undefined
 }
 

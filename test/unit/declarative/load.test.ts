@@ -160,6 +160,12 @@ describe('a hostile file is refused in one sentence, at once', () => {
     ['an alias bomb',      `${HEAD}${BOMB}`,                            'a.yaml: aliases of this file'],
     ['a cycle',            `${HEAD}services: &a [*a]`,                  'a.yaml: aliases of this file'],
     ['a cycle of maps',    `${HEAD}_info: &a { defaults: *a }`,         'a.yaml: aliases of this file'],
+    ['a cycle of merges',  `${HEAD}x: &a\n  <<: *a\n`,                   'a.yaml: this is not valid YAML'],
+    ['an entity in itself', `${HEAD}services:\n- &a\n  host: a\n  routes: [*a]`, 'a.yaml: aliases of this file'],
+    ['a quote of megabytes', `${HEAD}a: "${'x'.repeat(5_000_000)}`,      'a.yaml:2:4: the quote that opens here is not closed'],
+    ['tabs',               `${HEAD}a:\n${'\t'.repeat(1_000_000)}b`,       'a.yaml:3:1: a tab cannot indent'],
+    ['keys twice in JSON', '{"_format_version":"3.0","a":1,"a":2}',      'a.yaml:1:32 a: the key is given twice'],
+    ['many anchors',       HEAD + Array.from({ length: 10_000 }, (_, i) => `x${i}: &a${i} {}`).join('\n'), 'a.yaml:2:1 x0: unknown field'],
     ['very large',         'a'.repeat(64 * 1024 * 1024 + 1),            'a.yaml: the file is larger than 64 MiB'],
     ['templates',          '${{'.repeat(300_000),                       'a.yaml:1:1: a template that opens'],
     ['unknown keys',       Array.from({ length: 10_000 }, (_, i) => `k${i}: {}`).join('\n'), 'a.yaml:1:1 _format_version'],
@@ -229,4 +235,33 @@ test('an expression is refused where the router does not read it', () => {
     'routes[0].expression: unknown field',
     'routes[0].priority: unknown field',
   ])
+})
+
+test('a certificate that is written where its name belongs is not told', () => {
+  const certificate = '{ cert: a, key: secret, id: { key: secret } }'
+  const text = faults(
+    `${HEAD}services: [{ url: https://a.test, client_certificate: ${certificate} }]`,
+  )
+  expect(text).toContain('no such entry')
+  expect(text).not.toContain('secret')
+})
+
+test('a password is hashed unless the file says that it is one already', () => {
+  const owner = '11111111-1111-4111-8111-111111111111'
+  const text = (transform: boolean) =>
+    `${HEAD}_transform: ${transform}\nconsumers:\n- id: ${owner}\n  username: alex\n  basicauth_credentials: [{ username: alex, password: secret }]`
+  const password = (transform: boolean) =>
+    entities(text(transform)).entities.basicauth_credentials[0]!.password
+  expect(password(false)).toBe('secret')
+  expect(password(true)).toBe(new Bun.CryptoHasher('sha256').update(`secret${owner}`).digest('hex'))
+})
+
+test('the same server twice in one upstream is a fault, in two it is not', () => {
+  const twice = 'targets: [{ target: "a:80" }, { target: "a:80" }]'
+  expect(faults(`${HEAD}upstreams: [{ name: one, ${twice} }]`)).toContain(
+    "upstreams[0].targets[1]: uniqueness violation: 'targets' entity with primary key set to",
+  )
+  const once = 'targets: [{ target: "a:80" }]'
+  const both = `${HEAD}upstreams: [{ name: one, ${once} }, { name: two, ${once} }]`
+  expect(entities(both).entities.targets.length).toBe(2)
 })

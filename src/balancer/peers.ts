@@ -152,7 +152,8 @@ export class NamedPeers implements Peers, Choice {
 }
 
 function unresolved(host: string, cause: unknown): UpstreamError {
-  const message = `the name ${host} cannot be resolved`
+  const why = cause instanceof NameError && cause.cause instanceof Error ? cause.cause.message : ''
+  const message = `the name ${host} cannot be resolved${why && ` (${why})`}`
   // That there is no such name is all that there is to say.
   const isKnown = cause instanceof NameError && cause.notFound
   const options = { unsent: true, ...(!isKnown && { cause }) }

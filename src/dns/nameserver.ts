@@ -7,9 +7,26 @@ import { type RecordType, type Reply, readReply, writeQuery } from './message.ts
 /** Asks one question; throws an `Error` that says why there is no answer. */
 export type Ask = (name: string, type: RecordType) => Promise<Reply>
 
+/** How many questions are on their way at once; each has a socket, and a configuration may have thousands of names. */
+const MAX_AT_ONCE = 128
+
 /** Asks these servers, one after the other and `attempts` times; `timeout` in milliseconds for each. */
 export function askOf(servers: readonly NameServer[], timeout: number, attempts: number): Ask {
+  const line: (() => void)[] = []
+  let free = MAX_AT_ONCE
   return async (name, type) => {
+    if (free > 0) free--
+    else await new Promise<void>((resolve) => line.push(resolve))
+    try {
+      return await ask(name, type)
+    } finally {
+      const next = line.shift()
+      if (next) next()
+      else free++
+    }
+  }
+
+  async function ask(name: string, type: RecordType): Promise<Reply> {
     let last: unknown
     for (let i = 0; i < attempts; i++) {
       for (const server of servers) {
@@ -18,8 +35,8 @@ export function askOf(servers: readonly NameServer[], timeout: number, attempts:
           const whole = reply.isTruncated ? await askByTcp(server, name, type, timeout) : reply
           if (whole.rcode === 0 || whole.rcode === NO_SUCH_NAME) return whole
           last = new Error(`${server.host} answered with code ${whole.rcode}`)
-        } catch (error) {
-          last = error
+        } catch (cause) {
+          last = new Error(`${server.host} gave no answer`, { cause })
         }
       }
     }

@@ -120,3 +120,25 @@ test('nobody is asked for localhost, for what is in the hosts file, or for .inva
   expect((found as NameError).notFound).toBe(true)
   expect(questions).toEqual([])
 })
+
+test('many names at once are all found', async () => {
+  const names = Array.from({ length: 400 }, (_, i) => `n${i}.test`)
+  using server = await dnsServer(
+    Object.fromEntries(names.map((name, i) => [name, { A: [`192.0.2.${i % 256}`] }])),
+  )
+  const lookup = new Lookup({ ...DEFAULT_DNS, dns_resolver: [server.address] })
+  const found = await Promise.all(names.map((name) => lookup.find(name, undefined)))
+  expect(found.map(({ places }) => places[0]?.address)).toEqual(
+    names.map((_, i) => `192.0.2.${i % 256}`),
+  )
+})
+
+test('a server that is not there is told of, at once', async () => {
+  const gone = await dnsServer({})
+  gone[Symbol.dispose]()
+  const lookup = new Lookup({ ...DEFAULT_DNS, dns_resolver: [gone.address] })
+  const began = performance.now()
+  const error = await lookup.find('a.test', undefined).catch((each) => each)
+  expect([error.notFound, error.cause.message]).toEqual([false, '127.0.0.1 gave no answer'])
+  expect(performance.now() - began).toBeLessThan(1_000)
+})

@@ -22,6 +22,8 @@ export class Vaults {
     { readonly kind: VaultName; readonly prefix: string | undefined }
   >()
 
+  readonly #mayRefer = new Map<Field, boolean>()
+
   constructor(env: Env, prefixes: VaultPrefixes) {
     this.#env = env
     for (const kind of VAULTS) this.#byName.set(kind, { kind, prefix: prefixes[kind] })
@@ -40,6 +42,21 @@ export class Vaults {
     return value === undefined || reference.key === undefined
       ? value
       : valueIn(value, reference.key)
+  }
+
+  /** Whether a value of the field may hold a reference: most may not, and need not be looked through. */
+  mayRefer(field: Field): boolean {
+    const known = this.#mayRefer.get(field)
+    if (known !== undefined) return known
+    const { rules, element, fields = {}, shorthands = {} } = field
+    const within = [
+      ...(element ? [element] : []),
+      ...Object.values(fields),
+      ...Object.values(shorthands).map((each) => each.field),
+    ]
+    const may = rules.referenceable === true || within.some((each) => this.mayRefer(each))
+    this.#mayRefer.set(field, may)
+    return may
   }
 
   #read(kind: VaultName, { resource, version }: Reference, prefix = ''): string | undefined {
@@ -116,6 +133,7 @@ export interface Resolved<T> {
 
 /** Puts values where references are: only where the schema lets a field hold one are they more than text. */
 export function resolveReferences<T>(field: Field, input: T, vaults: Vaults): Resolved<T> {
+  if (!vaults.mayRefer(field)) return { value: input, secret: [], missing: [] }
   const secret: Path[] = []
   const missing: { path: Path; reference: string }[] = []
   const resolve = (field: Field, value: unknown, path: Path): unknown => {

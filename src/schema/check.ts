@@ -119,7 +119,9 @@ function drawText(): string {
 
 // Kong's language does not tell an empty list from an empty map, so its exports have either for either.
 function isEmpty(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && Object.keys(value).length === 0
+  if (typeof value !== 'object' || value === null) return false
+  for (const _ in value) return false
+  return true
 }
 
 function emptyAs({ type }: Field, value: unknown): unknown {
@@ -274,5 +276,12 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 function mapValues<T>(record: Readonly<Record<string, T>>, to: (value: T, key: string) => unknown) {
-  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, to(value, key)]))
+  const mapped: Record<string, unknown> = {}
+  for (const key of Object.keys(record)) {
+    const value = to(record[key]!, key)
+    // To assign a member of that name would change what the record inherits from.
+    if (key === '__proto__') Object.defineProperty(mapped, key, { value, enumerable: true })
+    else mapped[key] = value
+  }
+  return mapped
 }

@@ -204,3 +204,9 @@ test('a rule may name several faults, and what is within a field', () => {
     { path: [], message: 'and so is all' },
   ])
 })
+
+test('a member of a map may have any name', () => {
+  const { value = {} } = check(map('A field.', integer('A value.')), JSON.parse('{"__proto__":1}'))
+  expect(Object.entries(value)).toEqual([['__proto__', 1]])
+  expect(Object.getPrototypeOf(value)).toBe(Object.prototype)
+})

@@ -44,11 +44,14 @@ export function rulesOf<T>(route: RouteRule, value: T): Rule<T>[] {
   if (route.expression !== undefined) {
     // Any expression goes before any route without one.
     const priority = (0xffn << 56n) | BigInt(route.priority ?? 0)
-    return [{ id: route.id, priority, condition: parseExpression(route.expression), value }]
+    return [
+      { id: route.id.toLowerCase(), priority, condition: parseExpression(route.expression), value },
+    ]
   }
   const groups = groupPaths(route.paths ?? [])
   return groups.map((paths, i) => ({
-    id: groups.length > 1 ? uuidV5(`${route.id}#${i + 1}`, SPLIT_NAMESPACE) : route.id,
+    id:
+      groups.length > 1 ? uuidV5(`${route.id}#${i + 1}`, SPLIT_NAMESPACE) : route.id.toLowerCase(),
     priority: priorityOf(route, paths),
     condition: conditionOf(route, paths),
     value,

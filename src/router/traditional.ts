@@ -1,5 +1,6 @@
 import { type Captures, Pattern } from '../pattern/pattern.ts'
 import { wireText } from '../path.ts'
+import { luaSort } from './lua_sort.ts'
 import type { RoutedRequest } from './request.ts'
 import type { Match, RouteFinder } from './router.ts'
 import type { RouteRule } from './rules.ts'
@@ -82,7 +83,7 @@ interface RequestHost {
 /**
  * Kong's router of before 3.0, `traditional`: the rules stand in categories by the kinds of their conditions; the search
  * begins at the category that the request could have at most, in the order of their weights. Texts are bytes, regexes
- * are PCRE's. Of rules that are equal in all the older route goes first, and without its time the first in the file.
+ * are PCRE's. Of rules that are equal in all the older route goes first, and without its time the one that Lua's sort leaves in front.
  */
 export class TraditionalRouter<T> implements RouteFinder<T> {
   readonly #categories: readonly Category<T>[]
@@ -97,7 +98,8 @@ export class TraditionalRouter<T> implements RouteFinder<T> {
   readonly #snis: ReadonlySet<string>
 
   constructor(routes: Iterable<readonly [RouteRule, T]>) {
-    const rules = [...routes].flatMap(([route, value]) => rulesOf(route, value)).sort(byOrder)
+    const written = [...routes].flatMap(([route, value]) => rulesOf(route, value))
+    const rules = luaSort(written, (a, b) => byOrder(a, b) < 0)
     for (const [i, rule] of rules.entries()) rule.order = i
     const paths = rules.flatMap(({ path }) => path ?? [])
     const prefixes = paths.flatMap(({ text, regex }) => (regex ? [] : text))
@@ -257,7 +259,8 @@ function byOrder(a: TraditionalRule<unknown>, b: TraditionalRule<unknown>): numb
     return b.regexPriority - a.regexPriority
   const lengths = prefixLength(b) - prefixLength(a)
   if (lengths !== 0) return lengths
-  return (a.createdAt ?? 0) - (b.createdAt ?? 0)
+  if (a.createdAt === undefined || b.createdAt === undefined) return 0
+  return a.createdAt - b.createdAt
 }
 
 function prefixLength({ path }: TraditionalRule<unknown>): number {

@@ -177,7 +177,7 @@ test.each([
   ['a longer prefix goes before a shorter one',      { a: { paths: ['/x'] }, b: { paths: ['/x/y'] } },                          'b'],
   ['a plain host goes before a wildcard',            { a: { hosts: ['*.test'] }, b: { hosts: ['a.test'] } },                    'b'],
   ['a tie goes to the older route',                  { a: { paths: ['/x'], created_at: 2 }, b: { paths: ['/x'], created_at: 1 } }, 'b'],
-  ['without times to the first in the file',         { b: { paths: ['/x'] }, a: { paths: ['/x'] } },                            'b'],
+  ['of two without times to the first in the file',         { b: { paths: ['/x'] }, a: { paths: ['/x'] } },                            'b'],
   ['what does not fit leaves the way to others',     { a: { paths: ['/x'], methods: ['PUT'] }, b: { paths: ['/'] } },           'b'],
 ] as const)('traditional: %s', (_, routes, id) => {
   expect(find('traditional', routes, { path: '/x/y' })).toBe(id)

@@ -124,7 +124,10 @@ function answerOf(each: Case, flavor: RouterFlavor, throughGateway: boolean) {
         strip: route.strip_path === true,
         ...(flavor === 'traditional' && route.path_handling && { handling: route.path_handling }),
       }
-      return [withoutEmptyTables(route), { number: i + 1, rule }] as const
+      return [
+        { ...withoutEmptyTables(route), id: route.id ?? '' },
+        { number: i + 1, rule },
+      ] as const
     }),
   )
   const request = requestOf(each, throughGateway)

@@ -57,13 +57,12 @@ export function badServerName(value: string): string | undefined {
 
 /** The same, with a `*` at either end. */
 export function badWildcardHost(value: string): string | undefined {
-  if (value === '*') return undefined
-  const stars = value.split('*').length - 1
-  if (stars > 0 && !value.startsWith('*') && !value.endsWith('*'))
+  const first = value.indexOf('*')
+  if (first < 0) return badServerName(value)
+  if (first > 0 && first < value.length - 1)
     return 'wildcard must be leftmost or rightmost character'
-  if (stars > 1) return 'only one wildcard must be specified'
-  const broken = badServerName(value.replace('*', 'wildcard'))
-  return broken?.replace('wildcard', '*')
+  if (value.lastIndexOf('*') !== first) return 'only one wildcard must be specified'
+  return badServerName(value.replace('*', 'wildcard'))
 }
 
 /** Kong's rule for the name of a header field. */

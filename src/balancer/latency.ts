@@ -26,14 +26,30 @@ export class Latency implements Algorithm {
   }
 
   choose(_value: string, tried: readonly Address[], now: number): Address | undefined {
-    const open = this.#addresses.filter((each) => each.isOpen && !tried.includes(each))
-    if (open.length < 2) return open[0]
-    const first = Math.floor(Math.random() * open.length)
-    // Any but the first.
-    const second = (first + 1 + Math.floor(Math.random() * (open.length - 1))) % open.length
-    const [one, other] = [open[first]!, open[second]!]
-    return score(other, now) < score(one, now) ? other : one
+    const [one, other] = twoOf(this.#addresses)
+    if (one && other && isFree(one, tried) && isFree(other, tried)) return faster(one, other, now)
+    // Only where some are not free, all have to be looked at.
+    const [first, second] = twoOf(this.#addresses.filter((each) => isFree(each, tried)))
+    return first && second ? faster(first, second, now) : first
   }
+}
+
+/** Two of them by chance, or the one that there is. */
+function twoOf(addresses: readonly Address[]): readonly (Address | undefined)[] {
+  const count = addresses.length
+  if (count < 2) return addresses
+  const first = Math.floor(Math.random() * count)
+  // Any but the first.
+  const second = (first + 1 + Math.floor(Math.random() * (count - 1))) % count
+  return [addresses[first], addresses[second]]
+}
+
+function isFree(address: Address, tried: readonly Address[]): boolean {
+  return address.isOpen && !tried.includes(address)
+}
+
+function faster(one: Address, other: Address, now: number): Address {
+  return score(other, now) < score(one, now) ? other : one
 }
 
 function score(address: Address, now: number): number {

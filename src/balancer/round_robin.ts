@@ -15,8 +15,9 @@ export class RoundRobin implements Algorithm {
   choose(_value: string, tried: readonly Address[]): Address | undefined {
     let best: Address | undefined
     let total = 0
+    const isFirst = tried.length === 0
     for (const address of this.#addresses) {
-      if (!address.isOpen || tried.includes(address)) continue
+      if (!address.health.isHealthy || (!isFirst && tried.includes(address))) continue
       address.turn += address.weight
       total += address.weight
       if (!best || address.turn > best.turn) best = address

@@ -35,6 +35,9 @@ export const ROUTER_FLAVORS = ['traditional_compatible', 'expressions', 'traditi
 /** Whose declarative files are read: Kong's own, decK's, or what either takes. */
 const DIALECTS = ['union', 'kong', 'deck'] as const
 
+/** The forms of a line of the access log. */
+const LOG_FORMATS = ['kong', 'json'] as const
+
 /** The forms of an error that Kong can give where a client names none. */
 const ERROR_TYPES = ['text/plain', 'text/html', 'application/json', 'application/xml'] as const
 
@@ -51,6 +54,7 @@ const SETTINGS = {
   status_listen: setting('127.0.0.1:8007', readStatusListen),
   log_level: setting('notice', readLevel),
   proxy_access_log: setting('/dev/stdout', readPath),
+  access_log_format: setting('kong', oneOf(LOG_FORMATS)),
   proxy_error_log: setting('/dev/stderr', readPath),
   declarative_config: setting('', (text) => text || undefined),
   declarative_config_string: setting('', (text) => text || undefined),
@@ -88,7 +92,7 @@ const SETTINGS = {
 } as const
 
 /** Settings that Kong does not have: as variables they begin with our name, since a later Kong may take theirs. */
-const OWN: ReadonlySet<string> = new Set(['compat', 'declarative_dialect'])
+const OWN: ReadonlySet<string> = new Set(['access_log_format', 'compat', 'declarative_dialect'])
 
 /** The environment variable that a setting is read from. */
 export function variableOf(name: string): string {

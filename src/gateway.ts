@@ -13,7 +13,7 @@ import { Listener } from './front/listener.ts'
 import type { ListenAddress } from './listen.ts'
 import type { Cache, Log, Node, Page, Plugin } from './pdk.ts'
 import { plugins } from './plugins/index.ts'
-import { AccessLog } from './proxy/access_log.ts'
+import { AccessLog, type AccessLogFormat } from './proxy/access_log.ts'
 import { ClientAddress, type ClientAddressSettings } from './proxy/client_address.ts'
 import { brokenRequest } from './proxy/errors.ts'
 import type { FieldSettings } from './proxy/fields.ts'
@@ -65,6 +65,7 @@ export interface GatewaySettings extends ClientAddressSettings, KeepaliveLimits 
   readonly dns?: DnsSettings
   readonly router_flavor: RouterFlavor
   /** The release of Kong whose defaults configurations mean. */
+  readonly accessLogFormat: AccessLogFormat
   readonly compat: CompatVersion
   readonly declarative_dialect: Dialect
   /** What stands before the names in the vaults that are always there. */
@@ -99,6 +100,7 @@ export const DEFAULT_SETTINGS: GatewaySettings = {
   ca: undefined,
   tls_certificate_verify: false,
   router_flavor: 'traditional_compatible',
+  accessLogFormat: 'kong',
   compat: '3.15',
   declarative_dialect: 'union',
   vaults: {},
@@ -204,7 +206,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 
   const first = load(options.files)
   if ('faults' in first) throw new ConfigurationError(first.faults)
-  const accessLog = new AccessLog(options.writeAccessLog)
+  const accessLog = new AccessLog(options.writeAccessLog, settings.accessLogFormat)
   const nextRequestId = requestIds()
   const handler = new RequestHandler(
     {

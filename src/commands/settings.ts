@@ -24,6 +24,7 @@ export function settingsOf(
     port_maps: conf.port_maps,
     dns: conf,
     router_flavor: conf.router_flavor,
+    accessLogFormat: conf.access_log_format,
     compat: conf.compat,
     declarative_dialect: conf.declarative_dialect,
     vaults: vaultPrefixes(conf),

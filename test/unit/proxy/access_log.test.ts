@@ -36,6 +36,34 @@ test('a line has the form of Kong', () => {
   expect(lineOf('/')).toContain('200 12 "-" "-" kong_request_id')
 })
 
+test('in JSON a line is an object, and holds no secret either', () => {
+  let text = ''
+  const log = new AccessLog((written) => void (text += written), 'json')
+  const request = {
+    ip: '192.0.2.1',
+    id: 'abc',
+    method: 'GET',
+    headers: HeaderList.of([['User-Agent', '"curl"\n8']]),
+    exchange: { head: { target: '/a?token=s3cret', minor: 1 }, startedAt: performance.now() - 12 },
+  } as unknown as ProxiedRequest
+  log.add(request, 401, 12, secretArguments([]))
+  log.flush()
+  expect(text.indexOf('\n')).toBe(text.length - 1)
+  const { time, request_time, ...line } = JSON.parse(text) as Record<string, unknown>
+  expect(line).toEqual({
+    remote_addr: '192.0.2.1',
+    request_method: 'GET',
+    request_uri: '/a?token=[redacted]',
+    server_protocol: 'HTTP/1.1',
+    status: 401,
+    body_bytes_sent: 12,
+    http_user_agent: '"curl" 8',
+    kong_request_id: 'abc',
+  })
+  expect(time).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
+  expect(request_time).toBeWithin(0.012, 1)
+})
+
 test('nothing from outside can end the line, or a field of it', () => {
   const line = lineOf('/', [['User-Agent', '" 200\n\x1b[31m\\\xe9\x7f']])
   expect(line).toContain('"\\x22 200\\x0A\\x1B[31m\\x5C\\xE9\\x7F"')

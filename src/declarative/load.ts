@@ -1,6 +1,7 @@
 import type * as entity from '../entities/index.ts'
 import type { BasicauthCredential, Vault } from '../entities/index.ts'
 import { hashPassword } from '../entities/password.ts'
+import { PLUGIN_PROTOCOLS } from '../entities/plugin.ts'
 import type { Plugin } from '../pdk.ts'
 import { isWritten } from '../schema/aliases.ts'
 import { check, type Checked, isRecord } from '../schema/check.ts'
@@ -20,7 +21,7 @@ import { mergeMeta } from './merge.ts'
 import { findWritten } from './origin.ts'
 import { type ParsedFile, parseFile, type Path } from './parse.ts'
 import { References, UNRESOLVED } from './references.ts'
-import { ALL_SCOPES, takesScope } from './scopes.ts'
+import { ALL_SCOPES, protocolsOf, takesScope } from './scopes.ts'
 import type { Env } from './template.ts'
 import { resolveReferences, type VaultPrefixes, Vaults } from './vaults.ts'
 
@@ -245,6 +246,13 @@ class Checker {
   /** Kong's `no_consumer` and its like. */
   #checkScopes(draft: Draft, plugin: Plugin, input: Readonly<Record<string, unknown>>): void {
     const { name, authenticates } = plugin
+    const protocols = protocolsOf(name)
+    const given: unknown = draft.input.protocols
+    for (const [i, each] of (Array.isArray(given) ? (given as unknown[]) : []).entries()) {
+      // What is no protocol at all is a fault of every plugin.
+      if (!protocols || protocols.includes(String(each)) || !isProtocol(each)) continue
+      this.#fault(draft, ['protocols', i], `expected one of: ${protocols.join(', ')}`, undefined)
+    }
     for (const scope of ALL_SCOPES) {
       const value = input[scope]
       if (!isRecord(value) || value.id === UNRESOLVED) continue
@@ -334,6 +342,10 @@ class Checker {
 }
 
 type Valid = Extract<Checked<unknown>, { faults?: never }>
+
+function isProtocol(value: unknown): boolean {
+  return (PLUGIN_PROTOCOLS as readonly unknown[]).includes(value)
+}
 
 function are(count: number): string {
   return count === 1 ? 'is' : 'are'

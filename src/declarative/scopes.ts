@@ -29,3 +29,29 @@ export function takesScope(plugin: string, scope: Scope): boolean {
 }
 
 export const ALL_SCOPES: readonly Scope[] = ['route', 'service', 'consumer', 'consumer_group']
+
+/** The protocols that Kong lets some of its plugins handle; the others may handle any. */
+// prettier-ignore
+const PROTOCOLS: readonly (readonly [string, string])[] = [
+  ['grpc grpcs http https ws wss', `acl basic-auth hmac-auth key-auth-enc key-auth ldap-auth-advanced ldap-auth mtls-auth openid-connect`],
+  ['grpc grpcs http https', `acme bot-detection canary correlation-id cors exit-transformer forward-proxy header-cert-auth
+    injection-protection jq json-threat-protection jwe-decrypt jwt-signer jwt mocking oas-validation
+    oauth2-introspection opa proxy-cache-advanced rate-limiting-advanced rate-limiting redirect
+    request-callout request-size-limiting request-termination request-transformer-advanced
+    request-validator response-ratelimiting response-transformer-advanced response-transformer
+    route-by-header route-transformer-advanced service-protection standard-webhooks upstream-oauth
+    upstream-timeout xml-threat-protection`],
+  ['grpcs https tls', `tls-handshake-modifier tls-metadata-headers`],
+  ['ws wss', `websocket-size-limit websocket-validator`],
+]
+
+const PROTOCOLS_BY_PLUGIN: ReadonlyMap<string, readonly string[]> = new Map(
+  PROTOCOLS.flatMap(([protocols, plugins]) =>
+    plugins.split(/\s+/).map((name) => [name, protocols.split(' ')] as const),
+  ),
+)
+
+/** The protocols that Kong lets the plugin handle, if not any. */
+export function protocolsOf(plugin: string): readonly string[] | undefined {
+  return PROTOCOLS_BY_PLUGIN.get(plugin)
+}

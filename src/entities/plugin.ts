@@ -9,6 +9,9 @@ const phases = (description: string) =>
     ),
   })
 
+/** Kong Enterprise has two more than for routes. */
+export const PLUGIN_PROTOCOLS = [...PROTOCOLS, 'ws', 'wss'] as const
+
 /** A plugin at work for a route, a service, a consumer, several of them together, or all requests. */
 export const plugin = record(
   'A plugin at work for a route, a service, a consumer, several of them together, or all requests.',
@@ -33,7 +36,7 @@ export const plugin = record(
     config: any("The plugin's own settings."),
     protocols: set(
       'The protocols of the requests that the plugin handles.',
-      string('A protocol.', { one_of: [...PROTOCOLS, 'ws', 'wss'] }),
+      string('A protocol.', { one_of: PLUGIN_PROTOCOLS }),
       { required: true, default: ['grpc', 'grpcs', 'http', 'https'] },
     ),
     enabled: boolean('Whether the plugin runs.', { required: true, default: true }),

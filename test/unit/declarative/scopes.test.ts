@@ -3,7 +3,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { printFaults } from '../../../src/declarative/faults.ts'
 import { loadDeclarative } from '../../../src/declarative/load.ts'
-import { ALL_SCOPES, takesScope } from '../../../src/declarative/scopes.ts'
+import { ALL_SCOPES, protocolsOf, takesScope } from '../../../src/declarative/scopes.ts'
+import { PLUGIN_PROTOCOLS } from '../../../src/entities/plugin.ts'
 import type { Plugin } from '../../../src/pdk.ts'
 import { any } from '../../../src/schema/field.ts'
 
@@ -16,11 +17,13 @@ test.skipIf(!isThere)(isThere ? name : `${name} (skipped: ../shared is not there
   expect(files.length).toBeGreaterThan(60)
   for (const file of files) {
     const { properties } = JSON.parse(readFileSync(join(PUBLISHED, file), 'utf8')) as {
-      properties: object
+      properties: { protocols: { items: { enum: string[] } } }
     }
     const plugin = file.replace('.json', '')
     const taken = ALL_SCOPES.filter((scope) => takesScope(plugin, scope))
     expect(taken, plugin).toEqual(ALL_SCOPES.filter((scope) => Object.hasOwn(properties, scope)))
+    const { enum: protocols } = properties.protocols.items
+    expect([...(protocolsOf(plugin) ?? PLUGIN_PROTOCOLS)].sort(), plugin).toEqual(protocols.sort())
   }
 })
 
@@ -53,5 +56,8 @@ test.each([
   ['key-auth, consumer_group: g',    'a.yaml:5:45 plugins[0].consumer_group: value must be null; key-auth finds out who the consumer is, so it cannot be for one of them'],
   ['rate-limiting, consumer: c',     'valid'],
   ['rate-limiting, consumer_group: g', 'valid'],
+  ['cors, protocols: [http, tcp]',   'a.yaml:5:43 plugins[0].protocols[1]: expected one of: grpc, grpcs, http, https'],
+  ['cors, protocols: [nonsense]',    'a.yaml:5:37 plugins[0].protocols[0]: expected one of: grpc, grpcs, http, https, tcp, tls, tls_passthrough, udp, ws, wss'],
+  ['of-somebody, protocols: [tcp]',  'valid'],
   ['of-somebody, consumer_group: g', 'valid'],
 ])('%s', (plugin, outcome) => expect(faults(plugin)).toBe(outcome))

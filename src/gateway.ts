@@ -189,7 +189,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       compat: settings.compat,
       dialect: settings.declarative_dialect,
       vaults: settings.vaults,
-      hasExpressions: settings.router_flavor === 'expressions',
+      routerFlavor: settings.router_flavor,
     })
     if (loaded.faults) return loaded
     const snapshot = prepareOrFaults(loaded)

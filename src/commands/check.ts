@@ -23,10 +23,10 @@ export function check(args: string[]): number {
       compat: conf.compat,
       dialect: conf.declarative_dialect,
       vaults: vaultPrefixes(conf),
-      hasExpressions: conf.router_flavor === 'expressions',
+      routerFlavor: conf.router_flavor,
     })
     if (loaded.faults) return reportFaults(loaded.faults)
-    for (const note of [...configuration.warnings, ...loaded.warnings, ...loaded.differences])
+    for (const note of [...configuration.warnings, ...loaded.warnings, ...loaded.differences()])
       process.stdout.write(`note: ${note}\n`)
     process.stdout.write(`${files.map(({ name }) => name).join(', ')}: valid\n`)
     return 0

@@ -1,29 +1,15 @@
 import type * as entity from '../entities/index.ts'
-import type { BasicauthCredential, Vault } from '../entities/index.ts'
-import { hashPassword } from '../entities/password.ts'
-import { PLUGIN_PROTOCOLS } from '../entities/plugin.ts'
 import type { Plugin } from '../pdk.ts'
-import { isWritten } from '../schema/aliases.ts'
-import { check, type Checked, isRecord } from '../schema/check.ts'
-import {
-  type CompatVersion,
-  type Difference,
-  findDifferences,
-  withDefaultsOf,
-} from '../schema/drift.ts'
-import type { Field } from '../schema/field.ts'
-import { nearest } from '../schema/nearest.ts'
+import type { CompatVersion } from '../schema/drift.ts'
+import { Checker, type RouterFlavor } from './checker.ts'
 import type { Dialect } from './dialect.ts'
 import { type Draft, expand } from './expand.ts'
-import { type LocatedFault, printPath, type SourceFile } from './faults.ts'
-import { KINDS, mapKinds } from './kinds.ts'
+import type { LocatedFault, SourceFile } from './faults.ts'
 import { mergeMeta } from './merge.ts'
-import { findWritten } from './origin.ts'
-import { type ParsedFile, parseFile, type Path } from './parse.ts'
-import { References, UNRESOLVED } from './references.ts'
-import { ALL_SCOPES, protocolsOf, takesScope } from './scopes.ts'
+import { type ParsedFile, parseFile } from './parse.ts'
+import { References } from './references.ts'
 import type { Env } from './template.ts'
-import { resolveReferences, type VaultPrefixes, Vaults } from './vaults.ts'
+import { type VaultPrefixes, Vaults } from './vaults.ts'
 
 export type { LocatedFault, SourceFile }
 
@@ -61,7 +47,7 @@ export type Loaded =
       /** Sentences for the operator, each with its place. */
       readonly warnings: readonly string[]
       /** What nobody wrote and an older Kong would have had otherwise; a sentence for each, with its place. */
-      readonly differences: readonly string[]
+      differences(): readonly string[]
       /** Where an entity stands, as `kong.yaml:12`. */
       place(entity: { readonly id: string }): string
       readonly faults?: never
@@ -76,19 +62,13 @@ export interface LoadOptions {
   readonly compat?: CompatVersion
   /** What stands before the names in the vaults that are always there. */
   readonly vaults?: VaultPrefixes
-  /** Whether routes may be told by `expression`, as only one of Kong's routers reads them. */
-  readonly hasExpressions?: boolean
+  /** The router that the routes are for; `traditional_compatible` unless told. */
+  readonly routerFlavor?: RouterFlavor
   /** Whether a plugin that is not there is left out, if nothing that it does keeps anybody from anything. */
   readonly allowMissingPlugins?: boolean
   /** Whose files are read; those of both unless told. */
   readonly dialect?: Dialect
 }
-
-/** Plugins of Kong that write down what passes, or speed it up: without them the same requests are let in. */
-const GUARDS_NOTHING: ReadonlySet<string> = new Set(
-  `correlation-id datadog file-log http-log kafka-log loggly opentelemetry prometheus proxy-cache proxy-cache-advanced
-  solace-log statsd statsd-advanced syslog tcp-log udp-log zipkin`.split(/\s+/),
-)
 
 /** Loads a declarative configuration, in one file or in several that are one, in Kong's dialect or decK's. */
 export function loadDeclarative(
@@ -97,7 +77,7 @@ export function loadDeclarative(
     env,
     plugins,
     allowMissingPlugins = false,
-    hasExpressions = false,
+    routerFlavor = 'traditional_compatible',
     compat = '3.15',
     vaults = {},
     dialect = 'union',
@@ -118,248 +98,25 @@ export function loadDeclarative(
 
   const { drafts, faults } = expand(good, meta, dialect)
   const references = new References(drafts, dialect)
-  const checker = new Checker(plugins, compat, new Vaults(env, vaults), allowMissingPlugins)
+  const checker = new Checker({
+    plugins,
+    compat,
+    vaults: new Vaults(env, vaults),
+    allowMissingPlugins,
+    routerFlavor,
+  })
   // What the others refer to goes first.
   const order = drafts.toSorted((a, b) => Number(b.kind === 'vaults') - Number(a.kind === 'vaults'))
   for (const draft of order) checker.check(draft, references.resolve(draft))
-  if (!hasExpressions) faults.push(...expressionFaults(drafts))
+  if (routerFlavor !== 'expressions') faults.push(...expressionFaults(drafts))
   const all = [...faults, ...references.faults, ...checker.faults()]
   if (all.length > 0) return { faults: sorted(all, files) }
   return {
     entities: checker.entities as unknown as Entities,
     warnings: [...metaWarnings(good), ...checker.warnings],
-    differences: checker.differences,
+    differences: () => checker.differences(),
     place: placeOf(drafts),
   }
-}
-
-/** Checks entities against their schemas, and plugins against their plugin's. */
-class Checker {
-  readonly entities = mapKinds((): unknown[] => [])
-  // What several plugins share is said once.
-  readonly warnings = new Set<string>()
-  readonly differences: string[] = []
-  readonly #faults = new Map<string, LocatedFault>()
-  readonly #unknown = new Map<string, { draft: Draft; times: number }>()
-  readonly #plugins: ReadonlyMap<string, Plugin>
-
-  readonly #compat: CompatVersion
-  readonly #schemas = new Map<string, Field>()
-
-  readonly #vaults: Vaults
-
-  readonly #allowMissing: boolean
-
-  constructor(
-    plugins: ReadonlyMap<string, Plugin>,
-    compat: CompatVersion,
-    vaults: Vaults,
-    allowMissing: boolean,
-  ) {
-    this.#plugins = plugins
-    this.#compat = compat
-    this.#vaults = vaults
-    this.#allowMissing = allowMissing
-  }
-
-  check(draft: Draft, input: Readonly<Record<string, unknown>>): void {
-    const { schema } = KINDS[draft.kind]
-    const checked = this.#checkFields(draft, schema, input, [])
-    if (draft.kind === 'plugins' && this.#isLeftOut(draft, input.name)) return
-    const config = draft.kind === 'plugins' ? this.#checkConfig(draft, input) : undefined
-    if (checked.faults) return
-    const entity = checked.value as Readonly<Record<string, unknown>>
-    this.#warn(draft, entity)
-    if (draft.kind === 'vaults') this.#vaults.add(entity as Vault)
-    this.entities[draft.kind].push(
-      draft.kind === 'plugins' ? { ...entity, config } : transformed(draft, entity),
-    )
-  }
-
-  #isLeftOut(draft: Draft, name: unknown): boolean {
-    if (!this.#allowMissing || typeof name !== 'string') return false
-    if (this.#plugins.has(name) || !GUARDS_NOTHING.has(name)) return false
-    this.#say(draft, [['name']], `the plugin ${name} is not there and is left out, as allowed`)
-    return true
-  }
-
-  /** Checks the record at `at` of an entity, with the values of vaults where references to them are. */
-  #checkFields(draft: Draft, schema: Field, input: unknown, at: Path) {
-    const { value, secret, missing } = resolveReferences(schema, input, this.#vaults)
-    const checked = check(
-      schema,
-      value,
-      missing.map(({ path }) => path),
-    )
-    const secrets = new Set(secret.map((path) => JSON.stringify(path)))
-    for (const { path, message, hint } of checked.faults ?? []) {
-      // A message may repeat the value.
-      if (secrets.has(JSON.stringify(path)))
-        this.#fault(
-          draft,
-          [...at, ...path],
-          'the value of this reference cannot stand here',
-          undefined,
-        )
-      else this.#fault(draft, [...at, ...path], message, hint)
-    }
-    for (const { path, reference } of missing)
-      this.#say(draft, [[...at, ...path]], `${reference} could not be found, so the value is empty`)
-    return checked
-  }
-
-  faults(): readonly LocatedFault[] {
-    const known = [...this.#plugins.keys()]
-    for (const [name, { draft, times }] of this.#unknown) {
-      const near = nearest(name, known)
-      const advice = near ? `did you mean "${near}"?` : `known are: ${known.join(', ')}`
-      const message = `plugin '${name}' not enabled; add it to the 'plugins' configuration property`
-      this.#fault(draft, ['name'], message, times > 1 ? `${advice} (used ${times} times)` : advice)
-    }
-    return [...this.#faults.values()]
-  }
-
-  #checkConfig(draft: Draft, input: Readonly<Record<string, unknown>>): unknown {
-    const { name, config } = input
-    if (typeof name !== 'string' || name === '') return undefined
-    const plugin = this.#plugins.get(name)
-    if (!plugin) {
-      const first = this.#unknown.get(name)
-      if (first) first.times++
-      else this.#unknown.set(name, { draft, times: 1 })
-      return undefined
-    }
-    this.#checkScopes(draft, plugin, input)
-    const checked = this.#checkFields(draft, this.#schemaOf(plugin), config ?? {}, ['config'])
-    if (checked.faults) return undefined
-    const inFile = (path: Path) => checked.written(path).map((each) => ['config', ...each])
-    this.#compare(draft, name, config ?? {}, checked)
-    for (const { fields, message } of plugin.warnings?.(checked.value) ?? [])
-      this.#say(
-        draft,
-        fields.flatMap((field) => inFile([field])),
-        message,
-      )
-    return checked.value
-  }
-
-  /** Kong's `no_consumer` and its like. */
-  #checkScopes(draft: Draft, plugin: Plugin, input: Readonly<Record<string, unknown>>): void {
-    const { name, authenticates } = plugin
-    const protocols = protocolsOf(name)
-    const given: unknown = draft.input.protocols
-    for (const [i, each] of (Array.isArray(given) ? (given as unknown[]) : []).entries()) {
-      // What is no protocol at all is a fault of every plugin.
-      if (!protocols || protocols.includes(String(each)) || !isProtocol(each)) continue
-      this.#fault(draft, ['protocols', i], `expected one of: ${protocols.join(', ')}`, undefined)
-    }
-    for (const scope of ALL_SCOPES) {
-      const value = input[scope]
-      if (!isRecord(value) || value.id === UNRESOLVED) continue
-      // Before it has run nobody knows the consumer: it never would, and the way would be open.
-      const isTooEarly = authenticates && (scope === 'consumer' || scope === 'consumer_group')
-      if (isTooEarly) {
-        const hint = `${name} finds out who the consumer is, so it cannot be for one of them`
-        this.#fault(draft, [scope], 'value must be null', hint)
-      } else if (!takesScope(name, scope)) {
-        const hint = `${name} cannot be for one ${scope.replace('_', ' ')}`
-        this.#fault(draft, [scope], 'value must be null', hint)
-      }
-    }
-  }
-
-  #compare(draft: Draft, plugin: string, config: unknown, { value, written }: Valid): void {
-    const differences = findDifferences(this.#compat, plugin, value, (path) =>
-      written(path).some((each) => isWritten(config, each)),
-    )
-    const { file, path } = draft
-    const { line } = file.locate(path)
-    const groups = Map.groupBy(differences, ({ since, before, value }) =>
-      JSON.stringify([since, before, value]),
-    )
-    for (const group of groups.values()) {
-      const [{ since, before, value }] = group as [Difference]
-      const names = group.map((each) => printPath(each.path)).join(', ')
-      this.differences.push(
-        `${file.name}:${line} ${printPath([...path, 'config'])}: ${names} ${are(group.length)} ${shown(value)} by default; before ${since} Kong had ${shown(before)}`,
-      )
-    }
-  }
-
-  #schemaOf(plugin: Plugin): Field {
-    const { name, schema } = plugin
-    const there = this.#schemas.get(name) ?? withDefaultsOf(this.#compat, name, schema)
-    this.#schemas.set(name, there)
-    return there
-  }
-
-  #warn(draft: Draft, entity: Readonly<Record<string, unknown>>): void {
-    if (draft.kind === 'services' && entity.tls_verify_depth !== undefined) {
-      this.#say(draft, [['tls_verify_depth']], 'has no effect yet')
-    }
-    const { key } = draft.input
-    if (draft.kind === 'keyauth_credentials' && (key === undefined || key === null))
-      this.#say(draft, [['key']], 'is drawn at each load, since none is given; nobody knows it')
-    if (draft.kind !== 'routes') return
-    if (entity.path_handling === 'v1') {
-      this.#say(
-        draft,
-        [['path_handling']],
-        'v1 is taken for v0, as Kong does with router_flavor traditional_compatible',
-      )
-    }
-    for (const [i, path] of ((entity.paths ?? []) as readonly string[]).entries()) {
-      if (!path.startsWith('~') && /[()[\]\\^$*+|{}]/.test(path)) {
-        this.#say(
-          draft,
-          [['paths', i]],
-          'is a plain prefix; if it is meant as a regular expression, write ~ before it',
-        )
-      }
-    }
-  }
-
-  /** Warns of fields: in one sentence, unless they stand in several places. */
-  #say(draft: Draft, fields: readonly Path[], message: string): void {
-    const places = fields.map((field) => findWritten(draft, field))
-    const groups = Map.groupBy(
-      places,
-      ({ file, path }) => `${file.name} ${printPath(path.slice(0, -1))}`,
-    )
-    for (const group of groups.values()) {
-      const { file, path } = group[0]!
-      const { line } = file.locate(path, 'key')
-      const [, ...more] = new Set(group.map((each) => printPath(each.path.slice(-1))))
-      const names = [printPath(path), ...more].join(', ')
-      this.warnings.add(`${file.name}:${line} ${names}: ${message}`)
-    }
-  }
-
-  #fault(draft: Draft, field: Path, message: string, hint: string | undefined): void {
-    const { file, path } = findWritten(draft, field)
-    this.#faults.set(JSON.stringify([file.name, path, message]), file.fault(path, message, hint))
-  }
-}
-
-type Valid = Extract<Checked<unknown>, { faults?: never }>
-
-function isProtocol(value: unknown): boolean {
-  return (PLUGIN_PROTOCOLS as readonly unknown[]).includes(value)
-}
-
-function are(count: number): string {
-  return count === 1 ? 'is' : 'are'
-}
-
-function shown(value: unknown): string {
-  return value === undefined ? 'nothing' : JSON.stringify(value)
-}
-
-/** What stands in a file as it is typed, as Kong keeps it: see `_transform`. */
-function transformed({ kind, file }: Draft, entity: Readonly<Record<string, unknown>>): unknown {
-  if (kind !== 'basicauth_credentials' || file.content._transform === false) return entity
-  const { password, consumer } = entity as BasicauthCredential
-  return { ...entity, password: hashPassword(password, consumer.id) }
 }
 
 /** An expression that the router does not read would leave a route that takes every request, or none. */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test'
+import type { RouterFlavor } from '../../../src/declarative/checker.ts'
 import { printFaults } from '../../../src/declarative/faults.ts'
 import { loadDeclarative } from '../../../src/declarative/load.ts'
 import type { Plugin } from '../../../src/pdk.ts'
@@ -197,7 +198,7 @@ describe('what an older Kong would have had otherwise', () => {
       compat,
     })
     if (loaded.faults) throw new Error(printFaults(loaded.faults))
-    return loaded.differences
+    return loaded.differences()
   }
 
   test('is told with its place', () => {
@@ -224,14 +225,14 @@ test('a key that nobody knows is told', () => {
 
 test('an expression is refused where the router does not read it', () => {
   const text = `${HEAD}routes:\n- expression: http.path == "/a"\n  priority: 1`
-  const paths = (hasExpressions: boolean) =>
+  const paths = (routerFlavor: RouterFlavor) =>
     loadDeclarative([{ name: 'a.yaml', text }], {
       env: {},
       plugins: new Map(),
-      hasExpressions,
+      routerFlavor,
     }).faults?.map(({ path, message }) => `${path}: ${message}`)
-  expect(paths(true)).toBeUndefined()
-  expect(paths(false)).toEqual([
+  expect(paths('expressions')).toBeUndefined()
+  expect(paths('traditional')).toEqual([
     'routes[0].expression: unknown field',
     'routes[0].priority: unknown field',
   ])

@@ -8,6 +8,7 @@ import {
   type CompatVersion,
   type Difference,
   findDifferences,
+  olderDefaults,
   withDefaultsOf,
 } from '../schema/drift.ts'
 import type { Field } from '../schema/field.ts'
@@ -126,10 +127,14 @@ export class Checker {
     if (checked.faults) return undefined
     const inFile = (path: Path) => checked.written(path).map((each) => ['config', ...each])
     this.#compare(draft, name, config ?? {}, checked)
+    // An older default is nobody's doing.
+    const older = new Set(olderDefaults(this.#settings.compat, name))
+    const isSaid = (field: string) =>
+      !older.has(field) || checked.written([field]).some((each) => isWritten(config, each))
     for (const { fields, message } of plugin.warnings?.(checked.value) ?? [])
       this.#say(
         draft,
-        fields.flatMap((field) => inFile([field])),
+        fields.filter(isSaid).flatMap((field) => inFile([field])),
         message,
       )
     return checked.value

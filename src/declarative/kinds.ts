@@ -114,7 +114,6 @@ const UNSUPPORTED_FIELDS: Partial<Readonly<Record<Kind, Readonly<Record<string, 
   keyauth_credentials: { ttl: NOT_YET },
   oauth2_tokens: { ttl: NOT_YET },
   upstreams: { sticky_sessions_cookie: NOT_YET, sticky_sessions_cookie_path: NOT_YET },
-  plugins: { condition: NOT_YET },
 }
 
 /** What is to be said of a field, or a list, of an entity that we do not know and others do. */

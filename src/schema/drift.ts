@@ -129,7 +129,12 @@ export function findDifferences(
     .flatMap((drift) =>
       placesOf(config, steps(drift.field)).map(({ path, value }) => ({ ...drift, path, value })),
     )
-    .filter(({ path, value, before }) => !Bun.deepEquals(value, before) && !isWritten(path))
+    .filter(({ path, value, before }) => !isAlike(value, before) && !isWritten(path))
+}
+
+/** A flag that is not set is off. */
+function isAlike(value: unknown, before: unknown): boolean {
+  return Bun.deepEquals(value ?? false, before ?? false)
 }
 
 /** Where a field stands in a configuration: in each element of the lists on the way to it. */
@@ -145,6 +150,13 @@ function placesOf(
       : []
   if (typeof value !== 'object' || value === null || !Object.hasOwn(value, step)) return []
   return placesOf((value as Readonly<Record<string, unknown>>)[step], more, [...path, step])
+}
+
+/** The fields of a plugin that have another default in release `compat` than in the newest. */
+export function olderDefaults(compat: CompatVersion, plugin: string): string[] {
+  return driftOf(plugin)
+    .filter(({ since }) => isBefore(compat, since))
+    .map(({ field }) => field)
 }
 
 /** The names on the way to a field; `[]` stands for the elements of a list. */

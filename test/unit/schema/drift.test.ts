@@ -1,8 +1,15 @@
 import { expect, test } from 'bun:test'
 import { existsSync, readFileSync } from 'node:fs'
+import type { Plugin } from '../../../src/pdk.ts'
+import { plugins } from '../../../src/plugins/index.ts'
 import { check } from '../../../src/schema/check.ts'
-import { driftOf, withDefaultsOf } from '../../../src/schema/drift.ts'
-import { array, boolean, record, string } from '../../../src/schema/field.ts'
+import {
+  COMPAT_VERSIONS,
+  type CompatVersion,
+  driftOf,
+  withDefaultsOf,
+} from '../../../src/schema/drift.ts'
+import { array, boolean, type Field, record, string } from '../../../src/schema/field.ts'
 
 const DRIFT = `${import.meta.dir}/../../../../shared/spec/defaults-drift.tsv`
 
@@ -63,4 +70,14 @@ test.skipIf(!isThere)(isThere ? name : `${name} (skipped: ../shared is not there
   })
   expect(missing).toEqual([])
   expect(lines.length).toBeGreaterThan(100)
+})
+
+test('the defaults of no release are a fault of any plugin', () => {
+  const faultsOf = (plugin: Plugin, version: CompatVersion) =>
+    check(withDefaultsOf(version, plugin.name, plugin.schema as Field), {}).faults
+  for (const plugin of plugins.values())
+    for (const version of COMPAT_VERSIONS)
+      expect(faultsOf(plugin, version), `${plugin.name} of ${version}`).toEqual(
+        faultsOf(plugin, '3.15'),
+      )
 })

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { existsSync, readFileSync } from 'node:fs'
 import { printPath } from '../../../src/declarative/faults.ts'
-import { KINDS, type Kind } from '../../../src/declarative/kinds.ts'
+import type { Kind } from '../../../src/declarative/kinds.ts'
 import { type Loaded, loadDeclarative } from '../../../src/declarative/load.ts'
 import { hashPassword } from '../../../src/entities/password.ts'
 import type { Plugin } from '../../../src/pdk.ts'
@@ -45,14 +45,6 @@ const OTHERWISE: Readonly<Record<string, string>> = {
   d0051: 'routes for tls are not served, and are refused in a sentence',
   d0072: SECOND_PASS,
   d0076: SECOND_PASS,
-  ...(Object.hasOwn(KINDS.routes.schema.fields ?? {}, 'snis')
-    ? {}
-    : Object.fromEntries(
-        ['d0102', 'd0103', 'd0104', 'd0105', 'd0106', 'd0107'].map((id) => [
-          id,
-          'the router does not look at snis yet',
-        ]),
-      )),
 }
 
 const cases: Case[] = existsSync(PATH)

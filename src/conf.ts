@@ -300,10 +300,11 @@ function readEntries(text: string): readonly ReturnType<typeof readListenAddress
   }
 }
 
-/** The Status API has no TLS, no PROXY protocol and no Unix socket. */
+/** The Status API has no TLS, no HTTP/2, no PROXY protocol and no Unix socket. */
 function readStatusListen(text: string): readonly ListenAddress[] {
   const addresses = readListen(text)
-  for (const { ssl, proxyProtocol, unix } of addresses) {
+  for (const { ssl, http2, proxyProtocol, unix } of addresses) {
+    if (http2) throw new BadSetting('http2 is not supported here; remove it')
     if (ssl) throw new BadSetting('ssl is not supported here yet; remove it')
     if (proxyProtocol) throw new BadSetting('proxy_protocol is not supported here; remove it')
     if (unix !== undefined)
@@ -325,8 +326,7 @@ function idleFlags(values: ReadonlyMap<string, Given>): string[] {
     const given = values.get(name)
     const idle = given ? readEntries(given.text).flatMap(({ idle }) => idle) : []
     if (idle.length === 0) return []
-    const spoken = idle.includes('http2') ? '; HTTP/1.1 is spoken here' : ''
-    return [`${name}: without effect here: ${[...new Set(idle)].join(', ')}${spoken}`]
+    return [`${name}: without effect here: ${[...new Set(idle)].join(', ')}`]
   })
 }
 

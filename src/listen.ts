@@ -11,6 +11,8 @@ export interface ListenAddress {
   readonly unix?: string
   /** Clients speak TLS here. */
   readonly ssl?: boolean
+  /** HTTP/2 is spoken beside HTTP/1.1: by ALPN, and without TLS by prior knowledge. */
+  readonly http2?: boolean
   /** Each connection begins with a header of the PROXY protocol. */
   readonly proxyProtocol?: boolean
   /** Other processes may listen here as well, and share the clients. */
@@ -34,6 +36,7 @@ type Effect = (flags: Flags, word: string) => void
 const FLAGS: readonly (readonly [word: RegExp, effect?: Effect])[] = [
   [/^ssl$/,                                     (flags) => void (flags.ssl = true)],
   [/^proxy_protocol$/,                          (flags) => void (flags.proxyProtocol = true)],
+  [/^http2$/,                                   (flags) => void (flags.http2 = true)],
   [/^reuseport$/,                               (flags) => void (flags.reusePort = true)],
   [/^ipv6only=(?:on|off)$/,                     (flags, word) => void (flags.ipv6Only = word === 'ipv6only=on')],
   [/^so_keepalive=off$/,                        () => {}],
@@ -42,7 +45,6 @@ const FLAGS: readonly (readonly [word: RegExp, effect?: Effect])[] = [
   [/^bind$/,                                    () => {}],
   [/^backlog=\d+$/],
   [/^deferred$/],
-  [/^http2$/],
 ]
 
 /** Reads an entry of `proxy_listen` and its like, such as `0.0.0.0:8443 ssl reuseport`; `idle` are its flags without an effect. Throws `BadListenAddress`. */

@@ -33,14 +33,10 @@ export const DEFAULT_RULES: HandshakeRules = {
 
 /** What Bun makes a server's side of TLS of. The same object makes the same one, which it keeps. */
 export interface ServerTls extends KeyPair {
-  readonly ALPNProtocols: Uint8Array
   readonly minVersion: number
   readonly maxVersion: number
   readonly ciphers?: string
 }
-
-/** RFC 7301 §3.1: each name behind its length. A client that speaks none of them is refused. */
-const PROTOCOLS = Buffer.from('\x08http/1.1', 'latin1')
 
 /** One certificate for each type of key. */
 interface Choice {
@@ -107,6 +103,6 @@ function tlsOf(
   { cert, key }: KeyPair,
   { minVersion, maxVersion, ciphers }: HandshakeRules,
 ): ServerTls {
-  const tls = { cert, key, minVersion, maxVersion, ALPNProtocols: PROTOCOLS }
+  const tls = { cert, key, minVersion, maxVersion }
   return ciphers === undefined ? tls : { ...tls, ciphers }
 }

@@ -3,6 +3,9 @@ import type { Deadlines, Waiter } from '../http1/deadlines.ts'
 import { type ClientHello, HANDSHAKE, readClientHello } from './client_hello.ts'
 import { BadProxyHeader, readProxyHeader } from './proxy_header.ts'
 
+/** What HTTP/2 begins with (RFC 9113 §3.4). */
+const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1')
+
 /** nginx's limit for what comes before a request; milliseconds. */
 const GREETING_TIMEOUT = 60_000
 /** A PROXY header and a ClientHello are smaller together. */
@@ -20,9 +23,11 @@ export interface Guest {
 export interface GreetingOptions {
   readonly proxyProtocol: boolean
   readonly ssl: boolean
+  /** Whether HTTP/2 without TLS may begin, by its preface (RFC 9113 §3.3). */
+  readonly http2: boolean
   readonly deadlines: Deadlines
   /** Plain HTTP begins. */
-  readonly plain: (greeting: Greeting, bytes: Buffer) => void
+  readonly plain: (greeting: Greeting, bytes: Buffer, isHttp2: boolean) => void
   /** TLS begins. */
   readonly hello: (greeting: Greeting, hello: ClientHello, bytes: Buffer) => void
   /** Something else was sent to a port for TLS. */
@@ -70,8 +75,13 @@ export class Greeting implements Guest, Waiter {
       this.proxiedAddress = header.address
       rest = bytes.subarray(header.length)
     }
-    const { ssl, plain, notTls, hello } = this.#options
-    if (!ssl) return this.#over(() => plain(this, rest))
+    const { ssl, http2, plain, notTls, hello } = this.#options
+    if (!ssl) {
+      const isHttp2 =
+        http2 && rest.subarray(0, PREFACE.length).equals(PREFACE.subarray(0, rest.length))
+      if (isHttp2 && rest.length < PREFACE.length) return this.#keep(rest)
+      return this.#over(() => plain(this, rest, isHttp2))
+    }
     if (rest.length > 0 && rest[0] !== HANDSHAKE) return this.#over(() => notTls(this))
     const read = readClientHello(rest)
     // Over its limit it is answered as TLS answers, not as we would.

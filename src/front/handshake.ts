@@ -12,9 +12,14 @@ export interface TlsSource {
   clientCertificate(serverName: string | undefined): ClientCertificateRequest | undefined
 }
 
+/** RFC 7301 §3.1: each name behind its length. A client that speaks none of them is refused. */
+const HTTP_1 = Buffer.from('\x08http/1.1', 'latin1')
+const HTTP_2 = Buffer.from('\x02h2\x08http/1.1', 'latin1')
+
 export interface HandshakeOwner {
+  readonly speaksHttp2: boolean
   /** The client may speak; `socket` is what it is heard on, and needs its guest. */
-  done(socket: Socket<Guest>, origin: Origin): void
+  done(socket: Socket<Guest>, origin: Origin, isHttp2: boolean): void
   /** Nobody is there to answer; why, in words. */
   failed(reason: string): void
   left(guest: Guest): void
@@ -27,7 +32,12 @@ interface UpgradableSocket {
     isServer: true
     initialData: Uint8Array
     data: Guest
-    tls: ServerTls & { requestCert: boolean; rejectUnauthorized: boolean; ca?: readonly string[] }
+    tls: ServerTls & {
+      ALPNProtocols: Uint8Array
+      requestCert: boolean
+      rejectUnauthorized: boolean
+      ca?: readonly string[]
+    }
     socket: SocketHandler<Guest>
   }): unknown
 }
@@ -53,6 +63,7 @@ export function shakeHands(
     data: greeting,
     tls: {
       ...certificates.find(hello),
+      ALPNProtocols: owner.speaksHttp2 ? HTTP_2 : HTTP_1,
       requestCert: request !== undefined,
       // Whether a certificate is good is for those who asked for it to say.
       rejectUnauthorized: false,
@@ -68,12 +79,13 @@ export function shakeHands(
         const certificate = request && certificateOf(socket, fault)
         if (request?.isRequired && (!certificate || certificate.fault !== undefined))
           return turnAway(owner, socket, 'the client showed no certificate that is known')
-        owner.done(socket, {
+        const origin: Origin = {
           scheme: 'https',
           proxiedAddress: greeting.proxiedAddress,
           serverName: name,
           clientCertificate: certificate,
-        })
+        }
+        owner.done(socket, origin, socket.alpnProtocol === 'h2')
       },
       data: (socket, part) => socket.data.data(part),
       drain: (socket) => socket.data.drain(),

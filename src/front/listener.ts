@@ -9,6 +9,7 @@ import type { ClientHello } from './client_hello.ts'
 import { ClientConnection, type ClientConnectionOwner } from './connection.ts'
 import type { Exchange } from './exchange.ts'
 import { Greeting, type GreetingOptions, type Guest } from './greeting.ts'
+import { Http2Connection } from './http2.ts'
 import { shakeHands, type TlsSource } from './handshake.ts'
 import { type Origin, PLAIN } from './origin.ts'
 
@@ -62,7 +63,7 @@ export class Listener implements ClientConnectionOwner {
   readonly #server: Server
 
   private constructor(options: ListenerOptions) {
-    const { ssl = false, proxyProtocol = false, unix } = options.address
+    const { ssl = false, http2 = false, proxyProtocol = false, unix } = options.address
     this.#options = options
     this.handle = options.handle
     this.refuse = options.refuse
@@ -70,15 +71,16 @@ export class Listener implements ClientConnectionOwner {
     this.publicPort = options.publicPort ?? (unix === undefined ? undefined : ssl ? 443 : 80)
     this.#greetings = {
       ssl,
+      http2,
       proxyProtocol,
       deadlines: this.deadlines,
-      plain: (greeting, bytes) => this.#begin(greeting, bytes),
+      plain: (greeting, bytes, isHttp2) => this.#begin(greeting, bytes, isHttp2),
       hello: (greeting, hello, bytes) => this.#shakeHands(greeting, hello, bytes),
-      notTls: (greeting) => this.#begin(greeting).refuse(new BadMessage('plain HTTP', 497)),
+      notTls: (greeting) => this.#refuse(greeting, new BadMessage('plain HTTP', 497)),
       failed: ({ socket }, reason) => options.turnedAway(socket.remoteAddress, reason),
     }
     try {
-      this.#server = this.#listen(options.address, ssl || proxyProtocol)
+      this.#server = this.#listen(options.address, ssl || http2 || proxyProtocol)
     } catch (error) {
       const { code = 'failed' } = error as { code?: string }
       throw new ListenError(options.address, code)
@@ -147,25 +149,34 @@ export class Listener implements ClientConnectionOwner {
   }
 
   /** A client whose greeting is over, on the same socket. */
-  #begin(greeting: Greeting, bytes?: Buffer): ClientConnection {
+  #begin(greeting: Greeting, bytes: Buffer, isHttp2: boolean): void {
     const { socket, proxiedAddress } = greeting
-    const connection = this.#admit(greeting, socket, { ...PLAIN, proxiedAddress })
-    if (bytes && bytes.length > 0) connection.data(bytes)
-    return connection
+    this.#admit(greeting, socket, { ...PLAIN, proxiedAddress }, isHttp2)
+    if (bytes.length > 0) socket.data.data(bytes)
   }
 
-  #admit(greeting: Greeting, socket: Socket<Guest>, origin: Origin): ClientConnection {
-    const connection = new ClientConnection(socket, this, origin)
+  #refuse(greeting: Greeting, fault: BadMessage): void {
+    const connection = new ClientConnection(greeting.socket, this)
+    this.#replace(greeting, greeting.socket, connection)
+    connection.refuse(fault)
+  }
+
+  #admit(greeting: Greeting, socket: Socket<Guest>, origin: Origin, isHttp2: boolean): void {
+    const Connection = isHttp2 ? Http2Connection : ClientConnection
+    this.#replace(greeting, socket, new Connection(socket, this, origin))
+  }
+
+  #replace(greeting: Greeting, socket: Socket<Guest>, guest: Guest): void {
     greeting.finish()
     this.#guests.delete(greeting)
-    this.#guests.add(connection)
-    socket.data = connection
-    return connection
+    this.#guests.add(guest)
+    socket.data = guest
   }
 
   #shakeHands(greeting: Greeting, hello: ClientHello, bytes: Buffer): void {
     shakeHands(greeting, hello, bytes, this.#options.tls(), {
-      done: (socket, origin) => void this.#admit(greeting, socket, origin),
+      speaksHttp2: this.#greetings.http2,
+      done: (...all) => this.#admit(greeting, ...all),
       failed: (reason) => this.#options.turnedAway(greeting.socket.remoteAddress, reason),
       left: (guest) => this.#left(guest),
       crashed: this.#options.crashed,

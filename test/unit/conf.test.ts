@@ -33,7 +33,7 @@ test('without settings it listens on all addresses, and tells its health to this
 // prettier-ignore
 test.each([
   ['proxy_listen',              '127.0.0.1:9000 reuseport backlog=16384',  [{ ...address('127.0.0.1', 9000), reusePort: true }]],
-  ['proxy_listen',              '0.0.0.0:8443 http2 ssl reuseport',        [{ ...address('0.0.0.0', 8443), ssl: true, reusePort: true }]],
+  ['proxy_listen',              '0.0.0.0:8443 http2 ssl reuseport',        [{ ...address('0.0.0.0', 8443), http2: true, ssl: true, reusePort: true }]],
   ['proxy_listen',              '*:80 proxy_protocol deferred bind',       [{ ...address('0.0.0.0', 80), proxyProtocol: true }]],
   ['proxy_listen',              '[::]:80 ipv6only=off so_keepalive=30m::10', [{ ...address('::', 80), ipv6Only: false, keepAlive: 1800 }]],
   ['proxy_listen',              'localhost:80 so_keepalive=on',            [{ ...address('localhost', 80), keepAlive: 0 }]],
@@ -129,7 +129,7 @@ test('flags without an effect are said once for each setting', () => {
     KONG_STATUS_LISTEN: '0.0.0.0:8100 deferred',
   }
   expect(conf(env).warnings).toEqual([
-    'proxy_listen: without effect here: backlog=16384, http2; HTTP/1.1 is spoken here',
+    'proxy_listen: without effect here: backlog=16384',
     'status_listen: without effect here: deferred',
   ])
 })
@@ -176,6 +176,7 @@ test.each([
   [`proxy_listen = unix:/${'a'.repeat(107)}`,  `kong.conf:1:1 proxy_listen: the path in "unix:/${'a'.repeat(107)}" is too long`],
   ['proxy_listen = 0.0.0.0:80 backlog=many',   'kong.conf:1:1 proxy_listen: unknown flag "backlog=many"'],
   ['status_listen = 0.0.0.0:8007 ssl',         'kong.conf:1:1 status_listen: ssl is not supported here yet; remove it'],
+  ['status_listen = 0.0.0.0:8007 http2',       'kong.conf:1:1 status_listen: http2 is not supported here; remove it'],
   ['status_listen = unix:/a.sock',             'kong.conf:1:1 status_listen: a Unix socket is not supported here yet; name a port'],
   ['port_maps = 80',                           'kong.conf:1:1 port_maps: "80" is no pair of ports, such as 80:8000'],
   ['port_maps = 80:80000',                     'kong.conf:1:1 port_maps: "80:80000" is no pair of ports, such as 80:8000'],

@@ -1,0 +1,374 @@
+import { Duplex } from 'node:stream'
+import { constants, createServer, type Http2Session, type ServerHttp2Stream } from 'node:http2'
+import type { Socket } from 'bun'
+import type { Waiter } from '../http1/deadlines.ts'
+import { BodyDecoder } from '../http1/body.ts'
+import { FieldReader } from '../http1/field_reader.ts'
+import { BadMessage, MAX_HEAD } from '../http1/grammar.ts'
+import { parseResponseHead, type ResponseHead } from '../http1/head.ts'
+import { ClientConnection, type ClientConnectionOwner } from './connection.ts'
+import type { Guest } from './greeting.ts'
+import type { Origin } from './origin.ts'
+
+/** nginx's `http2_max_concurrent_streams`. */
+const MAX_STREAMS = 128
+/** How long a connection without streams is kept, as one of HTTP/1.1; milliseconds. */
+const IDLE_TIMEOUT = 75_000
+/** How long a client has to read that its connection ends. */
+const FAREWELL_TIMEOUT = 5_000
+
+/**
+ * A client that speaks HTTP/2. Each stream is handed on as a connection of HTTP/1.1 with one request, so that one set of
+ * rules, limits and handlers serves both.
+ */
+export class Http2Connection implements Guest, Waiter {
+  deadline = performance.now() + IDLE_TIMEOUT
+  readonly #socket: Socket<Guest>
+  readonly #owner: ClientConnectionOwner
+  readonly #origin: Origin
+  readonly #bytes: SocketStream
+  readonly #streams = new Set<RequestStream>()
+  #session: Http2Session | undefined
+  #isClosing = false
+
+  constructor(socket: Socket<Guest>, owner: ClientConnectionOwner, origin: Origin) {
+    this.#socket = socket
+    this.#owner = owner
+    this.#origin = origin
+    this.#bytes = new SocketStream(socket)
+    owner.deadlines.add(this)
+    const server = createServer({
+      settings: {
+        enablePush: false,
+        maxConcurrentStreams: MAX_STREAMS,
+        maxHeaderListSize: MAX_HEAD,
+      },
+    })
+    server.on('session', (session) => {
+      this.#session = session
+      session.on('error', () => this.#failed())
+      session.on('close', () => this.#farewell())
+    })
+    server.on('stream', (stream, _, flags, raw: unknown) =>
+      this.#begin(stream as ServerHttp2Stream, flags, raw),
+    )
+    server.on('sessionError', () => this.#failed())
+    this.#bytes.on('error', () => this.abort())
+    server.emit('connection', this.#bytes)
+  }
+
+  #begin(stream: ServerHttp2Stream, flags: number, raw: unknown): void {
+    // RFC 9113 §6.2: the request ends with its head.
+    const isWhole = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0
+    const { remoteAddress, remotePort, localAddress, localPort } = this.#socket
+    const its = new RequestStream(stream, { remoteAddress, remotePort, localAddress, localPort })
+    this.#streams.add(its)
+    this.deadline = Infinity
+    stream.once('close', () => {
+      this.#streams.delete(its)
+      its.closed()
+      if (this.#streams.size === 0) this.deadline = performance.now() + IDLE_TIMEOUT
+    })
+    its.begin(this.#owner, this.#origin, raw as readonly string[], isWhole)
+  }
+
+  data(bytes: Buffer): void {
+    this.#bytes.receive(bytes)
+  }
+
+  drain(): void {
+    this.#bytes.flush()
+  }
+
+  closed(): void {
+    this.#owner.deadlines.delete(this)
+    this.#bytes.destroy()
+    for (const stream of this.#streams) stream.closed()
+    this.#streams.clear()
+    this.#session?.destroy()
+  }
+
+  expire(): void {
+    if (this.#isClosing) return this.abort()
+    this.closeWhenIdle()
+    this.deadline = performance.now() + FAREWELL_TIMEOUT
+  }
+
+  /** The client broke the rules; it is told so by GOAWAY, if it reads. */
+  #failed(): void {
+    this.#isClosing = true
+    // What is said of the fault is written in this turn.
+    setImmediate(() => this.#farewell())
+  }
+
+  /** Sends FIN, and goes on reading: closing with unread bytes would be a reset, and the last words lost. */
+  #farewell(): void {
+    this.#isClosing = true
+    this.deadline = performance.now() + FAREWELL_TIMEOUT
+    this.#socket.resume()
+    this.#socket.shutdown()
+  }
+
+  /** GOAWAY: streams that have begun are answered. */
+  closeWhenIdle(): void {
+    this.#isClosing = true
+    if (this.#session) this.#session.close()
+    else this.#socket.end()
+  }
+
+  abort(): void {
+    this.#socket.terminate()
+  }
+}
+
+/** A socket as the stream that Node's HTTP/2 reads and writes. */
+class SocketStream extends Duplex {
+  readonly #socket: Socket<Guest>
+  #waiting: Uint8Array | undefined
+  #done: (() => void) | undefined
+
+  constructor(socket: Socket<Guest>) {
+    super()
+    this.#socket = socket
+  }
+
+  receive(bytes: Buffer): void {
+    if (this.destroyed) return
+    // A view of a buffer that Bun uses again.
+    if (!this.push(Buffer.from(bytes))) this.#socket.pause()
+  }
+
+  override _read(): void {
+    this.#socket.resume()
+  }
+
+  override _write(bytes: Uint8Array, _: string, done: () => void): void {
+    this.#waiting = bytes
+    this.#done = done
+    this.flush()
+  }
+
+  flush(): void {
+    if (!this.#waiting) return
+    const sent = Math.max(this.#socket.write(this.#waiting), 0)
+    if (sent < this.#waiting.length) return void (this.#waiting = this.#waiting.subarray(sent))
+    const done = this.#done
+    this.#waiting = this.#done = undefined
+    done?.()
+  }
+
+  override _final(done: () => void): void {
+    this.#socket.shutdown()
+    done()
+  }
+}
+
+type Ends = Pick<Socket, 'remoteAddress' | 'remotePort' | 'localAddress' | 'localPort'>
+
+/** One stream as the socket of a `ClientConnection`: bytes of HTTP/1.1 go in and come out. */
+class RequestStream {
+  readonly remoteAddress: string
+  readonly remotePort: number
+  readonly localAddress: string
+  readonly localPort: number
+  readonly #stream: ServerHttp2Stream
+  #connection: ClientConnection | undefined
+  #method = ''
+  /** How much of the body is still to come; nothing where the client did not say. */
+  #left: number | undefined
+  /** The answer's head, until it is whole. */
+  #head = Buffer.alloc(0)
+  #body: BodyDecoder | undefined
+  #isBlocked = false
+
+  constructor(stream: ServerHttp2Stream, ends: Ends) {
+    this.#stream = stream
+    this.remoteAddress = ends.remoteAddress
+    this.remotePort = ends.remotePort
+    this.localAddress = ends.localAddress
+    this.localPort = ends.localPort
+    stream.on('error', () => {})
+    stream.on('drain', () => {
+      this.#isBlocked = false
+      this.#connection?.drain()
+    })
+  }
+
+  begin(
+    owner: ClientConnectionOwner,
+    origin: Origin,
+    fields: readonly string[],
+    isWhole: boolean,
+  ): void {
+    const connection = new ClientConnection(this as unknown as Socket<Guest>, owner, origin)
+    this.#connection = connection
+    const head = headOf(fields, isWhole)
+    if (!head) return connection.refuse(new BadMessage('a malformed stream of HTTP/2'))
+    this.#method = head.method
+    this.#left = head.length
+    connection.data(Buffer.from(head.text, 'latin1'))
+    if (isWhole) return
+    this.#stream.on('data', (part: Buffer) => this.#receive(part))
+    this.#stream.on('end', () => this.#received())
+  }
+
+  #receive(part: Buffer): void {
+    if (this.#left === undefined) {
+      const size = Buffer.from(`${part.length.toString(16)}\r\n`, 'latin1')
+      return this.#connection?.data(Buffer.concat([size, part, LINE_END]))
+    }
+    // RFC 9113 §8.1.1. What is more would be read as another request.
+    this.#left -= part.length
+    if (this.#left < 0) return this.#refuse()
+    this.#connection?.data(part)
+  }
+
+  #received(): void {
+    if (this.#left === undefined) this.#connection?.data(LAST_CHUNK)
+    else if (this.#left > 0) this.#refuse()
+  }
+
+  /** The body is not as long as was said. */
+  #refuse(): void {
+    this.#stream.removeAllListeners('data')
+    this.#connection?.refuse(new BadMessage('a body of HTTP/2 has another length than it says'))
+  }
+
+  closed(): void {
+    const connection = this.#connection
+    this.#connection = undefined
+    connection?.closed()
+  }
+
+  // ---- what a `ClientConnection` asks of its socket
+
+  write(bytes: Uint8Array, from = 0, length = bytes.length - from): number {
+    if (this.#isBlocked) return 0
+    if (this.#stream.destroyed) return length
+    const part = bytes.subarray(from, from + length)
+    if (this.#body) this.#send(this.#body, part, 0)
+    else this.#begun(part)
+    return length
+  }
+
+  /** Reads the head of the answer, which may follow one of 100. */
+  #begun(part: Uint8Array): void {
+    this.#head = Buffer.concat([this.#head, part])
+    const end = this.#head.indexOf('\r\n\r\n')
+    if (end < 0) return
+    const rest = this.#head.subarray(end + 4)
+    const text = this.#head.toString('latin1', 0, end + 2)
+    const head = parseResponseHead(text, this.#method, new FieldReader())
+    this.#head = Buffer.alloc(0)
+    if (head.status < 200) {
+      this.#stream.additionalHeaders({ ':status': head.status })
+      if (rest.length > 0) this.#begun(rest)
+      return
+    }
+    const body = new BodyDecoder(head.length)
+    this.#body = body
+    this.#stream.respond(fieldsOf(head), { endStream: body.done })
+    if (!body.done) this.#send(body, rest, 0)
+  }
+
+  #send(body: BodyDecoder, bytes: Uint8Array, at: number): void {
+    if (body.done) return
+    body.feed(bytes, at, (part) => {
+      if (part.length > 0 && !this.#stream.write(Buffer.from(part))) this.#isBlocked = true
+    })
+    if (body.done) this.#stream.end()
+  }
+
+  pause(): void {
+    this.#stream.pause()
+  }
+
+  resume(): void {
+    this.#stream.resume()
+  }
+
+  /** The answer is whole, and no more of the request is read (RFC 9113 §8.1). */
+  shutdown(): void {
+    this.#stream.close(constants.NGHTTP2_NO_ERROR)
+  }
+
+  end(): void {
+    this.#stream.close(constants.NGHTTP2_NO_ERROR)
+  }
+
+  /** RST_STREAM, so that a cut answer cannot look whole. */
+  terminate(): void {
+    this.#stream.destroy(new Error('the answer was cut'))
+    this.closed()
+  }
+}
+
+const LINE_END = Buffer.from('\r\n')
+const LAST_CHUNK = Buffer.from('0\r\n\r\n')
+
+/** RFC 9113 §8.2.2: they belong to a connection, and here there is none of theirs. */
+const OF_CONNECTIONS = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'transfer-encoding',
+  'upgrade',
+])
+const PSEUDO = new Set([':method', ':scheme', ':authority', ':path'])
+/** RFC 9113 §8.2.1. The values are looked at by the reader of HTTP/1.1, but for line ends, which it would believe. */
+const NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/
+const LINE_BREAK = /[\r\n\0]/
+
+interface TranslatedHead {
+  readonly method: string
+  readonly text: string
+  /** The announced length of the body. */
+  readonly length: number | undefined
+}
+
+/** The head of a request in HTTP/1.1; nothing for one that is malformed (RFC 9113 §8.1.1, §8.3.1). */
+function headOf(raw: readonly string[], isWhole: boolean): TranslatedHead | undefined {
+  const pseudo = new Map<string, string>()
+  const fields: [string, string][] = []
+  const cookies: string[] = []
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const [name, value] = [raw[i]!, raw[i + 1]!]
+    if (LINE_BREAK.test(value)) return undefined
+    if (name.startsWith(':')) {
+      if (!PSEUDO.has(name) || pseudo.has(name) || fields.length > 0) return undefined
+      pseudo.set(name, value)
+    } else if (!NAME.test(name) || OF_CONNECTIONS.has(name)) return undefined
+    else if (name === 'te' && value !== 'trailers') return undefined
+    else if (name === 'cookie') cookies.push(value)
+    else fields.push([name, value])
+  }
+  // RFC 9113 §8.2.3: what HPACK has taken apart is one field again.
+  if (cookies.length > 0) fields.push(['cookie', cookies.join('; ')])
+  const method = pseudo.get(':method')
+  const target = pseudo.get(':path') ?? pseudo.get(':authority')
+  const hosts = [pseudo.get(':authority'), ...valuesOf(fields, 'host')].filter((each) => each)
+  const lengths = valuesOf(fields, 'content-length')
+  if (method === undefined || target === undefined || !pseudo.has(':scheme')) return undefined
+  if (new Set(hosts).size !== 1 || lengths.length > 1) return undefined
+  const length = lengths[0] === undefined ? undefined : Number(lengths[0])
+  if (length !== undefined && (!/^\d{1,15}$/.test(lengths[0]!) || (isWhole && length > 0)))
+    return undefined
+  const framing = isWhole || length !== undefined ? [] : [['transfer-encoding', 'chunked']]
+  const lines = [['host', hosts[0]!], ...fields.filter(([name]) => name !== 'host'), ...framing]
+  const text = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')
+  return { method, length, text: `${method} ${target} HTTP/1.1\r\n${text}\r\n` }
+}
+
+function valuesOf(fields: readonly (readonly [string, string])[], name: string): string[] {
+  return fields.filter(([each]) => each === name).map(([, value]) => value)
+}
+
+function fieldsOf({ status, headers }: ResponseHead): Record<string, string | string[] | number> {
+  const fields: Record<string, string | string[] | number> = { ':status': status }
+  for (const { lower } of headers.fields) {
+    if (OF_CONNECTIONS.has(lower) || Object.hasOwn(fields, lower)) continue
+    const values = headers.all(lower)
+    fields[lower] = values.length === 1 ? values[0]! : values
+  }
+  return fields
+}

@@ -87,12 +87,18 @@ const SETTINGS = {
   upstream_keepalive_max_requests: setting('10000', readCount),
   upstream_keepalive_idle_timeout: setting('60', readCount),
   router_flavor: setting('traditional_compatible', oneOf(ROUTER_FLAVORS)),
+  allow_missing_plugins: setting('off', readBoolean),
   compat: setting('3.15', oneOf(COMPAT_VERSIONS)),
   declarative_dialect: setting('union', oneOf(DIALECTS)),
 } as const
 
 /** Settings that Kong does not have: as variables they begin with our name, since a later Kong may take theirs. */
-const OWN: ReadonlySet<string> = new Set(['access_log_format', 'compat', 'declarative_dialect'])
+const OWN: ReadonlySet<string> = new Set([
+  'access_log_format',
+  'allow_missing_plugins',
+  'compat',
+  'declarative_dialect',
+])
 
 /** The environment variable that a setting is read from. */
 export function variableOf(name: string): string {

@@ -66,6 +66,8 @@ export interface GatewaySettings extends ClientAddressSettings, KeepaliveLimits 
   readonly router_flavor: RouterFlavor
   /** The release of Kong whose defaults configurations mean. */
   readonly accessLogFormat: AccessLogFormat
+  /** Whether plugins that are not there are left out, if they guard nothing. */
+  readonly allowMissingPlugins: boolean
   readonly compat: CompatVersion
   readonly declarative_dialect: Dialect
   /** What stands before the names in the vaults that are always there. */
@@ -101,6 +103,7 @@ export const DEFAULT_SETTINGS: GatewaySettings = {
   tls_certificate_verify: false,
   router_flavor: 'traditional_compatible',
   accessLogFormat: 'kong',
+  allowMissingPlugins: false,
   compat: '3.15',
   declarative_dialect: 'union',
   vaults: {},
@@ -187,6 +190,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       env: options.env,
       plugins: known,
       compat: settings.compat,
+      allowMissingPlugins: settings.allowMissingPlugins,
       dialect: settings.declarative_dialect,
       vaults: settings.vaults,
       routerFlavor: settings.router_flavor,

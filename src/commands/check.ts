@@ -21,6 +21,7 @@ export function check(args: string[]): number {
       env: process.env,
       plugins: enabledPlugins(conf.plugins),
       compat: conf.compat,
+      allowMissingPlugins: conf.allow_missing_plugins,
       dialect: conf.declarative_dialect,
       vaults: vaultPrefixes(conf),
       routerFlavor: conf.router_flavor,

@@ -25,6 +25,7 @@ export function settingsOf(
     dns: conf,
     router_flavor: conf.router_flavor,
     accessLogFormat: conf.access_log_format,
+    allowMissingPlugins: conf.allow_missing_plugins,
     compat: conf.compat,
     declarative_dialect: conf.declarative_dialect,
     vaults: vaultPrefixes(conf),

@@ -38,7 +38,7 @@ function over({ query = '', headers = [], answered = [], host = 'a.test' }: Over
 }
 
 // prettier-ignore
-test.each([
+test.each<[string, Record<string, string | true | (string | true)[]>]>([
   ['',                    {}],
   ['a=1&b=2',             { a: '1', b: '2' }],
   ['a=1&a=2&a',           { a: ['1', '2', true] }],

@@ -3,7 +3,9 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
-import { afterAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { connect as connectHttp2 } from 'node:http2'
+import { afterAll, describe, expect, setDefaultTimeout, spyOn, test } from 'bun:test'
+import { Elysia } from 'elysia'
 import { gateway, proxied } from './gateway.ts'
 import { echo, service } from './service.ts'
 import { eventually, statusOf, Wire } from './wire.ts'
@@ -162,6 +164,58 @@ describe('a listener on a Unix socket', () => {
     await refused(gateway('', { listen: [address] }))
     expect(await Bun.file(path).text()).toBe('a file of somebody')
   })
+})
+
+test("every request passes Elysia's handler, whichever listener it came by", async () => {
+  const { all } = Elysia.prototype
+  let handled = 0
+  using _ = spyOn(Elysia.prototype, 'all').mockImplementation(function (
+    this: Elysia,
+    ...[path, handler, hook]: Parameters<typeof all>
+  ) {
+    const counted = ({ request }: Record<string, unknown>) => {
+      handled++
+      return (handler as (context: unknown) => unknown)({ request })
+    }
+    return all.call(this, path, counted, hook)
+  } as typeof all)
+  using upstream = await service(echo)
+  const here = { host: '127.0.0.1', port: 0 }
+  await using running = await gateway(proxied(upstream.port), {
+    listen: [here, { ...here, ssl: true }, { ...here, http2: true }, PROXIED],
+  })
+  const [plain, secure, second, fourth] = running.ports
+  const tls = { rejectUnauthorized: false }
+  expect((await fetch(`http://127.0.0.1:${plain}/`)).status).toBe(200)
+  expect((await fetch(`https://127.0.0.1:${secure}/`, { tls })).status).toBe(200)
+  const session = connectHttp2(`http://127.0.0.1:${second}`)
+  const stream = session.request({ ':path': '/' })
+  await new Promise((resolve) => stream.resume().once('end', resolve))
+  session.destroy()
+  using wire = await Wire.to(fourth!)
+  expect(statusOf(await wire.send(BINARY).send(GET).message('GET'))).toBe(200)
+  expect(handled).toBe(4)
+})
+
+test('a WebSocket through TLS', async () => {
+  using socket = Bun.serve({
+    port: 0,
+    fetch: (request, server) => (server.upgrade(request) ? undefined : new Response('no')),
+    websocket: { message: (each, text) => void each.send(`you said ${text}`) },
+  })
+  await using running = await gateway(proxied(socket.port!), {
+    listen: [{ host: '127.0.0.1', port: 0, ssl: true, http2: true }],
+  })
+  const client = new WebSocket(`wss://127.0.0.1:${running.port}/`, {
+    tls: { rejectUnauthorized: false },
+  } as never)
+  const said = await new Promise((resolve, reject) => {
+    client.onopen = () => client.send('x'.repeat(100_000))
+    client.onmessage = ({ data }) => resolve(data)
+    client.onerror = reject
+  })
+  client.close()
+  expect(said).toBe(`you said ${'x'.repeat(100_000)}`)
 })
 
 test('a port may be shared by those who all say so', async () => {

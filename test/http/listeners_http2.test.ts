@@ -293,6 +293,22 @@ describe('a stream that would be two requests in HTTP/1.1, or none', () => {
     expect(upstream.requests).toHaveLength(1)
   })
 
+  test('streams that are reset as soon as they begin cost their client the connection', async () => {
+    using upstream = await service(answering(ok('served')))
+    await using running = await gateway(proxied(upstream.port), { listen: [PLAIN] })
+    using wire = await Wire.to(running.port)
+    wire.send(Buffer.concat([PREFACE, SETTINGS]))
+    const reset = (_: unknown, i: number) =>
+      Buffer.concat([
+        frame(HEADERS, END_HEADERS, 2 * i + 1, block(BASE)),
+        frame(RST_STREAM, 0, 2 * i + 1, u32(8)),
+      ])
+    wire.send(Buffer.concat(Array.from({ length: 5_000 }, reset)))
+    await wire.rest(10_000)
+    expect(wire.ending).toBeDefined()
+    expect(await outcome(running.port, BASE, 'abcdef')).toBe('served')
+  })
+
   test('fields without end are refused, and the gateway goes on', async () => {
     await using running = await gateway('', { listen: [PLAIN] })
     using wire = await Wire.to(running.port)

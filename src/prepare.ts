@@ -3,8 +3,10 @@ import type { Peers } from './balancer/peers.ts'
 import { indexConsumers } from './consumers.ts'
 import type { Loaded } from './declarative/load.ts'
 import type { Service } from './entities/index.ts'
+import { readCertificate } from './entities/pem.ts'
 import type { Gateway as PluginGateway, Plugin } from './pdk.ts'
 import { secretArguments } from './proxy/access_log.ts'
+import { prepareCondition, type Surroundings } from './proxy/condition.ts'
 import type { ServiceTarget } from './proxy/forwarding.ts'
 import { type Instance, type Memberships, Plans } from './proxy/plan.ts'
 import type { PreparedRoute, Snapshot } from './proxy/snapshot.ts'
@@ -16,25 +18,41 @@ type LoadedEntities = Extract<Loaded, { entities: unknown }>
 /** Makes of a loaded configuration all that requests need, so that a request finds only prepared things. */
 export function prepare(
   loaded: LoadedEntities,
-  shared: Omit<PluginGateway, 'consumers' | 'id' | 'scope' | 'place'>,
+  shared: Omit<PluginGateway, 'consumers' | 'findAuthority' | 'id' | 'scope' | 'place'>,
   directory: Directory,
   plugins: ReadonlyMap<string, Plugin>,
   flavor: RouterFlavor = 'traditional_compatible',
 ): Snapshot {
   const { entities } = loaded
   const consumers = indexConsumers(entities)
+  const authorities = new Map(
+    entities.ca_certificates.map(({ id, cert }) => [id, readCertificate(cert)]),
+  )
+  const findAuthority = (id: string) => authorities.get(id)
   const services = new Map(entities.services.map((service) => [service.id, service]))
-  const instances = entities.plugins
-    .filter(({ enabled }) => enabled)
-    .map((entity): Instance => {
-      const plugin = plugins.get(entity.name)
-      if (!plugin) throw new Error(`the plugin ${entity.name} was loaded, and is not there`)
-      const place = () => loaded.place(entity)
-      const { id } = entity
-      const gateway = { ...shared, consumers, id, scope: entity, place }
-      return { plugin, entity, place, handler: plugin.create(entity.config, gateway) }
-    })
-  const plans = new Plans(instances, membershipsOf(entities))
+  const memberships = membershipsOf(entities)
+  const atWork = entities.plugins.filter(({ enabled }) => enabled)
+  const surroundings: Surroundings = {
+    log: shared.log,
+    configured: new Set(atWork.map(({ name }) => name)),
+    groupsOf: (consumer) => ({
+      ids: memberships.get(consumer.id) ?? [],
+      names: consumers.consumerGroupsOf(consumer),
+    }),
+  }
+  const instances = atWork.map((entity): Instance => {
+    const plugin = plugins.get(entity.name)
+    if (!plugin) throw new Error(`the plugin ${entity.name} was loaded, and is not there`)
+    const place = () => loaded.place(entity)
+    const { id, name, condition: source } = entity
+    const gateway = { ...shared, consumers, findAuthority, id, scope: entity, place }
+    const condition =
+      source === undefined
+        ? undefined
+        : prepareCondition({ id, name, condition: source, place }, surroundings)
+    return { plugin, entity, place, condition, handler: plugin.create(entity.config, gateway) }
+  })
+  const plans = new Plans(instances, memberships)
   // Last: a plugin that throws leaves everything as it was.
   const peersOf = directory.update(entities)
   const targets = new Map(

@@ -1,3 +1,4 @@
+import { checkCondition } from '../cel/compile.ts'
 import { any, array, boolean, type Infer, record, set, string } from '../schema/field.ts'
 import { created_at, id, name, PROTOCOLS, reference, tags, updated_at } from './typedefs.ts'
 
@@ -34,6 +35,10 @@ export const plugin = record(
       after: phases('The plugins that it runs after.'),
     }),
     config: any("The plugin's own settings."),
+    condition: string(
+      "For which requests it runs, in CEL with Kong's fields; asked just before its access phase.",
+      { len_max: 1024, custom: checkCondition },
+    ),
     protocols: set(
       'The protocols of the requests that the plugin handles.',
       string('A protocol.', { one_of: PLUGIN_PROTOCOLS }),

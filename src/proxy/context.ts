@@ -32,8 +32,9 @@ export class ProxiedRequest implements ClientRequest {
   readonly headers: HeaderList
   readonly ip: string
   readonly exchange: Exchange
-  /** The answer as plugins see it, if no route was found. */
+  /** The answer as plugins see it, if no route was found, and those that do. */
   answer: ResponseContext | undefined
+  watchers: readonly Instance[] | undefined
 
   constructor(exchange: Exchange, id: string, ip: string) {
     const { head } = exchange

@@ -11,6 +11,7 @@ import type { UpstreamError } from '../upstream/errors.ts'
 import { type AccessLog, withoutTokens } from './access_log.ts'
 import { answerTo, logOf } from './answer.ts'
 import type { ClientAddress } from './client_address.ts'
+import { ConditionFailed } from './condition.ts'
 import { ProxiedRequest, RequestContext } from './context.ts'
 import { ALLOWED, MESSAGES } from './errors.ts'
 import {
@@ -22,7 +23,7 @@ import {
   writeResponseFields,
 } from './fields.ts'
 import { Forwarding, type ForwardingOwner, type Times } from './forwarding.ts'
-import { runAccess, runBodyFilter, runHeaderFilter, runLog } from './pipeline.ts'
+import { runAccess, runBodyFilter, runHeaderFilter, runLog, watchersOf } from './pipeline.ts'
 import type { Instance, Plan } from './plan.ts'
 import type { Snapshot } from './snapshot.ts'
 
@@ -111,6 +112,7 @@ export class RequestHandler implements ForwardingOwner {
   #failedAccess(ctx: RequestContext, error: unknown): void {
     if (error instanceof BodyTooLarge) return this.#error(ctx, 413)
     if (error instanceof BadMessage) return this.#error(ctx, error.status)
+    if (error instanceof ConditionFailed) return this.#error(ctx, 500, MESSAGES[500])
     this.#options.log.error('a plugin failed', {
       ...this.#facts(ctx),
       code: 'plugin_error',
@@ -222,7 +224,7 @@ export class RequestHandler implements ForwardingOwner {
 
   #watchers(at: RequestContext | ProxiedRequest): readonly Instance[] {
     if (at instanceof RequestContext) return at.ran
-    return this.snapshot.globalPlan.slots.flatMap(({ always }) => always ?? [])
+    return (at.watchers ??= watchersOf(this.snapshot.globalPlan, at))
   }
 
   // ---- what the forwarding asks and tells

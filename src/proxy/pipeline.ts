@@ -1,5 +1,6 @@
 import type { Awaitable, Exit, LogContext, ResponseContext } from '../pdk.ts'
-import type { RequestContext } from './context.ts'
+import { ConditionFailed } from './condition.ts'
+import type { ProxiedRequest, RequestContext } from './context.ts'
 import { type Instance, instanceFor, type Plan } from './plan.ts'
 
 /**
@@ -11,7 +12,11 @@ export function runAccess(plan: Plan, ctx: RequestContext, from = 0): Awaitable<
   for (let i = from; i < slots.length; i++) {
     const instance = instanceFor(slots[i]!, ctx.consumer, plan.memberships)
     if (!instance) continue
-    if (plan.watchesAnswer) ctx.ran.push(instance)
+    if (instance.condition) {
+      ctx.running = instance
+      if (!instance.condition(ctx, plan)) continue
+    }
+    if (plan.remembersRan) ctx.ran.push(instance)
     if (!instance.handler.access) continue
     ctx.running = instance
     const result = instance.handler.access(ctx)
@@ -30,11 +35,28 @@ export function runAccess(plan: Plan, ctx: RequestContext, from = 0): Awaitable<
 
 function collect(plan: Plan, ctx: RequestContext, from: number, exit: Exit): Exit {
   if (!plan.watchesAnswer) return exit
-  for (const slot of plan.slots.slice(from)) {
+  const seeing = plan.slots.slice(from).flatMap((slot) => {
     const instance = instanceFor(slot, ctx.consumer, plan.memberships)
-    if (instance) ctx.ran.push(instance)
-  }
+    return instance && sees(instance, ctx, plan) ? instance : []
+  })
+  // All at once: conditions ask who ran before them.
+  ctx.ran.push(...seeing)
   return exit
+}
+
+/** The plugins of all requests that see the answer to one without a route. */
+export function watchersOf(plan: Plan, request: ProxiedRequest): readonly Instance[] {
+  return plan.slots.flatMap(({ always }) => (always && sees(always, request, plan) ? always : []))
+}
+
+/** Whether a plugin whose access phase is passed over sees the answer. In doubt it does. */
+function sees(instance: Instance, at: RequestContext | ProxiedRequest, plan: Plan): boolean {
+  try {
+    return instance.condition?.(at, plan) ?? true
+  } catch (error) {
+    if (error instanceof ConditionFailed) return true
+    throw error
+  }
 }
 
 /** Shows the head of an answer to the plugins that ran, which may change it. A fault of one is told to `failed`. */

@@ -1,17 +1,21 @@
 import type { Consumer, PluginEntity, Route, Service } from '../entities/index.ts'
 import type { Handler, Plugin } from '../pdk.ts'
+import type { PluginCondition } from './condition.ts'
 
 /** One plugin entity, prepared. */
 export interface Instance {
   readonly plugin: Plugin
   readonly entity: PluginEntity
   readonly handler: Handler
+  /** Whether it runs for a request; always without one. */
+  readonly condition?: PluginCondition | undefined
   /** Where it stands in the configuration, as `kong.yaml:12`. */
   place(): string
 }
 
 /** A plugin's place in the order of a route: which of its entities runs may depend on the consumer. */
 export interface Slot {
+  readonly plugin: Plugin
   /** The entity for those of whom nothing more special is configured. */
   readonly always: Instance | undefined
   readonly alwaysRank: number
@@ -36,6 +40,8 @@ export interface Plan {
   readonly authenticates: boolean
   /** Whether a plugin here wants to see the answer: then the instances that ran are remembered. */
   readonly watchesAnswer: boolean
+  /** Whether the instances that ran are remembered: for those that watch, and for conditions, which may ask who did. */
+  readonly remembersRan: boolean
   /** Whether one of them may change the answer's body. */
   readonly filtersBody: boolean
 }
@@ -90,13 +96,15 @@ export class Plans {
     const inReach = [...own, ...ofService, ...this.#elsewhere]
     const byPlugin = Object.groupBy(inReach, ({ plugin }) => plugin.name)
     const groups = (Object.values(byPlugin) as Instance[][]).sort(byPriority)
+    const watchesAnswer = inReach.some(
+      ({ handler }) => handler.header_filter || handler.body_filter || handler.log,
+    )
     return {
       slots: inOrder(groups).map(slotOf),
       memberships: this.#memberships,
       authenticates: inReach.some(({ plugin }) => plugin.authenticates),
-      watchesAnswer: inReach.some(
-        ({ handler }) => handler.header_filter || handler.body_filter || handler.log,
-      ),
+      watchesAnswer,
+      remembersRan: watchesAnswer || inReach.some(({ condition }) => condition),
       filtersBody: inReach.some(({ handler }) => handler.body_filter),
     }
   }
@@ -171,6 +179,7 @@ function slotOf(instances: Instance[]): Slot {
   const isFor = ({ instance: { entity } }: Ranked) => entity.consumer ?? entity.consumer_group
   const always = ranked.find((each) => !isFor(each))
   return {
+    plugin: instances[0]!.plugin,
     always: always?.instance,
     alwaysRank: always?.rank ?? PRECEDENCE.length,
     byConsumer: firstBy(ranked, ({ consumer }) => consumer?.id),

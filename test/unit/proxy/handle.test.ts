@@ -39,6 +39,7 @@ function proxyWith(
     })),
     memberships: new Map(),
     authenticates: false,
+    remembersRan: true,
     watchesAnswer: true,
     filtersBody: handlers.some(({ body_filter }) => body_filter),
   }

@@ -326,11 +326,15 @@ function unusedProxyProtocol({ real_ip_header, proxy_listen }: Conf): string[] {
   return isUnused ? ['real_ip_header: no address of proxy_listen has the flag proxy_protocol'] : []
 }
 
+/** Flags that only the proxy's own sockets have. */
+const OF_SOCKETS = /\b(?:reuseport|ipv6only=\w+|so_keepalive=[\w:]+)/g
+
 /** One sentence for each of these settings with flags that have no effect here. */
 function idleFlags(values: ReadonlyMap<string, Given>): string[] {
   return ['proxy_listen', 'status_listen'].flatMap((name) => {
     const given = values.get(name)
     const idle = given ? readEntries(given.text).flatMap(({ idle }) => idle) : []
+    if (given && name === 'status_listen') idle.push(...(given.text.match(OF_SOCKETS) ?? []))
     if (idle.length === 0) return []
     return [`${name}: without effect here: ${[...new Set(idle)].join(', ')}`]
   })

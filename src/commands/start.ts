@@ -91,7 +91,7 @@ async function serve(
   isReady = false
   unwatch?.()
   await gateway.stop()
-  await status?.stop()
+  await Promise.all(status.map((server) => server.stop()))
   return 0
 }
 
@@ -127,18 +127,21 @@ function reloadFrom(read: () => readonly SourceFile[], gateway: Gateway, log: Lo
 }
 
 async function openStatus(
-  { status_listen: [address] }: Conf,
+  { status_listen }: Conf,
   gateway: Gateway,
   options: StatusOptions,
-): Promise<StatusServer | undefined> {
-  if (!address) return undefined
-  try {
-    return startStatus(address, options)
-  } catch (error) {
-    await gateway.stop(0)
-    const { code = 'failed' } = error as { code?: string }
-    throw new ListenError(address, code, 'KONG_STATUS_LISTEN')
+): Promise<readonly StatusServer[]> {
+  const servers: StatusServer[] = []
+  for (const address of status_listen) {
+    try {
+      servers.push(startStatus(address, options))
+    } catch (error) {
+      await Promise.all([gateway.stop(0), ...servers.map((server) => server.stop())])
+      const { code = 'failed' } = error as { code?: string }
+      throw new ListenError(address, code, 'KONG_STATUS_LISTEN')
+    }
   }
+  return servers
 }
 
 function adviceOn({ address, code, setting }: ListenError): string {

@@ -184,6 +184,19 @@ test('a Unix socket is served, and named where it cannot be', async () => {
   })
 })
 
+test('every address of status_listen is served', async () => {
+  const free = () => {
+    const taken = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } })
+    taken.stop(true)
+    return taken.port
+  }
+  const [first, second] = [free(), free()]
+  const listen = `status_listen = 127.0.0.1:${first}, 127.0.0.2:${second}`
+  await using gatehouse = await Gatehouse.start({ config: CONFIG, settings: [listen] })
+  for (const place of [`127.0.0.1:${first}`, `127.0.0.2:${second}`])
+    expect(await curl(gatehouse, `http://${place}/status/ready`)).toBe('200')
+})
+
 test('USR1 opens the logs again', async () => {
   await using gatehouse = await Gatehouse.start({
     config: CONFIG,

@@ -126,11 +126,11 @@ test('what Kong knows and has no effect here is said once, by name', () => {
 test('flags without an effect are said once for each setting', () => {
   const env = {
     KONG_PROXY_LISTEN: '0.0.0.0:8000 reuseport backlog=16384, 0.0.0.0:8443 http2 ssl backlog=16384',
-    KONG_STATUS_LISTEN: '0.0.0.0:8100 deferred',
+    KONG_STATUS_LISTEN: '0.0.0.0:8100 deferred reuseport',
   }
   expect(conf(env).warnings).toEqual([
     'proxy_listen: without effect here: backlog=16384',
-    'status_listen: without effect here: deferred',
+    'status_listen: without effect here: deferred, reuseport',
   ])
 })
 

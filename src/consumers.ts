@@ -1,6 +1,6 @@
 import { createPublicKey, createSecretKey, type KeyObject } from 'node:crypto'
 import type { Entities } from './declarative/load.ts'
-import type { Consumer, JwtSecret } from './entities/index.ts'
+import type { Consumer, JwtSecret, MtlsAuthCredential } from './entities/index.ts'
 import { hashPassword, isPassword } from './entities/password.ts'
 import type { Consumers, Credential, TokenKeyOwner } from './pdk.ts'
 
@@ -13,12 +13,14 @@ type Indexed = Pick<
   | 'consumers'
   | 'jwt_secrets'
   | 'keyauth_credentials'
+  | 'mtls_auth_credentials'
 >
 
 /** Makes of the consumers and their credentials what requests look up. */
 export function indexConsumers(entities: Indexed): Consumers {
   const byId = new Map(entities.consumers.map((consumer) => [consumer.id, consumer]))
   const byName = new Map(entities.consumers.map((consumer) => [consumer.username, consumer]))
+  const byCustomId = new Map(entities.consumers.map((consumer) => [consumer.custom_id, consumer]))
   const owned = <C extends { consumer: { id: string } }>(credential: C) => {
     const consumer = byId.get(credential.consumer.id)
     return consumer ? [{ consumer, credential }] : []
@@ -38,6 +40,11 @@ export function indexConsumers(entities: Indexed): Consumers {
       .flatMap(owned)
       .map((each) => [each.credential.key, withKeys(each)]),
   )
+  const bySubject = new Map(
+    entities.mtls_auth_credentials
+      .flatMap(owned)
+      .map((each) => [subjectKey(each.credential), each]),
+  )
   const groups = gather(entities.acls.map(({ consumer, group }) => [consumer.id, group]))
   const groupNames = new Map(entities.consumer_groups.map(({ id, name }) => [id, name]))
   const consumerGroups = gather(
@@ -53,6 +60,7 @@ export function indexConsumers(entities: Indexed): Consumers {
   return {
     find: (idOrUsername): Consumer | undefined =>
       byId.get(idOrUsername) ?? byName.get(idOrUsername),
+    findBy: (field, value) => (field === 'username' ? byName : byCustomId).get(value),
     findByKey: (key) => byKey.get(key),
     findByUsername: (username) => byUsername.get(username),
     isPassword(owner, password) {
@@ -61,12 +69,22 @@ export function indexConsumers(entities: Indexed): Consumers {
       return fits && owner !== undefined
     },
     findByTokenKey: (key) => byTokenKey.get(key),
+    findBySubject: (subject_name, id) =>
+      bySubject.get(subjectKey({ subject_name, ca_certificate: id === undefined ? id : { id } })),
     groupsOf: ({ id }) => groups.get(id) ?? NONE,
     consumerGroupsOf: ({ id }) => consumerGroups.get(id) ?? NONE,
   }
 }
 
 const NONE: readonly string[] = []
+
+/** The id of an authority has no blanks. */
+function subjectKey({
+  subject_name,
+  ca_certificate,
+}: Pick<MtlsAuthCredential, 'subject_name' | 'ca_certificate'>): string {
+  return `${ca_certificate?.id ?? ''} ${subject_name}`
+}
 
 function gather(pairs: readonly (readonly [string, string])[]): ReadonlyMap<string, string[]> {
   const lists = new Map<string, string[]>()

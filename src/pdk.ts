@@ -4,6 +4,7 @@ import type {
   Consumer,
   JwtSecret,
   KeyauthCredential,
+  MtlsAuthCredential,
   Route,
   Service,
 } from './entities/index.ts'
@@ -113,6 +114,8 @@ export interface Gateway {
   now(): number
   readonly log: Log
   readonly consumers: Consumers
+  /** The certificate of an authority of the configuration, by its id. */
+  findAuthority(id: string): X509Certificate | undefined
   /** PEM of the authorities that are trusted in place of the built-in ones. */
   readonly ca: string | undefined
   /** The id of this plugin entity, which stays the same when the configuration is loaded again. */
@@ -131,6 +134,7 @@ export interface Scope {
 export interface Consumers {
   /** A consumer by its id or username, as the field `anonymous` names it. */
   find(idOrUsername: string): Consumer | undefined
+  findBy(field: 'username' | 'custom_id', value: string): Consumer | undefined
   /** The owner of a key of the key-auth plugin. */
   findByKey(key: string): Owner<KeyauthCredential> | undefined
   /** The owner of a name of the basic-auth plugin. */
@@ -139,6 +143,8 @@ export interface Consumers {
   isPassword(owner: Owner<BasicauthCredential> | undefined, password: string): boolean
   /** The owner of what the jwt plugin looks up by a token's claim. */
   findByTokenKey(key: string): TokenKeyOwner | undefined
+  /** The owner of a name in a certificate, under the authority of that id or, without one, under any. */
+  findBySubject(name: string, authority: string | undefined): Owner<MtlsAuthCredential> | undefined
   /** The groups of a consumer that the acl plugin knows; always the same list for the same consumer. */
   groupsOf(consumer: Consumer): readonly string[]
   /** The names of the consumer groups that a consumer is in, in the order of the alphabet; always the same list. */
@@ -232,6 +238,8 @@ export interface ClientCertificate {
   /** PEM. */
   readonly pem: string
   readonly x509: X509Certificate
+  /** What was sent beside it, or is known, of those who may have signed: each for the one before. Nothing of it is verified. */
+  readonly issuers: readonly X509Certificate[]
   /** Why it does not lead to an authority of the request for it; nothing if it does. */
   readonly fault: string | undefined
 }

@@ -52,6 +52,12 @@ export class References {
       const scope = [String(draft.input.name), ...keys.map(([, id]) => id ?? '')]
       this.#claim(this.#scopes, scope, draft, 'scope')
     }
+    if (draft.kind === 'mtls_auth_credentials' && whole) {
+      // One name of a certificate cannot stand for two consumers.
+      const [, authority] = keys.find(([field]) => field === 'ca_certificate') ?? []
+      const words = [draft.kind, authority ?? '', String(draft.input.subject_name)]
+      this.#claim(this.#byKey, words, draft, 'subject_name')
+    }
     this.#resolveAuthorities(draft)
     const foreign = keys.map(
       ([field, id]) => [field, id === undefined ? undefined : { id }] as const,
@@ -96,10 +102,13 @@ export class References {
     return fault(`invalid reference '${field}: ${shown}' (no such entry in '${kind}')`, advice)
   }
 
-  /** A service that trusts an authority nobody has declared would trust nobody; Kong finds out when a request comes. */
-  #resolveAuthorities({ kind, file, path, input }: Draft): void {
-    const { ca_certificates } = input
-    if (kind !== 'services' || !Array.isArray(ca_certificates)) return
+  /** Who trusts an authority that nobody has declared would trust nobody; Kong finds out when a request comes. */
+  #resolveAuthorities({ kind, file, path: above, input }: Draft): void {
+    const isPlugin = kind === 'plugins' && input.name === 'mtls-auth' && isRecord(input.config)
+    if (kind !== 'services' && !isPlugin) return
+    const { ca_certificates } = isPlugin ? (input.config as Draft['input']) : input
+    const path = isPlugin ? [...above, 'config'] : above
+    if (!Array.isArray(ca_certificates)) return
     for (const [i, id] of ca_certificates.entries()) {
       if (typeof id !== 'string' || this.#byId.has(join(['ca_certificates', id]))) continue
       const message = `invalid reference 'ca_certificates: ${id}' (no such entry in 'ca_certificates')`

@@ -1,5 +1,5 @@
 import type { Socket, SocketHandler } from 'bun'
-import type { X509Certificate } from 'node:crypto'
+import { X509Certificate } from 'node:crypto'
 import type { Certificates, ServerTls } from './certificates.ts'
 import { type ClientHello, normalName } from './client_hello.ts'
 import type { Greeting, Guest } from './greeting.ts'
@@ -45,7 +45,17 @@ interface UpgradableSocket {
 /** The part of a socket with TLS that Bun's types leave out. */
 interface SecureSocket {
   getPeerX509Certificate(): X509Certificate | undefined
+  getPeerCertificate(isShort: boolean): Shown | undefined
 }
+
+/** A certificate, and the one that the TLS layer takes for its issuer's. */
+interface Shown {
+  readonly raw?: Buffer
+  readonly issuerCertificate?: Shown
+}
+
+/** More lead to no authority. */
+const MAX_ISSUERS = 10
 
 /** Begins TLS on a connection whose ClientHello was read from `bytes`. */
 export function shakeHands(
@@ -106,7 +116,20 @@ function turnAway(owner: HandshakeOwner, socket: Socket<Guest>, reason: string):
 /** What the client showed; `fault` is what the check against the authorities had to say. */
 function certificateOf(socket: Socket<Guest>, fault: Error | null): ClientCertificate | undefined {
   const x509 = (socket as unknown as SecureSocket).getPeerX509Certificate()
-  return x509 && { pem: x509.toString(), x509, fault: fault ? codeOf(fault) : undefined }
+  if (!x509) return undefined
+  const issuers = issuersOf(socket as unknown as SecureSocket)
+  return { pem: x509.toString(), x509, issuers, fault: fault ? codeOf(fault) : undefined }
+}
+
+function issuersOf(socket: SecureSocket): X509Certificate[] {
+  const issuers: X509Certificate[] = []
+  let next = socket.getPeerCertificate(false)?.issuerCertificate
+  while (next?.raw && issuers.length < MAX_ISSUERS) {
+    issuers.push(new X509Certificate(next.raw))
+    // A root is its own.
+    next = next.issuerCertificate === next ? undefined : next.issuerCertificate
+  }
+  return issuers
 }
 
 function codeOf(fault: Error | null): string {

@@ -15,6 +15,8 @@ export interface ClientCertificate {
   /** PEM. */
   readonly pem: string
   readonly x509: X509Certificate
+  /** What was sent beside it, or is known, of those who may have signed: each for the one before. Nothing of it is verified. */
+  readonly issuers: readonly X509Certificate[]
   /** Why the certificate does not lead to an authority that was named in the request; nothing if it does. */
   readonly fault: string | undefined
 }

@@ -8,6 +8,7 @@ import { httpLog } from './http-log/index.ts'
 import { ipRestriction } from './ip-restriction/index.ts'
 import { jwt } from './jwt/index.ts'
 import { keyAuth } from './key-auth/index.ts'
+import { mtlsAuth } from './mtls-auth/index.ts'
 import { openidConnect } from './openid-connect/index.ts'
 import { prometheus } from './prometheus/index.ts'
 import { rateLimiting } from './rate-limiting/index.ts'
@@ -15,6 +16,7 @@ import { requestSizeLimiting } from './request-size-limiting/index.ts'
 import { requestTermination } from './request-termination/index.ts'
 import { requestTransformer } from './request-transformer/index.ts'
 import { responseTransformer } from './response-transformer/index.ts'
+import { tlsHandshakeModifier } from './tls-handshake-modifier/index.ts'
 
 /** Every plugin there is, by the name that `kong.yaml` uses. */
 export const plugins: ReadonlyMap<string, Plugin> = new Map(
@@ -28,6 +30,7 @@ export const plugins: ReadonlyMap<string, Plugin> = new Map(
     ipRestriction,
     jwt,
     keyAuth,
+    mtlsAuth,
     openidConnect,
     prometheus,
     rateLimiting,
@@ -35,5 +38,6 @@ export const plugins: ReadonlyMap<string, Plugin> = new Map(
     requestTermination,
     requestTransformer,
     responseTransformer,
+    tlsHandshakeModifier,
   ].map((plugin): [string, Plugin] => [plugin.name, plugin]),
 )

@@ -6,6 +6,7 @@ const ann = { id: 'a', username: 'ann' }
 const bob = { id: 'b', username: 'bob' }
 const consumers = indexConsumers({
   consumers: [ann, bob],
+  mtls_auth_credentials: [],
   acls: [
     { id: '1', consumer: ann, group: 'z' },
     { id: '2', consumer: bob, group: 'x' },

@@ -106,10 +106,13 @@ export function testGateway(
     id: 'plugin',
     scope: {},
     place: () => 'kong.yaml:1',
+    findAuthority: () => undefined,
     ...parts,
     consumers: {
       find: (name) =>
         parts.consumerList?.find(({ id, username }) => name === id || name === username),
+      findBy: (field, value) => parts.consumerList?.find((each) => each[field] === value),
+      findBySubject: () => undefined,
       findByKey: () => undefined,
       findByUsername: () => undefined,
       isPassword: () => false,

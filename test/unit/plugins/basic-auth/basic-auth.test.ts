@@ -13,6 +13,7 @@ const consumers = indexConsumers({
   consumer_group_consumers: [],
   jwt_secrets: [],
   keyauth_credentials: [],
+  mtls_auth_credentials: [],
   consumers: [bob, nobody] as never,
   basicauth_credentials: [
     { id: 'c1', consumer: bob, username: 'bob', password: hashPassword('kong', bob.id) },

@@ -30,6 +30,7 @@ const consumers = indexConsumers({
   consumer_group_consumers: [],
   basicauth_credentials: [],
   keyauth_credentials: [],
+  mtls_auth_credentials: [],
   consumers: [bob, { id: 'n', username: 'nobody' }] as never,
   jwt_secrets: [
     ...ALGORITHMS.map((algorithm) => {

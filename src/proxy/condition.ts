@@ -2,9 +2,11 @@ import { type Condition, compileCondition } from '../cel/compile.ts'
 import type { FieldName, FieldUse } from '../cel/field.ts'
 import { EvaluationError, Unanswerable, type Value } from '../cel/value.ts'
 import type { Consumer } from '../entities/index.ts'
+import { HeaderList } from '../headers.ts'
 import type { Log } from '../pdk.ts'
 import { Facts, textOf } from '../router/facts.ts'
 import { type ProxiedRequest, RequestContext } from './context.ts'
+import { listedInConnection } from './fields.ts'
 import type { Plan, Slot } from './plan.ts'
 
 /** What a condition is about: a request, on its way through the plan of its route, or of none. */
@@ -183,10 +185,21 @@ function factsOf(subject: Subject): Facts {
   const { at } = subject
   if (!subject.facts) {
     const { host, port, path } = requestOf(at)
-    const { method, headers, query } = at instanceof RequestContext ? at.upstream : at
-    subject.facts = new Facts({ method, host, port, path, headers, query }, '')
+    const { method, query } = at instanceof RequestContext ? at.upstream : at
+    subject.facts = new Facts({ method, host, port, path, headers: headersOf(at), query }, '')
   }
   return subject.facts
+}
+
+/** The fields as they are sent on, and those that are not because a client has said so, or it could hide one from us. */
+function headersOf(at: RequestContext | ProxiedRequest): HeaderList {
+  if (!(at instanceof RequestContext)) return at.headers
+  const { headers } = at.upstream
+  const listed = new Set(listedInConnection(at.request.headers))
+  if (listed.size === 0) return headers
+  for (const { lower } of headers.fields) listed.delete(lower)
+  const hidden = at.request.headers.fields.filter(({ lower }) => listed.has(lower))
+  return new HeaderList([...headers.fields, ...hidden])
 }
 
 function characters(wire: string): string {

@@ -206,6 +206,15 @@ test('a head as long as may be does not hold up a condition that goes through it
   expect(await a.status('/open', 'a: b\r\n')).toBe(418)
 })
 
+test('a client cannot hide a field of a proxy before us from a condition', async () => {
+  await using a = await conditioned(
+    `- { name: key-auth, condition: 'http.headers.x_from == "outside"' }\n`,
+  )
+  const fields = 'X-From: outside\r\nConnection: x-from\r\n'
+  expect(await a.status('/open', fields)).toBe(401)
+  expect(await a.status('/open')).toBe(200)
+})
+
 test('what came of a condition is in the log for debugging', async () => {
   await using a = await conditioned(
     `- { id: 11111111-1111-4111-8111-111111111111, ${TEAPOT}, condition: 'http.queries.a == "b"' }\n`,

@@ -3,7 +3,7 @@ import type { Deadlines, Waiter } from '../http1/deadlines.ts'
 import { FieldReader } from '../http1/field_reader.ts'
 import { BadMessage, MAX_HEAD, tooLarge } from '../http1/grammar.ts'
 import { checkRequestBeginning, parseRequestHead } from '../http1/head.ts'
-import { type Head, Outbox } from '../http1/outbox.ts'
+import { type HeadWriter, Outbox } from '../http1/outbox.ts'
 import { Exchange, type ExchangeConnection } from './exchange.ts'
 import type { Guest } from './greeting.ts'
 import { type Origin, PLAIN } from './origin.ts'
@@ -132,7 +132,7 @@ export class ClientConnection implements ExchangeConnection, Guest, Waiter {
     return this.#outbox.written
   }
 
-  send(head: Head | string, bytes?: Uint8Array, tail?: string): boolean {
+  send(head: HeadWriter | string, bytes?: Uint8Array, tail?: string): boolean {
     const waited = !this.#outbox.isEmpty
     const ready = this.#outbox.send(head, bytes, tail)
     // Only `drain` shows that the client takes something: one that takes nothing must not gain time by asking more.

@@ -1,9 +1,9 @@
 import { STATUS_CODES } from 'node:http'
 import { BodyDecoder, BodyTooLarge, Parts } from '../http1/body.ts'
-import type { Draft } from '../http1/draft.ts'
+import type { WriteBuffer } from '../http1/write_buffer.ts'
 import { BadMessage } from '../http1/grammar.ts'
 import { type RequestHead, UNTIL_CLOSE } from '../http1/head.ts'
-import type { Head } from '../http1/outbox.ts'
+import type { HeadWriter } from '../http1/outbox.ts'
 import type { Origin } from './origin.ts'
 
 /** Who takes a request's body as it comes. */
@@ -21,7 +21,7 @@ export interface Answer {
   /** How long the body is: bytes, or `CHUNKED` or `UNTIL_CLOSE` where its sender does not know it. */
   readonly length: number
   /** Writes the header fields, each with its CRLF; Content-Length among them if it is known. */
-  writeFields(draft: Draft): void
+  writeFields(out: WriteBuffer): void
 }
 
 /** What an exchange needs of the connection that it lives on. */
@@ -39,7 +39,7 @@ export interface ExchangeConnection {
   /** Set while the gateway drains: this answer is the connection's last. */
   readonly isDraining: boolean
   /** Sends a head or text (a byte a character), bytes and text, in one piece if it can. False: wait for `onDrain`. */
-  send(head: Head | string, bytes?: Uint8Array, tail?: string): boolean
+  send(head: HeadWriter | string, bytes?: Uint8Array, tail?: string): boolean
   pauseReading(): void
   resumeReading(): void
   /** Gives what the client sent after its request, and forgets it. */
@@ -64,7 +64,7 @@ const OK = 'HTTP/1.1 200 OK\r\n'
  * answer is written here rather than returned as a `Response`: those two forget the order, the spelling and the
  * repetition of fields, the framing and the pace, all of which a proxy has to keep.
  */
-export class Exchange implements Head {
+export class Exchange implements HeadWriter {
   readonly url = ANY_URL
   readonly method = ANY_METHOD
   readonly head: RequestHead
@@ -253,19 +253,19 @@ export class Exchange implements Head {
   }
 
   /** Writes what comes before a part of the body: the answer's head once, the size of a chunk. */
-  writeTo(draft: Draft): void {
-    if (this.#answer) this.#writeHead(draft, this.#answer)
+  writeTo(out: WriteBuffer): void {
+    if (this.#answer) this.#writeHead(out, this.#answer)
     this.#answer = undefined
-    if (this.#chunkSize > 0) draft.text(`${this.#chunkSize.toString(16)}\r\n`)
+    if (this.#chunkSize > 0) out.text(`${this.#chunkSize.toString(16)}\r\n`)
   }
 
-  #writeHead(draft: Draft, answer: Answer): void {
+  #writeHead(out: WriteBuffer, answer: Answer): void {
     const { status, reason } = answer
-    draft.text(status === 200 && reason === 'OK' ? OK : `HTTP/1.1 ${status} ${reason}\r\n`)
-    answer.writeFields(draft)
-    if (this.#chunked) draft.text('Transfer-Encoding: chunked\r\n')
-    draft.text(this.#connectionField())
-    draft.text('\r\n')
+    out.text(status === 200 && reason === 'OK' ? OK : `HTTP/1.1 ${status} ${reason}\r\n`)
+    answer.writeFields(out)
+    if (this.#chunked) out.text('Transfer-Encoding: chunked\r\n')
+    out.text(this.#connectionField())
+    out.text('\r\n')
   }
 
   /** Turns the connection into a plain two-way pipe, after `101 Switching Protocols`. */
@@ -275,10 +275,10 @@ export class Exchange implements Head {
     this.#decoder = new BodyDecoder(UNTIL_CLOSE)
     this.#sink = sink
     this.connection.send({
-      writeTo(draft) {
-        draft.text('HTTP/1.1 101 Switching Protocols\r\n')
-        answer.writeFields(draft)
-        draft.text(`Connection: Upgrade\r\nUpgrade: ${protocol}\r\n\r\n`)
+      writeTo(out) {
+        out.text('HTTP/1.1 101 Switching Protocols\r\n')
+        answer.writeFields(out)
+        out.text(`Connection: Upgrade\r\nUpgrade: ${protocol}\r\n\r\n`)
       },
     })
     const ahead = this.connection.takeAhead()

@@ -1,16 +1,16 @@
 import type { Socket } from 'bun'
-import { Draft } from './draft.ts'
+import { WriteBuffer } from './write_buffer.ts'
 
 /** The part of a socket that an outbox writes to. */
 export type Writable = Pick<Socket<unknown>, 'write'>
 
 /** Writes the head of a message, or what else comes before bytes. */
-export interface Head {
-  writeTo(draft: Draft): void
+export interface HeadWriter {
+  writeTo(out: WriteBuffer): void
 }
 
 /** One for all outboxes: each is filled and sent without a pause. */
-const draft = new Draft()
+const out = new WriteBuffer()
 
 /** Writes to a socket, and keeps what the kernel does not take at once. */
 export class Outbox {
@@ -41,17 +41,17 @@ export class Outbox {
   }
 
   /** Writes a head, or text of one byte a character, and `bytes` and `tail` after it: in one piece if it can. */
-  send(head: Head | string, bytes?: Uint8Array, tail = ''): boolean {
-    draft.clear()
-    if (typeof head === 'string') draft.text(head)
-    else head.writeTo(draft)
-    if (bytes && !draft.tryBytes(bytes)) {
-      this.write(draft.bytes, draft.length)
+  send(head: HeadWriter | string, bytes?: Uint8Array, tail = ''): boolean {
+    out.clear()
+    if (typeof head === 'string') out.text(head)
+    else head.writeTo(out)
+    if (bytes && !out.tryBytes(bytes)) {
+      this.write(out.bytes, out.length)
       this.write(bytes)
-      draft.clear()
+      out.clear()
     }
-    if (tail !== '') draft.text(tail)
-    return this.write(draft.bytes, draft.length)
+    if (tail !== '') out.text(tail)
+    return this.write(out.bytes, out.length)
   }
 
   /** Goes on when the socket takes more. Gives true when nothing waits. */

@@ -1,6 +1,6 @@
 import type { ExchangeConnection } from '../front/exchange.ts'
 import type { HeaderField, HeaderList } from '../headers.ts'
-import type { Draft } from '../http1/draft.ts'
+import type { WriteBuffer } from '../http1/write_buffer.ts'
 import { hasWord, type ResponseHead } from '../http1/head.ts'
 import { PRODUCT } from '../version.ts'
 import type { ProxiedRequest, RequestContext } from './context.ts'
@@ -73,45 +73,45 @@ export interface Forwarded {
 
 /** Writes the header fields of a request to a service, each with its CRLF; `framing` says how long its body is. */
 export function writeRequestFields(
-  draft: Draft,
+  out: WriteBuffer,
   { request, upstream }: RequestContext,
   forwarded: Forwarded,
   framing: string,
   settings: FieldSettings,
 ): void {
   const { head } = request.exchange
-  draft.text(forwarded.host)
+  out.text(forwarded.host)
   for (const field of upstream.headers.fields) {
-    if (!NOT_SENT_UPSTREAM.has(field.lower) && !isDisguised(field)) draft.text(field.line)
+    if (!NOT_SENT_UPSTREAM.has(field.lower) && !isDisguised(field)) out.text(field.line)
   }
   const te = request.headers.get('te')
-  if (te !== undefined && hasWord(te, 'trailers')) draft.text('TE: trailers\r\n')
-  draft.text(head.upgradesToWebSocket ? UPGRADE : KEEP_ALIVE)
-  writeForwarded(draft, request, forwarded)
-  if (settings.upstreamRequestId) write(draft, 'X-Kong-Request-Id: ', request.id)
-  writeVia(draft, request.headers, head.minor)
-  draft.text(framing)
+  if (te !== undefined && hasWord(te, 'trailers')) out.text('TE: trailers\r\n')
+  out.text(head.upgradesToWebSocket ? UPGRADE : KEEP_ALIVE)
+  writeForwarded(out, request, forwarded)
+  if (settings.upstreamRequestId) write(out, 'X-Kong-Request-Id: ', request.id)
+  writeVia(out, request.headers, head.minor)
+  out.text(framing)
 }
 
 /** Writes who asked for what, as a trusted peer says, or as the gateway saw it. */
-function writeForwarded(draft: Draft, request: ProxiedRequest, forwarded: Forwarded): void {
+function writeForwarded(out: WriteBuffer, request: ProxiedRequest, forwarded: Forwarded): void {
   const { headers } = request
   const from = forwarded.trusted ? headers : undefined
-  if (from || headers.has('x-forwarded-for')) writeChain(draft, request, from)
-  else draft.text(forwarded.peer)
+  if (from || headers.has('x-forwarded-for')) writeChain(out, request, from)
+  else out.text(forwarded.peer)
   const host = from?.get('x-forwarded-host') ?? nameOf(request.host)
-  if (host !== '') write(draft, 'X-Forwarded-Host: ', host)
-  write(draft, 'X-Forwarded-Path: ', from?.get('x-forwarded-path') ?? request.rawPath)
+  if (host !== '') write(out, 'X-Forwarded-Host: ', host)
+  write(out, 'X-Forwarded-Path: ', from?.get('x-forwarded-path') ?? request.rawPath)
   const prefix = from?.get('x-forwarded-prefix') ?? forwarded.prefix
-  if (prefix !== '' && prefix !== '/') write(draft, 'X-Forwarded-Prefix: ', prefix)
+  if (prefix !== '' && prefix !== '/') write(out, 'X-Forwarded-Prefix: ', prefix)
 }
 
-function writeChain(draft: Draft, request: ProxiedRequest, from: HeaderList | undefined): void {
+function writeChain(out: WriteBuffer, request: ProxiedRequest, from: HeaderList | undefined): void {
   const { remoteAddress, localPort } = request.exchange.connection
   const chain = [...request.headers.all('x-forwarded-for'), remoteAddress].join(', ')
   const scheme = from?.get('x-forwarded-proto') ?? request.scheme
   const port = from?.get('x-forwarded-port') ?? localPort
-  draft.text(chainFields(chain, scheme, port, request.ip))
+  out.text(chainFields(chain, scheme, port, request.ip))
 }
 
 /** What is said of a client that asks the gateway itself: the same for every request of its connection. */
@@ -135,7 +135,7 @@ export interface Latencies {
 
 /** Writes the header fields of a service's answer for the client, each with its CRLF. */
 export function writeResponseFields(
-  draft: Draft,
+  out: WriteBuffer,
   head: ResponseHead,
   { method, id }: ProxiedRequest,
   latencies: Latencies,
@@ -145,21 +145,20 @@ export function writeResponseFields(
   const { headers } = head
   const listed = listedInConnection(headers)
   for (const { lower, line } of headers.fields) {
-    if (!NOT_SENT_DOWNSTREAM.has(lower) && !listed?.includes(lower)) draft.text(line)
+    if (!NOT_SENT_DOWNSTREAM.has(lower) && !listed?.includes(lower)) out.text(line)
   }
   // The length of a body that a HEAD or a 304 leaves out is passed on as well; a 204 must have none (RFC 9110 §8.6).
   const hasLength = (head.length >= 0 || method === 'HEAD') && head.status !== 204
   const length = hasLength ? headers.get('content-length') : undefined
-  if (length !== undefined) write(draft, 'Content-Length: ', length)
-  if (!headers.has('date')) write(draft, 'Date: ', date)
-  if (settings.server && !headers.has('server')) draft.text(SERVER)
-  if (settings.via) writeVia(draft, headers, head.minor)
-  else for (const each of headers.all('via')) write(draft, 'Via: ', each)
-  if (settings.upstreamStatus) write(draft, 'X-Kong-Upstream-Status: ', String(head.status))
-  if (settings.upstreamLatency)
-    write(draft, 'X-Kong-Upstream-Latency: ', String(latencies.upstream))
-  if (settings.proxyLatency) write(draft, 'X-Kong-Proxy-Latency: ', String(latencies.proxy))
-  if (settings.requestId) write(draft, 'X-Kong-Request-Id: ', id)
+  if (length !== undefined) write(out, 'Content-Length: ', length)
+  if (!headers.has('date')) write(out, 'Date: ', date)
+  if (settings.server && !headers.has('server')) out.text(SERVER)
+  if (settings.via) writeVia(out, headers, head.minor)
+  else for (const each of headers.all('via')) write(out, 'Via: ', each)
+  if (settings.upstreamStatus) write(out, 'X-Kong-Upstream-Status: ', String(head.status))
+  if (settings.upstreamLatency) write(out, 'X-Kong-Upstream-Latency: ', String(latencies.upstream))
+  if (settings.proxyLatency) write(out, 'X-Kong-Proxy-Latency: ', String(latencies.proxy))
+  if (settings.requestId) write(out, 'X-Kong-Request-Id: ', id)
 }
 
 /** The header fields of an answer of the gateway's own. */
@@ -194,17 +193,17 @@ export function listedInConnection(headers: HeaderList): string[] | undefined {
   return listed
 }
 
-function writeVia(draft: Draft, headers: HeaderList, minor: number): void {
+function writeVia(out: WriteBuffer, headers: HeaderList, minor: number): void {
   const before = headers.has('via') ? `${headers.all('via').join(', ')}, ` : ''
-  if (before === '' && minor === 1) draft.text(VIA)
-  else write(draft, 'Via: ', `${before}1.${minor} ${PRODUCT}`)
+  if (before === '' && minor === 1) out.text(VIA)
+  else write(out, 'Via: ', `${before}1.${minor} ${PRODUCT}`)
 }
 
 /** `name` with its colon and blank. */
-function write(draft: Draft, name: string, value: string): void {
-  draft.text(name)
-  draft.text(value)
-  draft.text('\r\n')
+function write(out: WriteBuffer, name: string, value: string): void {
+  out.text(name)
+  out.text(value)
+  out.text('\r\n')
 }
 
 /** A host without its port. */

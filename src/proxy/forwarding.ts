@@ -1,10 +1,10 @@
 import { type Result, resultOf } from '../balancer/active_checks.ts'
 import type { Choice, Peer, Peers } from '../balancer/peers.ts'
 import type { Answer, BodySink } from '../front/exchange.ts'
-import type { Draft } from '../http1/draft.ts'
+import type { WriteBuffer } from '../http1/write_buffer.ts'
 import type { HeaderList } from '../headers.ts'
 import { CHUNKED, type ResponseHead } from '../http1/head.ts'
-import type { Head } from '../http1/outbox.ts'
+import type { HeadWriter } from '../http1/outbox.ts'
 import type { UpstreamClient } from '../upstream/client.ts'
 import type { Receiver, Timeouts, UpstreamConnection } from '../upstream/connection.ts'
 import { UpstreamError } from '../upstream/errors.ts'
@@ -30,13 +30,13 @@ export interface Times {
 /** Who is told of the answer. */
 export interface ForwardingOwner {
   /** Writes the request's line and fields, with the given framing, and the empty line. `host`: the line that says who is asked. */
-  writeRequest(draft: Draft, ctx: RequestContext, framing: string, host: string): void
+  writeRequest(out: WriteBuffer, ctx: RequestContext, framing: string, host: string): void
   /** Shows the answer to the plugins; gives the status that the client is told. */
   filter(ctx: RequestContext, head: ResponseHead): number
   /** Passes a part of the answer's body through the plugins; undefined if one of them failed. */
   filterBody(ctx: RequestContext, part: Uint8Array, last: boolean): Uint8Array | undefined
   /** Writes the answer's fields for the client. */
-  writeFields(draft: Draft, ctx: RequestContext, head: ResponseHead, times: Times): void
+  writeFields(out: WriteBuffer, ctx: RequestContext, head: ResponseHead, times: Times): void
   /** There is no answer. Nothing was sent to the client yet. */
   failed(ctx: RequestContext, error: UpstreamError): void
   /** A fault of our own. Nothing was sent to the client yet. */
@@ -52,7 +52,7 @@ const NONE: readonly Peer[] = []
 const NOT_REPEATED = new Set(['POST', 'PATCH', 'LOCK'])
 
 /** One request on its way to the service and the answer on its way back, both streamed at the slower side's pace. */
-export class Forwarding implements Receiver, BodySink, Head, Answer, Journey {
+export class Forwarding implements Receiver, BodySink, HeadWriter, Answer, Journey {
   /** The status, reason and length of the answer. */
   status = 0
   reason = ''
@@ -188,8 +188,8 @@ export class Forwarding implements Receiver, BodySink, Head, Answer, Journey {
   }
 
   /** Writes the head of the request. */
-  writeTo(draft: Draft): void {
-    this.#owner.writeRequest(draft, this.#ctx, this.#framing, this.#peer!.host)
+  writeTo(out: WriteBuffer): void {
+    this.#owner.writeRequest(out, this.#ctx, this.#framing, this.#peer!.host)
   }
 
   // ---- the request's body, from the client
@@ -244,8 +244,8 @@ export class Forwarding implements Receiver, BodySink, Head, Answer, Journey {
   }
 
   /** Writes the fields of the answer. */
-  writeFields(draft: Draft): void {
-    this.#owner.writeFields(draft, this.#ctx, this.#answer!, this)
+  writeFields(out: WriteBuffer): void {
+    this.#owner.writeFields(out, this.#ctx, this.#answer!, this)
   }
 
   data(part: Uint8Array, last: boolean): boolean {

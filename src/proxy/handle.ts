@@ -1,7 +1,7 @@
 import { errorBody } from '../error_body.ts'
 import type { Exchange } from '../front/exchange.ts'
 import { HeaderList } from '../headers.ts'
-import type { Draft } from '../http1/draft.ts'
+import type { WriteBuffer } from '../http1/write_buffer.ts'
 import { BadMessage } from '../http1/grammar.ts'
 import type { ResponseHead } from '../http1/head.ts'
 import { escapePath } from '../path.ts'
@@ -229,14 +229,14 @@ export class RequestHandler implements ForwardingOwner {
 
   // ---- what the forwarding asks and tells
 
-  writeRequest(draft: Draft, ctx: RequestContext, framing: string, hostOfPeer: string): void {
+  writeRequest(out: WriteBuffer, ctx: RequestContext, framing: string, hostOfPeer: string): void {
     const { request, prepared, matchedPath, upstream } = ctx
     const { route, pathRule } = prepared
     const { connection } = request.exchange
-    draft.text(upstream.method)
-    draft.text(' ')
-    draft.text(ctx.upstreamUri)
-    draft.text(' HTTP/1.1\r\n')
+    out.text(upstream.method)
+    out.text(' ')
+    out.text(ctx.upstreamUri)
+    out.text(' HTTP/1.1\r\n')
     const host = upstream.host ?? (route.preserve_host ? request.host : '')
     const forwarded = {
       host: host === '' ? hostOfPeer : `Host: ${host}\r\n`,
@@ -245,8 +245,8 @@ export class RequestHandler implements ForwardingOwner {
       prefix: pathRule.strip ? escapePath(matchedPath) : '',
       trusted: this.#options.clientAddress.isTrusted(connection.remoteAddress),
     }
-    writeRequestFields(draft, ctx, forwarded, framing, this.#options.fields)
-    draft.text('\r\n')
+    writeRequestFields(out, ctx, forwarded, framing, this.#options.fields)
+    out.text('\r\n')
   }
 
   #peerFields({ exchange: { connection }, scheme }: ProxiedRequest): string {
@@ -271,12 +271,17 @@ export class RequestHandler implements ForwardingOwner {
     }
   }
 
-  writeFields(draft: Draft, { request }: RequestContext, head: ResponseHead, times: Times): void {
+  writeFields(
+    out: WriteBuffer,
+    { request }: RequestContext,
+    head: ResponseHead,
+    times: Times,
+  ): void {
     const latencies = {
       proxy: Math.round(times.sentAt - request.exchange.startedAt),
       upstream: Math.round(times.heardAt - times.sentAt),
     }
-    writeResponseFields(draft, head, request, latencies, this.#options.fields, this.#now())
+    writeResponseFields(out, head, request, latencies, this.#options.fields, this.#now())
   }
 
   failed(ctx: RequestContext, error: UpstreamError): void {

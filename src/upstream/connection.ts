@@ -9,7 +9,7 @@ import {
   type ResponseHead,
   UNTIL_CLOSE,
 } from '../http1/head.ts'
-import { type Head, Outbox } from '../http1/outbox.ts'
+import { type HeadWriter, Outbox } from '../http1/outbox.ts'
 import { UpstreamError } from './errors.ts'
 import type { Target } from './target.ts'
 
@@ -78,7 +78,7 @@ export class UpstreamConnection implements Waiter {
   /** Sends a request's head, with the whole body or the body's first part. False: wait for `receiver.drain`. */
   begin(
     method: string,
-    head: Head,
+    head: HeadWriter | string,
     body: Uint8Array | undefined,
     last: boolean,
     timeouts: Timeouts,

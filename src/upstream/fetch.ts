@@ -100,7 +100,7 @@ function exchange(
     reject(new UpstreamError('invalid_response', `${url.host} ${message}`, { partial: true }))
   }
   const head = headOf(method, url, request, body)
-  connection.begin(method, { writeTo: (draft) => draft.text(head) }, body, true, timeouts, {
+  connection.begin(method, head, body, true, timeouts, {
     head(given) {
       answer = given
       // No protocol was offered, and `Response` has no room for the statuses above.

@@ -27,7 +27,7 @@ export async function probe(
     left,
   )
   const timeouts = { connect: timeout, write: left, read: left }
-  connection.begin('GET', { writeTo: (draft) => draft.text(head) }, undefined, true, timeouts, {
+  connection.begin('GET', head, undefined, true, timeouts, {
     head: ({ status }) => resolve(status),
     data: () => true,
     drain() {},

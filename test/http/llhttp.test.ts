@@ -3,7 +3,6 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ClientConnection } from '../../src/front/connection.ts'
 import { UNTIL_CLOSE } from '../../src/http1/head.ts'
-import type { Head } from '../../src/http1/outbox.ts'
 import { UpstreamClient } from '../../src/upstream/client.ts'
 import { service } from './service.ts'
 
@@ -170,7 +169,7 @@ async function ourAnswer({ input }: Case): Promise<Verdict> {
   const timeouts = { connect: 1000, write: 1000, read: 1000 }
   const message = { name: '', body: 0, isComplete: false }
   return await new Promise((resolve) => {
-    const head: Head = { writeTo: (draft) => draft.text('GET / HTTP/1.1\r\n\r\n') }
+    const head = 'GET / HTTP/1.1\r\n\r\n'
     connection.begin('GET', head, undefined, true, timeouts, {
       head(head) {
         message.name = String(head.status)

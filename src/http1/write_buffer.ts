@@ -9,7 +9,7 @@ interface Latin1Buffer extends Buffer {
  * Bytes that are gathered to leave in one system call. A head is written here piece by piece, because to put its pieces
  * together as a text costs three times as much.
  */
-export class Draft {
+export class WriteBuffer {
   length = 0
   #bytes = Buffer.allocUnsafe(FIRST_SIZE) as Latin1Buffer
 
@@ -27,7 +27,7 @@ export class Draft {
     return true
   }
 
-  /** What was written: a view until the next `text`. */
+  /** The first `length` of these were written; what follows may be left from others' messages. */
   get bytes(): Uint8Array {
     return this.#bytes
   }

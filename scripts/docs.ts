@@ -21,6 +21,17 @@ export async function createPages(): Promise<ReadonlyMap<string, string>> {
 /** The fields of `config` that this release takes and does not act on, for plugins that have some. */
 const NOT_HONOURED: Readonly<Record<string, ReadonlySet<string>>> = {
   'key-auth': new Set(['identity_realms']),
+  'mtls-auth': new Set([
+    'cache_ttl',
+    'cert_cache_ttl',
+    'http_proxy_host',
+    'http_proxy_port',
+    'http_timeout',
+    'https_proxy_host',
+    'https_proxy_port',
+    'revocation_check_mode',
+    'ssl_verify',
+  ]),
   'openid-connect': new Set(Object.keys(unsupported)),
 }
 
@@ -28,6 +39,10 @@ const missing = missingMethods({ auth_methods: AUTH_METHODS })
 
 /** What the schema of a plugin cannot say of itself. */
 const NOTES: Readonly<Record<string, string>> = {
+  'mtls-auth':
+    'Signatures, validity, the authorities’ flag and key usage, the length of a path and the purpose are checked for the whole ' +
+    'chain. Refused, since nothing here can check them: constraints of names, critical extensions that are not understood, ' +
+    'signatures with MD5 or SHA-1. Not checked: revocations, policies, and the key usage of the client’s own certificate.',
   'openid-connect':
     `The methods ${listed(AUTH_METHODS.filter((method) => !missing.includes(method)))} work; ${listed(missing)} ` +
     'may stand in `auth_methods` and let nobody in, of which a warning reminds. `consumer_claims` is refused without `consumer_optional: true`.',

@@ -11,6 +11,8 @@ export interface Wanted {
   readonly extensions?: readonly string[]
   /** From now on; a negative number makes one that has expired. */
   readonly days?: number
+  /** Whose key it is for; a new one unless given. */
+  readonly holder?: Certificate
 }
 
 export const CA = ['basicConstraints=critical,CA:TRUE', 'keyUsage=critical,keyCertSign']
@@ -22,12 +24,13 @@ export class Pki implements Disposable {
 
   /** Signed by `issuer`, or by itself. */
   issue(issuer: Certificate | undefined, wanted: Wanted = {}): Certificate {
-    const { subject = `/CN=${this.#made}`, extensions = CA, days = 2 } = wanted
+    const { subject = `/CN=${this.#made}`, extensions = CA, days = 2, holder } = wanted
     const at = (name: string) => join(this.#folder, `${this.#made}.${name}`)
     this.#made++
     const [key, csr, ext, cert] = [at('key'), at('csr'), at('ext'), at('pem')]
-    const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
-    openssl('req', ...curve, '-utf8', '-subj', subject, '-keyout', key, '-out', csr)
+    if (holder) writeFileSync(key, holder.key)
+    else openssl('genpkey', '-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256', '-out', key)
+    openssl('req', '-new', '-key', key, '-utf8', '-subj', subject, '-out', csr)
     writeFileSync(ext, extensions.join('\n'))
     const by: string[] = ['-key', key]
     if (issuer) {

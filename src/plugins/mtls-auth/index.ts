@@ -1,15 +1,16 @@
-import type {
-  AccessContext,
-  ClientCertificate,
-  Consumers,
-  Credential,
-  Exit,
-  Gateway,
-  Plugin,
-  Warning,
-} from '../../pdk.ts'
-import { errorExit } from '../../pdk.ts'
 import type { Consumer } from '../../entities/index.ts'
+import {
+  type AccessContext,
+  type ClientCertificate,
+  type Consumers,
+  type Credential,
+  errorExit,
+  type Exit,
+  type Gateway,
+  type Plugin,
+  type Reason,
+  type Warning,
+} from '../../pdk.ts'
 import { becomeAnonymous } from '../anonymous.ts'
 import { type Chain, type Trust, verifyChain } from './chain.ts'
 import { type Names, namesOf } from './names.ts'
@@ -44,23 +45,35 @@ export const mtlsAuth: Plugin<Config> = {
   },
 }
 
+/** What only looking up revocations would read, and how long is kept what is in memory anyway. */
+const UNREAD = [
+  'cache_ttl',
+  'cert_cache_ttl',
+  'http_proxy_host',
+  'http_proxy_port',
+  'http_timeout',
+  'https_proxy_host',
+  'https_proxy_port',
+  'ssl_verify',
+] as const
+
 function warnings(config: Config): Warning[] {
-  const unread = (
-    ['http_proxy_host', 'http_proxy_port', 'https_proxy_host', 'https_proxy_port'] as const
-  ).filter((field) => config[field] !== undefined)
-  const message = 'accepted, not honoured (revocations are not looked up)'
-  return [
-    ...(config.revocation_check_mode === 'SKIP'
-      ? []
-      : [
-          {
-            fields: ['revocation_check_mode'],
-            message:
-              'accepted, not honoured: revocations are not looked up yet, so that a certificate is good until it expires; SKIP says so',
-          },
-        ]),
-    ...(unread.length > 0 ? [{ fields: unread, message }] : []),
-  ]
+  const unread = UNREAD.filter((field) => {
+    const { [field]: value } = config
+    return value !== undefined && value !== schema.fields?.[field]?.rules.default
+  })
+  const all: Warning[] = []
+  if (config.revocation_check_mode !== 'SKIP') {
+    const message =
+      'accepted, not honoured: revocations are not looked up yet, and a certificate is good until it expires (SKIP says so)'
+    all.push({ fields: ['revocation_check_mode'], message })
+  }
+  if (unread.length > 0) {
+    const message =
+      'accepted, not honoured (revocations are not looked up, and consumers come from the configuration alone)'
+    all.push({ fields: unread, message })
+  }
+  return all
 }
 
 function trustOf(config: Config, gateway: Gateway): Trust {
@@ -94,17 +107,17 @@ function createJudge(config: Config, trust: Trust, { consumers, now }: Gateway):
     ? (ctx: AccessContext, { names }: Finding) => tellNames(ctx, names, config)
     : (ctx: AccessContext, { owner }: Finding) => become(ctx, owner, config, consumers)
 
-  function find(certificate: ClientCertificate): Finding | string {
-    const { x509, issuers } = certificate
-    const known = findings.get(certificate)
-    if (typeof known === 'string' || (known && isNow(known.chain, now()))) return known
+  function inspect({ x509, issuers }: ClientCertificate): Finding | string {
     const chain = verifyChain(x509, issuers, trust, now())
-    let finding: Finding | string = typeof chain === 'string' ? chain : ''
-    if (typeof chain !== 'string') {
-      const names = namesOf(x509, config.san_dirname_matcher)
-      finding = { chain, names, owner: ownerOf(names, chain, config, consumers) }
-    }
-    findings.set(certificate, finding)
+    if (typeof chain === 'string') return chain
+    const names = namesOf(x509, config.san_dirname_matcher)
+    return { chain, names, owner: ownerOf(names, chain, config, consumers) }
+  }
+
+  function find(certificate: ClientCertificate): Finding | string {
+    let finding = findings.get(certificate)
+    if (finding === undefined || (typeof finding !== 'string' && !isNow(finding.chain, now())))
+      findings.set(certificate, (finding = inspect(certificate)))
     return finding
   }
 
@@ -118,7 +131,7 @@ function createJudge(config: Config, trust: Trust, { consumers, now }: Gateway):
     }
     const finding = find(clientCertificate)
     return typeof finding === 'string'
-      ? fail(ctx, 'invalid_client_certificate', finding)
+      ? fail(ctx, { code: 'invalid_client_certificate', cause: finding })
       : finish(ctx, finding)
   }
 }
@@ -159,11 +172,11 @@ function become(
     ctx.authenticate(owner.consumer, owner.credential)
     return undefined
   }
-  if (default_consumer === undefined)
-    return fail(ctx, 'unknown_client_certificate', 'no consumer has one of its names')
-  const consumer = consumers.find(default_consumer)
-  if (!consumer)
-    return fail(ctx, 'unknown_client_certificate', 'the default_consumer does not exist')
+  const consumer = default_consumer === undefined ? undefined : consumers.find(default_consumer)
+  if (!consumer) {
+    const cause = 'no consumer has one of its names, and there is no default_consumer'
+    return fail(ctx, { code: 'unknown_client_certificate', cause })
+  }
   ctx.authenticate(consumer, { id: consumer.id })
   return undefined
 }
@@ -187,6 +200,6 @@ function percent(byte: number): string {
   return `%${byte.toString(16).toUpperCase().padStart(2, '0')}`
 }
 
-function fail({ request }: AccessContext, code: string, cause: string): Exit {
-  return errorExit(request, 401, 'TLS certificate failed verification', [], { code, cause })
+function fail({ request }: AccessContext, reason: Reason): Exit {
+  return errorExit(request, 401, 'TLS certificate failed verification', [], reason)
 }

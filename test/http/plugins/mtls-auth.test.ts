@@ -261,6 +261,27 @@ plugins: [{ name: mtls-auth, config: { revocation_check_mode: SKIP, ca_certifica
     expect(seen).toEqual(['ann', 'bob', 401, 401, 'ann', 'bob'])
   })
 
+  test('a certificate counts for the streams of HTTP/2', async () => {
+    const upstream = await service(echo)
+    const listen = [{ host: '127.0.0.1', port: 0, ssl: true, http2: true }]
+    await using running = await gateway(yaml(upstream.port), { listen })
+    const ask = (...words: string[]) =>
+      clients.curl(
+        'https://gate.test/',
+        running.port,
+        '-k',
+        '--http2',
+        '-o',
+        '-',
+        'https://gate.test/',
+        ...words,
+      )
+    const { body } = await ask(...clients.showing(ann))
+    expect(body.match(/^x-consumer-username: ann/gim)).toHaveLength(2)
+    expect((await ask()).status).toBe(401)
+    upstream[Symbol.dispose]()
+  })
+
   test('a connection is judged anew after a reload', async () => {
     await using gate = await start()
     using kept = await Kept.open(gate.running.port, ann)

@@ -49,6 +49,7 @@ consumers:
   - { username: bob, custom_id: b@example.test }
   - { username: mapped, mtls_auth_credentials: [{ id: 00000000-0000-4000-8000-0000000000aa, subject_name: spiffe://shop/cart }] }
   - { username: of-root, mtls_auth_credentials: [{ subject_name: twice.test, ca_certificate: ${ROOT} }] }
+  - { username: of-any, mtls_auth_credentials: [{ subject_name: twice.test }] }
   - { username: of-other, mtls_auth_credentials: [{ subject_name: twice.test, ca_certificate: ${OTHER} }] }
   - { username: nobody }
 `
@@ -293,6 +294,44 @@ plugins: [{ name: mtls-auth, config: { revocation_check_mode: SKIP, ca_certifica
     expect(await kept.ask()).toBe(200)
     expect(gate.upstream.requests.length).toBe(3)
   })
+
+  test.each(['-tls1_2', '-tls1_3'])(
+    'a session that is resumed (%s) is judged by its certificates',
+    async (version) => {
+      await using gate = await start()
+      const [cert, key, beside] = [annOfMiddle.cert, annOfMiddle.key, middle.cert].map((text) =>
+        clients.write(text),
+      )
+      const session = clients.write('')
+      const request = 'GET / HTTP/1.1\r\nHost: gate.test\r\nConnection: close\r\n\r\n'
+      const ask = (...words: string[]) =>
+        clients.openssl(
+          gate.running.port,
+          request,
+          version,
+          '-servername',
+          'gate.test',
+          '-ign_eof',
+          ...words,
+        )
+      const first = await ask(
+        '-cert',
+        cert!,
+        '-key',
+        key!,
+        '-cert_chain',
+        beside!,
+        '-sess_out',
+        session,
+      )
+      expect(first).toMatch(/^X-Consumer-Username: ann/m)
+      const resumed = await ask('-sess_in', session)
+      expect(resumed).toMatch(/^Reused, TLS/m)
+      expect(resumed).toMatch(/^X-Consumer-Username: ann/m)
+      gate.running.reload(yaml(gate.upstream.port, '', OTHER))
+      expect(await ask('-sess_in', session)).toContain('HTTP/1.1 401')
+    },
+  )
 
   test('what cannot be kept is refused at load or warned of', async () => {
     const load = (config: string) =>

@@ -84,6 +84,24 @@ describe.skipIf(!isThere)('a chain', () => {
     expect(verify(line[11]!, line)).toBe('the chain is too long')
   })
 
+  test('needs the name and the conditions of its authorities, not only their keys', () => {
+    const under = (wanted: Wanted) => {
+      const authority = pki.issue(undefined, { subject: '/CN=Root', holder: root, ...wanted })
+      const authorities = [{ id: 'a', x509: read(authority) }]
+      return verify(leaf, [middle], Date.now(), { ...trust, authorities })
+    }
+    expect(under({})).toBeObject()
+    expect(under({ subject: '/CN=Renamed' })).toContain('does not lead')
+    expect(under({ extensions: [...CA, 'nameConstraints=permitted;DNS:x.test'] })).toContain(
+      'not understood',
+    )
+    expect(under({ extensions: [...CA, 'extendedKeyUsage=serverAuth'] })).toContain(
+      'not for clients',
+    )
+    expect(under({ extensions: [...CA, 'extendedKeyUsage=clientAuth'] })).toBeObject()
+    expect(under({ extensions: [CA[0]!, 'keyUsage=cRLSign'] })).toContain('does not lead')
+  })
+
   test('has no more authorities than each of them allows', () => {
     const [first, second] = [
       pki.issue(root, { extensions: limited(1) }),

@@ -1,4 +1,3 @@
-import type { Consumer } from '../../entities/index.ts'
 import {
   type AccessContext,
   type ClientCertificate,
@@ -7,6 +6,7 @@ import {
   errorExit,
   type Exit,
   type Gateway,
+  type Owner,
   type Plugin,
   type Reason,
   type Warning,
@@ -90,12 +90,7 @@ function trustOf(config: Config, gateway: Gateway): Trust {
 interface Finding {
   readonly chain: Chain
   readonly names: Names
-  readonly owner: Caller | undefined
-}
-
-interface Caller {
-  readonly consumer: Consumer
-  readonly credential: Credential
+  readonly owner: Owner<Credential> | undefined
 }
 
 type Judge = (ctx: AccessContext) => Exit | undefined
@@ -146,7 +141,7 @@ function ownerOf(
   { authorities }: Chain,
   { consumer_by }: Config,
   consumers: Consumers,
-): Caller | undefined {
+): Owner<Credential> | undefined {
   for (const authority of [...authorities, undefined]) {
     for (const name of subjects) {
       const owner = consumers.findBySubject(name, authority)
@@ -164,7 +159,7 @@ function ownerOf(
 
 function become(
   ctx: AccessContext,
-  owner: Caller | undefined,
+  owner: Owner<Credential> | undefined,
   { default_consumer }: Config,
   consumers: Consumers,
 ): Exit | undefined {

@@ -90,7 +90,8 @@ function groupPaths(paths: readonly string[]): string[][] {
 /**
  * Kong's number, as its code computes it and not as its comment draws it: the kinds of conditions, the headers and
  * `regex_priority` are meant to be shifted to bits 61, 52 and 19 of 64, but are shifted as numbers of 32 bits, so by 29,
- * 20 and 19; only plain hosts (bit 60) and a regex (bit 51) are in their places. So these two go before all else.
+ * 20 and 19; only plain hosts (bit 60) and a regex (bit 51) are in their places. So these two go before all else, but
+ * for four kinds of conditions and more.
  */
 function priorityOf(route: RouteRule, paths: readonly string[]): bigint {
   const { methods, hosts, snis, sources, destinations } = route
@@ -112,9 +113,9 @@ function priorityOf(route: RouteRule, paths: readonly string[]): bigint {
   return numbers.reduce((all, each) => all | unsigned(each), places)
 }
 
-/** A negative number, which four kinds of conditions make, becomes the highest bit and loses all others. */
+/** A negative number of 32 bits, which four kinds of conditions make, fills all the bits above with its sign. */
 function unsigned(number: number): bigint {
-  return number < 0 ? 1n << 63n : BigInt(number)
+  return BigInt.asUintN(64, BigInt(number))
 }
 
 /** All kinds of conditions together, of each kind one. In Kong's order, which decides what captures remain. */

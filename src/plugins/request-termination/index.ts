@@ -67,7 +67,8 @@ function answerOf({ status_code, message, body, content_type }: Config): Exit {
     return { status: status_code, headers, body, ...reasonOf(status_code) }
   }
   const text = message ?? MESSAGES[status_code]
-  if (text === undefined) return { status: status_code, headers: [], body: '' }
+  if (text === undefined)
+    return { status: status_code, headers: [], body: '', ...reasonOf(status_code) }
   return { ...exit(status_code, { message: text }), ...reasonOf(status_code) }
 }
 
@@ -80,7 +81,7 @@ function reasonOf(status: number): Pick<Exit, 'reason'> {
 async function describe(config: Config, ctx: AccessContext): Promise<Exit> {
   const { request } = ctx
   const url = URL.parse(`${request.scheme}://${request.host}`)
-  return exit(config.status_code, {
+  const answer = exit(config.status_code, {
     message: config.message ?? MESSAGES[config.status_code],
     request: {
       scheme: request.scheme,
@@ -95,6 +96,7 @@ async function describe(config: Config, ctx: AccessContext): Promise<Exit> {
     matched_route: ctx.route,
     matched_service: ctx.service,
   })
+  return { ...answer, ...reasonOf(config.status_code) }
 }
 
 /** Pairs as Kong shows them: names in lower case, one value as itself, several as a list. */

@@ -31,6 +31,14 @@ test('an answer in maintenance is no line of the error log', async () => {
     expect((await answer(config)).exit?.reason).toBeUndefined()
 })
 
+// prettier-ignore
+test.each([
+  [{ status_code: 403 }], [{ status_code: 403, echo: true }], [{ status_code: 401, echo: true }],
+  [{ status_code: 401 }], [{ status_code: 403, message: 'no' }], [{ status_code: 401, body: 'no' }],
+])('%j is a refusal, and a line of the error log', async (config) => {
+  expect((await answer(config)).exit?.reason?.code).toBe('terminated')
+})
+
 test('without its trigger the request goes on', async () => {
   const config = { trigger: 'X-Closed' }
   expect((await answer(config)).exit).toBeUndefined()

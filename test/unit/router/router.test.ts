@@ -40,6 +40,23 @@ test.each([
   expect(find(routes, { path: '/long/path' })[0]).toBe(id)
 })
 
+test.each([
+  ['app', 'app-admin'],
+  ['b', 'a'],
+])(
+  'with four kinds of conditions a longer prefix goes first too, whatever the ids: %s, %s',
+  (wide, narrow) => {
+    const kinds = { methods: ['GET'], hosts: ['*.example.com'], headers: { 'x-v': ['1'] } }
+    const routes = {
+      [wide]: { ...kinds, paths: ['/api'] },
+      [narrow]: { ...kinds, paths: ['/api/admin'] },
+    }
+    const headers = HeaderList.of([['X-V', '1']])
+    const request = { host: 'a.example.com', path: '/api/admin/x', headers }
+    expect(find(routes, request)).toEqual([narrow, '/api/admin'])
+  },
+)
+
 test('more headers go before fewer', () => {
   const headers = HeaderList.of([
     ['X-A', '1'],

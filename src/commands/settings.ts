@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { createSecureContext, rootCertificates } from 'node:tls'
 import type { Conf } from '../conf.ts'
 import type { VaultPrefixes } from '../declarative/vaults.ts'
+import { badCertificate, badChain, badPrivateKey } from '../entities/pem.ts'
 import type { HandshakeRules, KeyPair } from '../front/certificates.ts'
 import type { GatewaySettings } from '../gateway.ts'
 import type { Plugin } from '../pdk.ts'
@@ -79,18 +80,19 @@ function readPem(given: string, setting: string): string {
 }
 
 function checkPair(pair: KeyPair): KeyPair {
-  try {
-    if (new X509Certificate(pair.cert).checkPrivateKey(createPrivateKey(pair.key))) return pair
-  } catch {
-    throw new UnreadableFile(
-      'ssl_cert and ssl_cert_key: expected a certificate and a private key without a passphrase',
-      'Set KONG_SSL_CERT and KONG_SSL_CERT_KEY',
-    )
-  }
+  const { cert, key } = pair
+  const unfit = badCertificate(cert) ?? badPrivateKey(key) ?? mismatch(pair) ?? badChain(cert, key)
+  if (unfit === undefined) return pair
   throw new UnreadableFile(
-    'ssl_cert and ssl_cert_key: a certificate does not match its key',
-    'Set KONG_SSL_CERT and KONG_SSL_CERT_KEY',
+    `ssl_cert and ssl_cert_key: ${unfit}`,
+    'Set KONG_SSL_CERT and KONG_SSL_CERT_KEY; the key without a passphrase',
   )
+}
+
+function mismatch({ cert, key }: KeyPair): string | undefined {
+  return new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))
+    ? undefined
+    : 'a certificate does not match its key'
 }
 
 /** RFC 9325 §4.2 in OpenSSL's names: forward secrecy and authenticated encryption. */

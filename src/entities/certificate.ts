@@ -1,6 +1,13 @@
 import { type Infer, record, string } from '../schema/field.ts'
 import { allOrNoneOf } from './conditions.ts'
-import { badCertificate, badPrivateKey, readCertificate, readPrivateKey } from './pem.ts'
+import {
+  badCertificate,
+  badChain,
+  badPrivateKey,
+  publicKeyOf,
+  readCertificate,
+  readPrivateKey,
+} from './pem.ts'
 import { created_at, id, tags, updated_at } from './typedefs.ts'
 
 /** What the gateway shows to say who it is, and the key that proves it. */
@@ -43,6 +50,8 @@ export const certificate = record(
         keyType(cert) !== undefined && keyType(cert) === keyType(cert_alt)
           ? 'certificate and alternative certificate need to have different type (e.g. RSA and ECDSA), the provided certificates were both of the same type'
           : undefined,
+      ({ cert, key }) => unserved('cert', cert, key),
+      ({ cert_alt, key_alt }) => unserved('cert_alt', cert_alt, key_alt),
     ],
   },
 )
@@ -56,5 +65,12 @@ function isPair(cert: unknown, key: unknown): boolean {
 }
 
 function keyType(cert: unknown): string | undefined {
-  return typeof cert === 'string' ? readCertificate(cert)?.publicKey.asymmetricKeyType : undefined
+  const read = typeof cert === 'string' ? readCertificate(cert) : undefined
+  return read && publicKeyOf(read)?.asymmetricKeyType
+}
+
+function unserved(field: string, cert: unknown, key: unknown) {
+  if (typeof cert !== 'string' || typeof key !== 'string' || !isPair(cert, key)) return undefined
+  const message = badChain(cert, key)
+  return message === undefined ? undefined : { field, message }
 }

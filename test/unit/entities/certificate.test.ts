@@ -86,6 +86,45 @@ test.skipIf(!hasOpenssl)('a certificate goes with its key, and with one of anoth
   ])
 })
 
+const curve = (name: string) => ['-newkey', 'ec', '-pkeyopt', `ec_paramgen_curve:${name}`]
+const EXPECTED = 'expected RSA, ECDSA on P-256, P-384 or P-521, or Ed25519'
+
+// prettier-ignore
+test.skipIf(!hasOpenssl).each([
+  ['RSA of 512 bits', ['-newkey', 'rsa:512'], ['key: this key cannot be served: RSA of 512 bits is too short for a handshake']],
+  ['P-224',           curve('P-224'),         [`key: this key cannot be served: ${EXPECTED}`]],
+  ['secp256k1',       curve('secp256k1'),     [`cert: the key of this certificate cannot be used: ${EXPECTED}`,
+                                               `key: this key cannot be served: ${EXPECTED}`]],
+  ['RSA of 1024 bits', ['-newkey', 'rsa:1024'], []],
+  ['P-521',           curve('P-521'),         []],
+  ['Ed25519',         ['-newkey', 'ed25519'], []],
+])('a key of the kind %s is refused at load if no handshake can be made with it', (_, args, found) => {
+  const { cert, key } = makePair(args)
+  expect(faults(certificate, { cert, key })).toEqual(found)
+  expect(faults(ca_certificate, { cert })).toEqual(found.filter((each) => each.startsWith('cert:')))
+})
+
+test.skipIf(!hasOpenssl)('a DSA key is refused at load', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'dsa-'))
+  try {
+    const parameters = join(folder, 'p')
+    Bun.spawnSync(['openssl', 'dsaparam', '-out', parameters, '1024'])
+    expect(faults(certificate, makePair(['-newkey', `dsa:${parameters}`]))).toEqual([
+      `key: this key cannot be served: ${EXPECTED}`,
+    ])
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})
+
+test.skipIf(!hasOpenssl)('a chain that TLS cannot read is refused at load', () => {
+  const { cert, key } = makePair(EC)
+  const broken = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'
+  expect(faults(certificate, { cert: cert + broken, key })).toEqual([
+    'cert: this certificate cannot be served: one after the first cannot be read',
+  ])
+})
+
 test.skipIf(!hasOpenssl)(
   'an authority is one certificate, of an authority, that has not ended',
   () => {

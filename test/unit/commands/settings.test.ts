@@ -1,0 +1,27 @@
+import { expect, test } from 'bun:test'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { settingsOf } from '../../../src/commands/settings.ts'
+import { loadConf } from '../../../src/conf.ts'
+
+const hasOpenssl = Bun.which('openssl') !== null
+if (!hasOpenssl) console.log('skipped: ssl_cert, since there is no openssl to make them')
+
+test.skipIf(!hasOpenssl).each([
+  ['secp256k1', 'the key of this certificate cannot be used: expected RSA, ECDSA'],
+  ['secp224r1', 'this key cannot be served: expected RSA, ECDSA'],
+])('ssl_cert with a key on %s is refused with a sentence', (curve, sentence) => {
+  const folder = mkdtempSync(join(tmpdir(), 'pair-'))
+  try {
+    const [key, cert] = [join(folder, 'key'), join(folder, 'cert')]
+    const made = `req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:${curve} -subj /CN=a.test -keyout ${key} -out ${cert}`
+    Bun.spawnSync(['openssl', ...made.split(' ')])
+    expect(readFileSync(cert, 'utf8')).toContain('BEGIN CERTIFICATE')
+    const { conf, faults } = loadConf({ env: { KONG_SSL_CERT: cert, KONG_SSL_CERT_KEY: key } })
+    if (faults) throw new Error(faults[0]?.message)
+    expect(() => settingsOf(conf, {})).toThrow(`ssl_cert and ssl_cert_key: ${sentence}`)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})

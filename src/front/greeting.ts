@@ -45,6 +45,8 @@ export class Greeting implements Guest, Waiter {
   readonly #options: GreetingOptions
   #bytes: Buffer | undefined
   #hasProxyHeader: boolean
+  /** What the connection is closed by once TLS has begun: the raw socket lets go of nothing then. */
+  #secured: Socket<Guest> | undefined
   #isOver = false
 
   constructor(socket: Socket<Guest>, options: GreetingOptions) {
@@ -119,6 +121,11 @@ export class Greeting implements Guest, Waiter {
     this.finish()
   }
 
+  /** TLS has begun on `socket`. */
+  secure(socket: Socket<Guest>): void {
+    this.#secured = socket
+  }
+
   /** What follows has deadlines of its own. */
   finish(): void {
     this.#options.deadlines.delete(this)
@@ -135,6 +142,7 @@ export class Greeting implements Guest, Waiter {
 
   abort(): void {
     this.#isOver = true
-    this.socket.terminate()
+    const socket = this.#secured ?? this.socket
+    socket.terminate()
   }
 }

@@ -39,7 +39,7 @@ interface UpgradableSocket {
       ca?: readonly string[]
     }
     socket: SocketHandler<Guest>
-  }): unknown
+  }): readonly [raw: Socket<Guest>, secured: Socket<Guest>]
 }
 
 /** The part of a socket with TLS that Bun's types leave out. */
@@ -67,7 +67,7 @@ export function shakeHands(
 ): void {
   const request = clientCertificate(hello.serverName)
   const raw = greeting.socket as unknown as UpgradableSocket
-  raw.upgradeTLS({
+  const [, secured] = raw.upgradeTLS({
     isServer: true,
     initialData: bytes,
     data: greeting,
@@ -106,6 +106,7 @@ export function shakeHands(
       },
     },
   })
+  greeting.secure(secured)
 }
 
 function turnAway(owner: HandshakeOwner, socket: Socket<Guest>, reason: string): void {

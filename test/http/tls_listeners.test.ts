@@ -1,10 +1,12 @@
-import { afterAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { afterAll, describe, expect, setDefaultTimeout, spyOn, test } from 'bun:test'
+import { once } from 'node:events'
+import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { createAuthority, type Certificate } from './authority.ts'
 import { gateway, proxied } from './gateway.ts'
 import { echo, service } from './service.ts'
 import { TlsClients, yamlBlock } from './tls_clients.ts'
-import { field, statusOf, Wire } from './wire.ts'
+import { eventually, field, statusOf, Wire } from './wire.ts'
 
 setDefaultTimeout(10_000)
 
@@ -188,6 +190,38 @@ describe.skipIf(!clients || !Bun.which('curl'))('a listener with TLS', () => {
     expect(performance.now() - before).toBeLessThan(3_000)
   })
 
+  test('who sends a whole ClientHello and then nothing has sixty seconds', async () => {
+    await using running = await gateway('', { listen: [SSL] })
+    using mute = await Wire.to(running.port)
+    mute.send(await clientHello())
+    await eventually(() => mute.waiting.length > 0)
+    const { now } = performance
+    const start = now.call(performance)
+    let ahead = 55_000
+    const clock = spyOn(performance, 'now').mockImplementation(() => now.call(performance) + ahead)
+    try {
+      await Bun.sleep(100)
+      expect(mute.ending).toBeUndefined()
+      ahead = 61_000 - (now.call(performance) - start)
+      await mute.rest()
+    } finally {
+      clock.mockRestore()
+    }
+    expect(mute.ending).toBeDefined()
+    expect(running.log.join('')).not.toContain('internal_error')
+  })
+
+  test('nor does one keep the gateway from its end', async () => {
+    const running = await gateway('', { listen: [SSL] })
+    using mute = await Wire.to(running.port)
+    mute.send(await clientHello())
+    await eventually(() => mute.waiting.length > 0)
+    const before = performance.now()
+    await running.stop(10_000)
+    expect(performance.now() - before).toBeLessThan(3_000)
+    await mute.rest()
+  })
+
   test('other certificates are shown after a reload, and no request of those before is lost', async () => {
     using upstream = await service(echo)
     const before = authority!.issue('DNS:a.test')
@@ -226,6 +260,24 @@ describe.skipIf(!clients || !Bun.which('curl'))('a listener with TLS', () => {
     expect(said.match(/Reused, TLSv1.2/g)).toHaveLength(5)
   })
 })
+
+/** The first flight of a client. */
+async function clientHello(): Promise<Buffer> {
+  const server = createServer().listen(0, '127.0.0.1')
+  try {
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const client = connectTls({ host: '127.0.0.1', port, servername: 'a.test' })
+    client.on('error', () => {})
+    const [socket] = (await once(server, 'connection')) as [Socket]
+    const [bytes] = (await once(socket, 'data')) as [Buffer]
+    socket.destroy()
+    client.destroy()
+    return bytes
+  } finally {
+    server.close()
+  }
+}
 
 /** A connection with TLS, for bytes of a test's own. */
 async function secureWire(port: number, settings: object = {}): Promise<Wire> {

@@ -20,8 +20,7 @@ import type { FieldSettings } from './proxy/fields.ts'
 import { RequestHandler } from './proxy/handle.ts'
 import { requestIds } from './proxy/request_id.ts'
 import { createApp } from './proxy/server.ts'
-import { prepare } from './prepare.ts'
-import { CircularOrdering } from './proxy/plan.ts'
+import { checkOrdering, prepare } from './prepare.ts'
 import { createDefaults, tlsSource } from './tls.ts'
 import type { RouterFlavor } from './router/router.ts'
 import type { CompatVersion } from './schema/drift.ts'
@@ -174,17 +173,6 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     ? createDefaults(settings.certificates)
     : undefined
   const known = options.plugins ?? plugins
-  const prepareOrFaults = (loaded: Parameters<typeof prepare>[0]) => {
-    try {
-      return prepare(loaded, shared, directory, known, settings.router_flavor)
-    } catch (error) {
-      if (!(error instanceof CircularOrdering)) throw error
-      const { message, entities } = error
-      return {
-        faults: entities.map((each) => ({ file: loaded.place(each), path: 'ordering', message })),
-      }
-    }
-  }
   const load = (files: readonly SourceFile[]) => {
     const loaded = loadDeclarative(files, {
       env: options.env,
@@ -196,8 +184,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       routerFlavor: settings.router_flavor,
     })
     if (loaded.faults) return loaded
-    const snapshot = prepareOrFaults(loaded)
-    if ('faults' in snapshot) return snapshot
+    const faults = checkOrdering(loaded, known)
+    if (faults.length > 0) return { faults }
+    const snapshot = prepare(loaded, shared, directory, known, settings.router_flavor)
     const tls =
       ownCertificates &&
       tlsSource(ownCertificates, settings.handshake, loaded.entities, snapshot.instances)

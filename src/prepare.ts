@@ -1,3 +1,4 @@
+import type { LocatedFault } from './declarative/faults.ts'
 import type { Directory } from './balancer/directory.ts'
 import type { Peers } from './balancer/peers.ts'
 import { indexConsumers } from './consumers.ts'
@@ -8,7 +9,7 @@ import type { Gateway as PluginGateway, Plugin } from './pdk.ts'
 import { secretArguments } from './proxy/access_log.ts'
 import { prepareCondition, type Surroundings } from './proxy/condition.ts'
 import type { ServiceTarget } from './proxy/forwarding.ts'
-import { type Instance, type Memberships, Plans } from './proxy/plan.ts'
+import { CircularOrdering, type Instance, type Memberships, Plans } from './proxy/plan.ts'
 import type { PreparedRoute, Snapshot } from './proxy/snapshot.ts'
 import { wireText } from './path.ts'
 import { createRouter, type RouterFlavor, type RouteRule } from './router/router.ts'
@@ -96,6 +97,34 @@ function targetOf(service: Service, peers: Peers): ServiceTarget {
     },
     retries: service.retries,
   }
+}
+
+/** Plugins of a route that are to run before each other. */
+export function checkOrdering(
+  { entities, place }: LoadedEntities,
+  plugins: ReadonlyMap<string, Plugin>,
+): LocatedFault[] {
+  if (!entities.plugins.some(({ ordering }) => ordering)) return []
+  const services = new Map(entities.services.map((service) => [service.id, service]))
+  const plans = new Plans(
+    entities.plugins.flatMap((entity): Instance[] => {
+      const plugin = plugins.get(entity.name)
+      return plugin && entity.enabled
+        ? [{ plugin, entity, handler: {}, condition: undefined, place: () => place(entity) }]
+        : []
+    }),
+  )
+  const faults = new Map<string, LocatedFault>()
+  for (const route of [undefined, ...entities.routes]) {
+    try {
+      plans.for(route, route?.service && services.get(route.service.id))
+    } catch (error) {
+      if (!(error instanceof CircularOrdering)) throw error
+      for (const each of error.entities)
+        faults.set(each.id, { file: place(each), path: 'ordering', message: error.message })
+    }
+  }
+  return [...faults.values()]
 }
 
 function membershipsOf({

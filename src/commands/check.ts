@@ -1,4 +1,5 @@
 import { loadDeclarative } from '../declarative/load.ts'
+import { checkOrdering } from '../prepare.ts'
 import { readConfiguration } from './configuration.ts'
 import { help } from './help.ts'
 import { reportError, reportFaults } from './report.ts'
@@ -17,9 +18,10 @@ export function check(args: string[]): number {
     const configuration = readConfiguration(options.conf, process.env)
     if ('faults' in configuration) return reportFaults(configuration.faults)
     const { files, conf } = configuration
+    const plugins = enabledPlugins(conf.plugins)
     const loaded = loadDeclarative(files, {
       env: process.env,
-      plugins: enabledPlugins(conf.plugins),
+      plugins,
       compat: conf.compat,
       allowMissingPlugins: conf.allow_missing_plugins,
       dialect: conf.declarative_dialect,
@@ -27,6 +29,8 @@ export function check(args: string[]): number {
       routerFlavor: conf.router_flavor,
     })
     if (loaded.faults) return reportFaults(loaded.faults)
+    const circles = checkOrdering(loaded, plugins)
+    if (circles.length > 0) return reportFaults(circles)
     for (const note of [...configuration.warnings, ...loaded.warnings, ...loaded.differences()])
       process.stdout.write(`note: ${note}\n`)
     process.stdout.write(`${files.map(({ name }) => name).join(', ')}: valid\n`)

@@ -188,7 +188,16 @@ export class Exchange implements HeadWriter {
 
   /** The whole body, at most `limit` bytes (`BodyTooLarge` above). It can be asked for again, and is then replayed. */
   readBody(limit: number): Promise<Uint8Array> {
-    return (this.#whole ??= new Promise((resolve, reject) => {
+    if (!this.#whole) return (this.#whole = this.#collectBody(limit))
+    // Who asked before may have allowed more.
+    return this.#whole.then((body) => {
+      if (body.length > limit) throw new BodyTooLarge(`the body is larger than ${limit} bytes`)
+      return body
+    })
+  }
+
+  #collectBody(limit: number): Promise<Uint8Array> {
+    return new Promise((resolve, reject) => {
       if (this.head.length === 0) return resolve(EMPTY)
       // Whoever asks after the client has left is told so: no part will come, nor the word that none will.
       if (this.isOver) return reject(new BadMessage('the request body ended early'))
@@ -209,7 +218,7 @@ export class Exchange implements HeadWriter {
         },
         fail: () => reject(new BadMessage('the request body ended early')),
       })
-    }))
+    })
   }
 
   /** Whether `readBody` was called: then the body is in its promise, not on the wire. */

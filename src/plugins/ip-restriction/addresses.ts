@@ -5,14 +5,22 @@ export type AddressMatcher = (address: string) => boolean
 
 /** Prepares a list whose entries `badAddress` has passed. */
 export function createMatcher(entries: readonly string[]): AddressMatcher {
-  const list = new BlockList()
+  // A list for each family, since `::/0` means no address of IPv4, as in Kong.
+  const lists = { ipv4: new BlockList(), ipv6: new BlockList() }
   for (const entry of entries) {
     const { address, family, bits } = read(entry)
-    if (bits === undefined) list.addAddress(address, family)
-    else list.addSubnet(address, bits, family)
+    if (bits === undefined) lists[family].addAddress(address, family)
+    else lists[family].addSubnet(address, bits, family)
   }
-  return (address) => list.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')
+  return (address) => {
+    const plain = MAPPED.exec(address)?.[1] ?? address
+    const family = isIP(plain) === 6 ? 'ipv6' : 'ipv4'
+    return lists[family].check(plain, family)
+  }
 }
+
+/** An address of IPv4 in the clothes of IPv6 (RFC 4291 §2.5.5.2): it must not slip past what is said of the former. */
+const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i
 
 /** Kong's message for what is neither an address nor a CIDR block. */
 export function badAddress(entry: string): string | undefined {

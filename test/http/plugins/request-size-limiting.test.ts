@@ -67,6 +67,22 @@ test.each([
   expect(scene.upstream.connections).toBe(0)
 })
 
+test('a body that another plugin has read is measured as well', async () => {
+  using upstream = await service(answering(ok()))
+  await using running = await gateway(
+    `${proxied(upstream.port)}consumers: [{ username: nobody }]
+plugins:
+- { name: key-auth, config: { key_in_body: true, anonymous: nobody } }
+- { name: request-size-limiting, config: ${TEN} }
+`,
+  )
+  const form = 'Content-Type: application/x-www-form-urlencoded\r\n'
+  const post = (size: number) =>
+    ask(running.port, `POST / HTTP/1.1\r\nHost: h\r\n${form}${inChunks(size)}`)
+  expect([statusOf(await post(10)), statusOf(await post(11))]).toEqual([200, 413])
+  expect(upstream.requests).toHaveLength(1)
+})
+
 test('a body whose length nobody knew is cut off where it gets too large', async () => {
   await using scene = await start('{ allowed_payload_size: 2 }')
   using wire = await Wire.to(scene.port)

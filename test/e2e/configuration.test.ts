@@ -197,7 +197,7 @@ describe('settings', () => {
   })
 
   test.each([
-    ['KONG_PROXY_LISTEN', '0.0.0.0:8000 ssl', 'ssl is not supported yet; remove it'],
+    ['KONG_PROXY_LISTEN', '0.0.0.0:8443 quic', 'HTTP/3 is not spoken here; remove quic'],
     [
       'KONG_ADMIN_LISTEN',
       '0.0.0.0:8001',

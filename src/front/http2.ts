@@ -17,6 +17,11 @@ const IDLE_TIMEOUT = 75_000
 /** How long a client has to read that its connection ends. */
 const FAREWELL_TIMEOUT = 5_000
 
+export interface Http2ConnectionOwner extends ClientConnectionOwner {
+  /** A fault of our own while a stream was answered. The stream is reset already. */
+  crashed(error: unknown): void
+}
+
 /**
  * A client that speaks HTTP/2. Each stream is handed on as a connection of HTTP/1.1 with one request, so that one set of
  * rules, limits and handlers serves both.
@@ -24,14 +29,14 @@ const FAREWELL_TIMEOUT = 5_000
 export class Http2Connection implements Guest, Waiter {
   deadline = performance.now() + IDLE_TIMEOUT
   readonly #socket: Socket<Guest>
-  readonly #owner: ClientConnectionOwner
+  readonly #owner: Http2ConnectionOwner
   readonly #origin: Origin
   readonly #bytes: SocketStream
   readonly #streams = new Set<RequestStream>()
   #session: Http2Session | undefined
   #isClosing = false
 
-  constructor(socket: Socket<Guest>, owner: ClientConnectionOwner, origin: Origin) {
+  constructor(socket: Socket<Guest>, owner: Http2ConnectionOwner, origin: Origin) {
     this.#socket = socket
     this.#owner = owner
     this.#origin = origin
@@ -43,6 +48,8 @@ export class Http2Connection implements Guest, Waiter {
         maxConcurrentStreams: MAX_STREAMS,
         maxHeaderListSize: MAX_HEAD,
       },
+      // What a service repeats is repeated to its client, whatever it is.
+      strictSingleValueFields: false,
     })
     server.on('session', (session) => {
       this.#session = session
@@ -61,7 +68,8 @@ export class Http2Connection implements Guest, Waiter {
     // RFC 9113 §6.2: the request ends with its head.
     const isWhole = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0
     const { remoteAddress, remotePort, localAddress, localPort } = this.#socket
-    const its = new RequestStream(stream, { remoteAddress, remotePort, localAddress, localPort })
+    const ends = { remoteAddress, remotePort, localAddress, localPort }
+    const its = new RequestStream(stream, ends, this.#owner)
     this.#streams.add(its)
     this.deadline = Infinity
     stream.once('close', () => {
@@ -69,7 +77,7 @@ export class Http2Connection implements Guest, Waiter {
       its.closed()
       if (this.#streams.size === 0) this.deadline = performance.now() + IDLE_TIMEOUT
     })
-    its.begin(this.#owner, this.#origin, raw as readonly string[], isWhole)
+    its.begin(this.#origin, raw as readonly string[], isWhole)
   }
 
   data(bytes: Buffer): void {
@@ -172,6 +180,7 @@ class RequestStream {
   readonly localAddress: string
   readonly localPort: number
   readonly #stream: ServerHttp2Stream
+  readonly #owner: Http2ConnectionOwner
   #connection: ClientConnection | undefined
   #method = ''
   /** How much of the body is still to come; nothing where the client did not say. */
@@ -181,8 +190,9 @@ class RequestStream {
   #body: BodyDecoder | undefined
   #isBlocked = false
 
-  constructor(stream: ServerHttp2Stream, ends: Ends) {
+  constructor(stream: ServerHttp2Stream, ends: Ends, owner: Http2ConnectionOwner) {
     this.#stream = stream
+    this.#owner = owner
     this.remoteAddress = ends.remoteAddress
     this.remotePort = ends.remotePort
     this.localAddress = ends.localAddress
@@ -194,13 +204,8 @@ class RequestStream {
     })
   }
 
-  begin(
-    owner: ClientConnectionOwner,
-    origin: Origin,
-    fields: readonly string[],
-    isWhole: boolean,
-  ): void {
-    const connection = new ClientConnection(this as unknown as Socket<Guest>, owner, origin)
+  begin(origin: Origin, fields: readonly string[], isWhole: boolean): void {
+    const connection = new ClientConnection(this as unknown as Socket<Guest>, this.#owner, origin)
     this.#connection = connection
     const head = headOf(fields, isWhole)
     if (!head) return connection.refuse(new BadMessage('a malformed stream of HTTP/2'))
@@ -246,8 +251,14 @@ class RequestStream {
     if (this.#isBlocked) return 0
     if (this.#stream.destroyed) return length
     const part = bytes.subarray(from, from + length)
-    if (this.#body) this.#send(this.#body, part, 0)
-    else this.#begun(part)
+    try {
+      if (this.#body) this.#send(this.#body, part, 0)
+      else this.#begun(part)
+    } catch (error) {
+      // Who writes counts on a socket, which does not throw. That the stream is closed is told to it later, as one does.
+      this.#stream.destroy(new Error('the answer cannot be sent'))
+      this.#owner.crashed(error)
+    }
     return length
   }
 
@@ -265,9 +276,12 @@ class RequestStream {
       if (rest.length > 0) this.#begun(rest)
       return
     }
-    const body = new BodyDecoder(head.length)
+    // HTTP/2 has no name for what an answer of more than 599 would be (RFC 9110 §15).
+    const isKnown = head.status <= MAX_STATUS
+    const body = new BodyDecoder(isKnown ? head.length : 0)
     this.#body = body
-    this.#stream.respond(fieldsOf(head), { endStream: body.done })
+    const fields = isKnown ? fieldsOf(head) : BAD_GATEWAY
+    this.#stream.respond(fields, { endStream: body.done })
     if (!body.done) this.#send(body, rest, 0)
   }
 
@@ -302,6 +316,9 @@ class RequestStream {
     this.closed()
   }
 }
+
+const MAX_STATUS = 599
+const BAD_GATEWAY = [':status', '502', 'content-length', '0']
 
 const LINE_END = Buffer.from('\r\n')
 const LAST_CHUNK = Buffer.from('0\r\n\r\n')
@@ -363,12 +380,12 @@ function valuesOf(fields: readonly (readonly [string, string])[], name: string):
   return fields.filter(([each]) => each === name).map(([, value]) => value)
 }
 
-function fieldsOf({ status, headers }: ResponseHead): Record<string, string | string[] | number> {
-  const fields: Record<string, string | string[] | number> = { ':status': status }
-  for (const { lower } of headers.fields) {
-    if (OF_CONNECTIONS.has(lower) || Object.hasOwn(fields, lower)) continue
-    const values = headers.all(lower)
-    fields[lower] = values.length === 1 ? values[0]! : values
+/** An answer's fields, name and value in turn, in the order and number that they came in. */
+function fieldsOf({ status, headers }: ResponseHead): string[] {
+  const fields = [':status', String(status)]
+  for (const { lower, value } of headers.fields) {
+    // `TE` is a request's; a client takes it in an answer for a fault of the stream (RFC 9113 §8.2.2).
+    if (!OF_CONNECTIONS.has(lower) && lower !== 'te') fields.push(lower, value)
   }
   return fields
 }

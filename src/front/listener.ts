@@ -6,10 +6,10 @@ import { BadMessage } from '../http1/grammar.ts'
 import { type ListenAddress, writtenAddress } from '../listen.ts'
 import type { Capacity } from './capacity.ts'
 import type { ClientHello } from './client_hello.ts'
-import { ClientConnection, type ClientConnectionOwner } from './connection.ts'
+import { ClientConnection } from './connection.ts'
 import type { Exchange } from './exchange.ts'
 import { Greeting, type GreetingOptions, type Guest } from './greeting.ts'
-import { Http2Connection } from './http2.ts'
+import { Http2Connection, type Http2ConnectionOwner } from './http2.ts'
 import { shakeHands, type TlsSource } from './handshake.ts'
 import { type Origin, PLAIN } from './origin.ts'
 
@@ -51,11 +51,12 @@ export class ListenError extends Error {
 type Server = Bun.TCPSocketListener<Guest> | Bun.UnixSocketListener<Guest>
 
 /** A port or a Unix socket on which HTTP/1.1 is spoken with clients. */
-export class Listener implements ClientConnectionOwner {
+export class Listener implements Http2ConnectionOwner {
   readonly deadlines = new Deadlines()
   isDraining = false
   readonly handle: (exchange: Exchange) => void
   readonly refuse: (connection: ClientConnection, fault: BadMessage) => void
+  readonly crashed: (error: unknown) => void
   readonly publicPort: number | undefined
   readonly #options: ListenerOptions
   readonly #guests = new Set<Guest>()
@@ -67,6 +68,7 @@ export class Listener implements ClientConnectionOwner {
     this.#options = options
     this.handle = options.handle
     this.refuse = options.refuse
+    this.crashed = options.crashed
     // A Unix socket has no port; what a service is told is the usual one.
     this.publicPort = options.publicPort ?? (unix === undefined ? undefined : ssl ? 443 : 80)
     this.#greetings = {
@@ -111,7 +113,8 @@ export class Listener implements ClientConnectionOwner {
   }
 
   #handlers(isGreeted: boolean): SocketHandler<Guest> {
-    const { capacity, crashed, address } = this.#options
+    const { crashed } = this
+    const { capacity, address } = this.#options
     const { unix, keepAlive } = address
     return {
       open: (socket) => {
@@ -179,7 +182,7 @@ export class Listener implements ClientConnectionOwner {
       done: (...all) => this.#admit(greeting, ...all),
       failed: (reason) => this.#options.turnedAway(greeting.socket.remoteAddress, reason),
       left: (guest) => this.#left(guest),
-      crashed: this.#options.crashed,
+      crashed: this.crashed,
     })
   }
 

@@ -99,6 +99,71 @@ describe('a listener with http2', () => {
     expect(request!.head).toContain('TE: trailers\r\n')
   })
 
+  test.each([
+    'ETag',
+    'Age',
+    'Content-Type',
+    'Location',
+    'Date',
+    'Expires',
+    'Access-Control-Allow-Origin',
+    'Access-Control-Allow-Credentials',
+    'Last-Modified',
+    'Retry-After',
+  ])('an answer with %s twice has it twice', async (name) => {
+    const fields = `${name}: 1\r\nB: x\r\n${name}: 2\r\n`
+    using upstream = await service(
+      answering(`HTTP/1.1 200 OK\r\n${fields}Content-Length: 2\r\n\r\nok`),
+    )
+    await using running = await gateway(proxied(upstream.port), { listen: [PLAIN] })
+    const raw = await using(running.port, async (session) => {
+      const stream = session.request({ ':path': '/' })
+      return await new Promise<readonly string[]>((resolve, reject) => {
+        stream.on('response', (_head, _flags, raw: unknown) => resolve(raw as string[]))
+        stream.on('error', reject)
+        stream.resume()
+      })
+    })
+    const lower = name.toLowerCase()
+    const values = raw.filter((_, i) => raw[i - 1] === lower)
+    expect(values).toEqual(['1', '2'])
+  })
+
+  test.each([600, 700, 999])('a status of %i, which HTTP/2 has not, is a 502', async (status) => {
+    using upstream = await service(
+      answering(`HTTP/1.1 ${status} Odd\r\nContent-Length: 3\r\n\r\nodd`),
+    )
+    await using running = await gateway(proxied(upstream.port), { listen: [PLAIN] })
+    const answers = await using(running.port, async (session) => [
+      await ask(session, { ':path': '/' }),
+      await ask(session, { ':method': 'POST', ':path': '/' }, 'x'),
+    ])
+    for (const answer of answers) expect(answer).toMatchObject({ status: 502, body: '' })
+  })
+
+  test('what cannot be an answer in HTTP/2 resets its stream, and is logged', async () => {
+    const yaml =
+      proxied(1) +
+      'plugins: [{ name: request-termination, config: { status_code: 101, message: odd } }]\n'
+    await using running = await gateway(yaml, { listen: [PLAIN] })
+    await using(running.port, async (session) => {
+      for (let i = 0; i < 2; i++) {
+        const seen = await ask(session, { ':path': '/' }).catch((error: Error) => error.message)
+        expect(seen).toContain('NGHTTP2_INTERNAL_ERROR')
+      }
+    })
+    expect(running.log.filter((line) => line.includes('internal_error'))).toHaveLength(2)
+  })
+
+  test('TE in an answer is not passed on', async () => {
+    using upstream = await service(
+      answering('HTTP/1.1 200 OK\r\nTE: gzip\r\nContent-Length: 2\r\n\r\nok'),
+    )
+    await using running = await gateway(proxied(upstream.port), { listen: [PLAIN] })
+    const answer = await using(running.port, (session) => ask(session, { ':path': '/' }))
+    expect(answer).toMatchObject({ status: 200, body: 'ok' })
+  })
+
   test('many streams, with large bodies, at once', async () => {
     using upstream = await service(echo)
     await using running = await gateway(proxied(upstream.port), { listen: [PLAIN] })

@@ -178,7 +178,15 @@ export function loadConf({
   if (idle.length > 0) warnings.push(`settings without effect here: ${idle.sort().join(', ')}`)
   const conf = readSettings(values, faults)
   if (faults.length === 0)
-    return { conf, warnings: [...warnings, ...idleFlags(values), ...unusedProxyProtocol(conf)] }
+    return {
+      conf,
+      warnings: [
+        ...warnings,
+        ...idleFlags(values),
+        ...idleWords(values),
+        ...unusedProxyProtocol(conf),
+      ],
+    }
   return { faults: faults.toSorted((a, b) => (a.line ?? Infinity) - (b.line ?? Infinity) || 0) }
 }
 
@@ -345,9 +353,20 @@ function readLevel(text: string): Level {
   return oneOf(LEVELS)(['crit', 'alert', 'emerg'].includes(text) ? 'error' : text)
 }
 
-/** A path may be followed by the name of a format, of which there is one. */
+/** Where a log goes: in nginx more may follow it, and it may be what is no file. */
 function readPath(text: string): string {
-  return text.split(/\s+/)[0]!
+  const [path = ''] = text.split(/\s+/)
+  const [, kind] = /^(syslog|memory):/.exec(path) ?? []
+  if (kind === undefined) return path
+  throw new BadSetting(`${kind} is not supported; expected a file, /dev/stdout, /dev/stderr or off`)
+}
+
+/** What nginx reads after the path of a log: a format or a level, and how it is written. */
+function idleWords(values: ReadonlyMap<string, Given>): string[] {
+  return ['proxy_access_log', 'proxy_error_log'].flatMap((name) => {
+    const [, ...idle] = values.get(name)?.text.split(/\s+/) ?? []
+    return idle.length > 0 ? [`${name}: without effect here: ${idle.join(', ')}`] : []
+  })
 }
 
 const TOKENS: Readonly<Record<string, readonly string[]>> = {

@@ -134,6 +134,24 @@ test('flags without an effect are said once for each setting', () => {
   ])
 })
 
+test('a format or level after the path of a log is said', () => {
+  const text =
+    'proxy_access_log = /a.log custom_fmt buffer=32k\nproxy_error_log = /dev/stderr debug'
+  const read = conf({}, text)
+  expect(read.conf).toMatchObject({ proxy_access_log: '/a.log', proxy_error_log: '/dev/stderr' })
+  expect(read.warnings).toEqual([
+    'proxy_access_log: without effect here: custom_fmt, buffer=32k',
+    'proxy_error_log: without effect here: debug',
+  ])
+})
+
+test.each(['proxy_access_log', 'proxy_error_log'])('%s is no syslog and no memory', (name) => {
+  const expected = 'is not supported; expected a file, /dev/stdout, /dev/stderr or off'
+  const value = 'syslog:server=127.0.0.1:514,tag=kong'
+  expect(faults({ [variableOf(name)]: value })).toBe(`${variableOf(name)}: syslog ${expected}`)
+  expect(faults({}, `${name} = memory:32m debug`)).toBe(`kong.conf:1:1 ${name}: memory ${expected}`)
+})
+
 test('an address to be believed that nobody would give is said', () => {
   const env = { KONG_REAL_IP_HEADER: 'proxy_protocol' }
   const unused = 'real_ip_header: no address of proxy_listen has the flag proxy_protocol'

@@ -18,9 +18,9 @@ test.skipIf(!hasOpenssl).each([
     const made = `req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:${curve} -subj /CN=a.test -keyout ${key} -out ${cert}`
     Bun.spawnSync(['openssl', ...made.split(' ')])
     expect(readFileSync(cert, 'utf8')).toContain('BEGIN CERTIFICATE')
-    const { conf, faults } = loadConf({ env: { KONG_SSL_CERT: cert, KONG_SSL_CERT_KEY: key } })
-    if (faults) throw new Error(faults[0]?.message)
-    expect(() => settingsOf(conf, {})).toThrow(`ssl_cert and ssl_cert_key: ${sentence}`)
+    const loaded = loadConf({ env: { KONG_SSL_CERT: cert, KONG_SSL_CERT_KEY: key } })
+    if (loaded.faults) throw new Error(loaded.faults[0]?.message)
+    expect(() => settingsOf(loaded.conf, {})).toThrow(`ssl_cert and ssl_cert_key: ${sentence}`)
   } finally {
     rmSync(folder, { recursive: true })
   }

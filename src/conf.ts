@@ -81,6 +81,7 @@ const SETTINGS = {
   error_default_type: setting('text/plain', oneOf(ERROR_TYPES)),
   node_id: setting('', readNodeId),
   vault_env_prefix: setting('', (text) => text || undefined),
+  vault_fs_prefix: setting('', readDirectory),
   lua_ssl_trusted_certificate: setting('system', readList),
   tls_certificate_verify: setting('off', readBoolean),
   upstream_keepalive_pool_size: setting('512', readCount),
@@ -359,6 +360,11 @@ function readPath(text: string): string {
   const [, kind] = /^(syslog|memory):/.exec(path) ?? []
   if (kind === undefined) return path
   throw new BadSetting(`${kind} is not supported; expected a file, /dev/stdout, /dev/stderr or off`)
+}
+
+function readDirectory(text: string): string | undefined {
+  if (text === '' || isAbsolute(text)) return text || undefined
+  throw new BadSetting('expected the path of a directory, from /')
 }
 
 /** What nginx reads after the path of a log: a format or a level, and how it is written. */

@@ -124,8 +124,11 @@ function handshakeRules({ ssl_cipher_suite, ssl_ciphers, ssl_protocols }: Conf):
 }
 
 /** What stands before the names in the vaults that are always there. */
-export function vaultPrefixes({ vault_env_prefix }: Conf): VaultPrefixes {
-  return vault_env_prefix === undefined ? {} : { env: vault_env_prefix }
+export function vaultPrefixes({ vault_env_prefix, vault_fs_prefix }: Conf): VaultPrefixes {
+  return {
+    ...(vault_env_prefix !== undefined && { env: vault_env_prefix }),
+    ...(vault_fs_prefix !== undefined && { fs: vault_fs_prefix }),
+  }
 }
 
 /** The plugins that the setting `plugins` lets a configuration use: `bundled` are all, `off` is none. */

@@ -60,7 +60,10 @@ export class Checker {
     const checked = this.#checkFields(draft, schema, input, [])
     if (draft.kind === 'plugins' && this.#isLeftOut(draft, input.name)) return
     const config = draft.kind === 'plugins' ? this.#checkConfig(draft, input) : undefined
-    if (checked.faults) return
+    if (checked.faults) {
+      if (draft.kind === 'vaults') this.#settings.vaults.addBroken(input.prefix)
+      return
+    }
     const entity = checked.value as Readonly<Record<string, unknown>>
     this.#warn(draft, entity)
     if (draft.kind === 'vaults') this.#settings.vaults.add(entity as Vault)
@@ -78,14 +81,22 @@ export class Checker {
 
   /** Checks the record at `at` of an entity, with the values of vaults where references to them are. */
   #checkFields(draft: Draft, schema: Field, input: unknown, at: Path) {
-    const { value, secret, missing } = resolveReferences(schema, input, this.#settings.vaults)
+    const { value, secret, missing, refused } = resolveReferences(
+      schema,
+      input,
+      this.#settings.vaults,
+    )
     const checked = check(
       schema,
       value,
-      missing.map(({ path }) => path),
+      [...missing, ...refused].map(({ path }) => path),
     )
+    const told = new Set(refused.map(({ path }) => JSON.stringify(path)))
+    for (const { path, message } of refused)
+      this.#fault(draft, [...at, ...path], message, undefined)
     const secrets = new Set(secret.map((path) => JSON.stringify(path)))
     for (const { path, message, hint } of checked.faults ?? []) {
+      if (told.has(JSON.stringify(path))) continue
       // A message may repeat the value.
       if (secrets.has(JSON.stringify(path)))
         this.#fault(
@@ -202,6 +213,12 @@ export class Checker {
     const { key } = draft.input
     if (draft.kind === 'keyauth_credentials' && (key === undefined || key === null))
       this.#say(draft, [['key']], 'is drawn at each load, since none is given; nobody knows it')
+    if (draft.kind === 'vaults') {
+      const { config } = entity as Vault
+      const idle = (['ttl', 'neg_ttl', 'resurrect_ttl'] as const).filter((each) => config[each])
+      const fields = idle.map((each) => ['config', each])
+      this.#say(draft, fields, 'has no effect: each load reads the secrets anew')
+    }
     if (draft.kind !== 'routes') return
     if (entity.path_handling === 'v1' && this.#settings.routerFlavor !== 'traditional') {
       this.#say(

@@ -1,47 +1,70 @@
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { VAULTS, type Vault, type VaultName } from '../entities/vault.ts'
+import { REMOTE, VAULTS, type Vault, type VaultName } from '../entities/vault.ts'
 import { isRecord } from '../schema/check.ts'
 import type { Field } from '../schema/field.ts'
 import { isVaultReference } from '../schema/vault_reference.ts'
 import type { Path } from './parse.ts'
 import type { Env } from './template.ts'
 
-/** What stands before the names in a vault: of variables for `env`, the directory of the files for `file`. */
+/** What stands before the names in a vault: of variables for `env`, the directory of the files for `fs`. */
 export type VaultPrefixes = Readonly<Partial<Record<VaultName, string>>>
 
-/** Where containers find the secrets that they are given. */
-const DIRECTORY = '/run/secrets'
 const MAX_BYTES = 1024 * 1024
+
+interface Place {
+  readonly kind: VaultName
+  readonly prefix: string | undefined
+  readonly isBase64: boolean
+}
 
 /** The vaults that references may name: one of each kind under its own name, and those that the file declares. */
 export class Vaults {
   readonly #env: Env
-  readonly #byName = new Map<
-    string,
-    { readonly kind: VaultName; readonly prefix: string | undefined }
-  >()
+  readonly #byName = new Map<string, Place>()
+  /** Declared, with a fault. */
+  readonly #broken = new Set<unknown>()
 
   readonly #mayRefer = new Map<Field, boolean>()
 
   constructor(env: Env, prefixes: VaultPrefixes) {
     this.#env = env
-    for (const kind of VAULTS) this.#byName.set(kind, { kind, prefix: prefixes[kind] })
+    for (const kind of VAULTS)
+      this.#byName.set(kind, { kind, prefix: prefixes[kind], isBase64: false })
   }
 
   add({ prefix, name, config }: Vault): void {
-    this.#byName.set(prefix, { kind: name as VaultName, prefix: config.prefix })
+    const isBase64 = config.base64_decode === true
+    this.#byName.set(prefix, { kind: name as VaultName, prefix: config.prefix, isBase64 })
+  }
+
+  /** A vault whose own fault is told, so that those who refer to it need not be. */
+  addBroken(prefix: unknown): void {
+    this.#broken.add(prefix)
+  }
+
+  /** Why a reference can never lead anywhere, whatever the vaults hold; nothing if it may. */
+  whyNowhere(text: string): string | undefined {
+    const reference = readReference(text)
+    if (!reference || this.#broken.has(reference.vault)) return undefined
+    const { vault } = reference
+    const place = this.#byName.get(vault)
+    if (!place)
+      return REMOTE.includes(vault) || vault === 'file'
+        ? `vault ${vault} is not supported; ${VAULTS.join(' and ')} are`
+        : `no vault has the prefix ${vault}; declare it in vaults`
+    return place.kind === 'fs' && !(reference.prefix ?? place.prefix)
+      ? `the vault ${vault} has no directory; set KONG_VAULT_FS_PREFIX, or declare a vault with a config.prefix`
+      : undefined
   }
 
   /** The value that a reference stands for; nothing if there is none. */
   find(text: string): string | undefined {
     const reference = readReference(text)
-    const vault = reference && this.#byName.get(reference.vault)
-    if (!vault) return undefined
-    const value = this.#read(vault.kind, reference, reference.prefix ?? vault.prefix)
-    return value === undefined || reference.key === undefined
-      ? value
-      : valueIn(value, reference.key)
+    const place = reference && this.#byName.get(reference.vault)
+    if (!place) return undefined
+    const found = this.#read(place.kind, reference, reference.prefix ?? place.prefix)
+    return found !== undefined && place.isBase64 ? decoded(found) : found
   }
 
   /** Whether a value of the field may hold a reference: most may not, and need not be looked through. */
@@ -59,11 +82,23 @@ export class Vaults {
     return may
   }
 
-  #read(kind: VaultName, { resource, version }: Reference, prefix = ''): string | undefined {
-    if (kind === 'file')
-      return version === 2 ? undefined : readSecret(prefix || DIRECTORY, resource)
-    const name = `${prefix}${resource}`.replaceAll('-', '_').toUpperCase()
-    const variable = version === 2 ? `${name}_PREVIOUS` : name
+  #read(kind: VaultName, reference: Reference, prefix = ''): string | undefined {
+    const { resource, key, version } = reference
+    if (kind === 'env') {
+      const value = this.#variable(prefix + resource, version)
+      return value === undefined || key === undefined ? value : valueIn(value, key)
+    }
+    if (version === 2 || prefix === '') return undefined
+    // A file in a folder is written as a member of a file is.
+    const whole = readSecret(prefix, key === undefined ? resource : `${resource}/${key}`)
+    if (whole !== undefined || key === undefined) return whole
+    const object = readSecret(prefix, resource)
+    return object === undefined ? undefined : valueIn(object, key)
+  }
+
+  #variable(name: string, version: number | undefined): string | undefined {
+    const present = name.replaceAll('-', '_').toUpperCase()
+    const variable = version === 2 ? `${present}_PREVIOUS` : present
     return Object.hasOwn(this.#env, variable) ? this.#env[variable] : undefined
   }
 }
@@ -112,6 +147,11 @@ function readSecret(directory: string, resource: string): string | undefined {
   }
 }
 
+function decoded(text: string): string | undefined {
+  const isBase64 = /^[A-Za-z\d+/\s]*={0,2}\s*$/.test(text)
+  return isBase64 ? Buffer.from(text, 'base64').toString() : undefined
+}
+
 function valueIn(text: string, key: string): string | undefined {
   try {
     const object: unknown = JSON.parse(text)
@@ -129,18 +169,23 @@ export interface Resolved<T> {
   readonly secret: readonly Path[]
   /** Where nothing was found: an empty text stands there. */
   readonly missing: readonly { readonly path: Path; readonly reference: string }[]
+  /** Where something never can be: an empty text stands there too. */
+  readonly refused: readonly { readonly path: Path; readonly message: string }[]
 }
 
 /** Puts values where references are: only where the schema lets a field hold one are they more than text. */
 export function resolveReferences<T>(field: Field, input: T, vaults: Vaults): Resolved<T> {
-  if (!vaults.mayRefer(field)) return { value: input, secret: [], missing: [] }
+  if (!vaults.mayRefer(field)) return { value: input, secret: [], missing: [], refused: [] }
   const secret: Path[] = []
   const missing: { path: Path; reference: string }[] = []
+  const refused: { path: Path; message: string }[] = []
   const resolve = (field: Field, value: unknown, path: Path): unknown => {
     if (typeof value === 'string') {
       if (!field.rules.referenceable || !isVaultReference(value)) return value
+      const message = vaults.whyNowhere(value)
       const found = vaults.find(value)
-      if (found === undefined) missing.push({ path, reference: value })
+      if (message !== undefined) refused.push({ path, message })
+      else if (found === undefined) missing.push({ path, reference: value })
       else secret.push(path)
       return asType(field, found)
     }
@@ -155,7 +200,7 @@ export function resolveReferences<T>(field: Field, input: T, vaults: Vaults): Re
       }),
     )
   }
-  return { value: resolve(field, input, []) as T, secret, missing }
+  return { value: resolve(field, input, []) as T, secret, missing, refused }
 }
 
 function childOf(field: Field, key: string): Field | undefined {

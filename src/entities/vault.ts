@@ -1,12 +1,12 @@
-import { type Infer, record, string } from '../schema/field.ts'
+import { boolean, type Infer, number, record, string } from '../schema/field.ts'
 import { created_at, id, tags, updated_at } from './typedefs.ts'
 
 /** The kinds of vault that there are. */
-export const VAULTS = ['env', 'file'] as const
+export const VAULTS = ['env', 'fs'] as const
 export type VaultName = (typeof VAULTS)[number]
 
 /** Those of Kong that are asked over the network. */
-const REMOTE = ['aws', 'azure', 'conjur', 'gcp', 'hcv', 'konnect']
+export const REMOTE = ['aws', 'azure', 'conjur', 'gcp', 'hcv', 'konnect']
 
 /** A place that secrets are kept in, under a name for references. */
 export const vault = record(
@@ -14,7 +14,7 @@ export const vault = record(
   {
     id,
     prefix: string('What references call it. Unique.', { required: true, custom: badPrefix }),
-    name: string('Its kind: `env` for the environment, `file` for the files of a directory.', {
+    name: string('Its kind: `env` for the environment, `fs` for the files of a directory.', {
       required: true,
       custom: badName,
     }),
@@ -23,8 +23,12 @@ export const vault = record(
       'What its kind needs.',
       {
         prefix: string(
-          'What stands before the names of variables; for `file`, the directory of the files.',
+          'What stands before the names of variables; for `fs`, the directory of the files, which it needs.',
         ),
+        base64_decode: boolean('Whether its secrets are in Base64.'),
+        ttl: number('Of `fs`, in seconds. Has no effect: a load reads each secret anew.'),
+        neg_ttl: number('Likewise.'),
+        resurrect_ttl: number('Likewise.'),
       },
       { required: true },
     ),
@@ -33,7 +37,7 @@ export const vault = record(
     updated_at,
   },
   { required: true },
-  { checks: [takenPrefix, badVariable] },
+  { checks: [takenPrefix, badConfig] },
 )
 
 export type Vault = Infer<typeof vault>
@@ -57,12 +61,17 @@ function badName(name: string): string | undefined {
     : `vault '${name}' is not installed`
 }
 
-function badVariable({ name, config }: Readonly<Record<string, unknown>>) {
-  const { prefix } = config as { readonly prefix?: string }
-  if (name === 'file')
-    return prefix === undefined || prefix.startsWith('/')
+function badConfig({ name, config }: Readonly<Record<string, unknown>>) {
+  const { prefix, ...more } = config as { readonly prefix?: string }
+  if (name === 'fs') {
+    if (prefix === undefined) return { field: 'config.prefix', message: 'required field missing' }
+    return prefix.startsWith('/')
       ? undefined
       : { field: 'config.prefix', message: 'expected the path of a directory, from /' }
+  }
+  const [of] =
+    Object.entries(more).find(([key, value]) => key.endsWith('ttl') && value !== undefined) ?? []
+  if (of !== undefined) return { field: `config.${of}`, message: 'unknown field' }
   return prefix === undefined || /^[A-Za-z_-][\w-]*$/.test(prefix)
     ? undefined
     : { field: 'config.prefix', message: `invalid value: ${prefix}` }

@@ -70,6 +70,7 @@ test.each([
   ['error_default_type',        'application/json',                        'application/json'],
   ['node_id',                   '11111111-2222-3333-4444-555555555555',    '11111111-2222-3333-4444-555555555555'],
   ['vault_env_prefix',          'SECRET_',                                 'SECRET_'],
+  ['vault_fs_prefix',           '/run/secrets',                            '/run/secrets'],
   ['declarative_dialect',       'deck',                                    'deck'],
 ])('%s = %s', (name, text, value) => {
   expect(conf({}, `${name} = ${text}`).conf[name as 'headers']).toEqual(value as never)

@@ -76,7 +76,6 @@ test.each([
   ['{vault://env/json-value/password}',  ''],
   ['{vault://env/secret/user}',          ''],
   ['{vault://env/nothing}',              ''],
-  ['{vault://other/secret}',             ''],
   ['{vault://env/}',                     ''],
   ['{vault://env/%}',                    ''],
   ['{vault://env/__proto__}',            ''],
@@ -123,13 +122,39 @@ test('a vault of files gives what a file of its directory holds, and nothing out
     writeFileSync(join(directory, 'inside'), 'one\n')
     writeFileSync(join(directory, 'deep', 'json'), '{"key":"two"}')
     writeFileSync(join(directory, 'large'), 'x'.repeat(2 * 1024 * 1024))
-    const vaults = `vaults: [{ name: file, prefix: mounted, config: { prefix: ${directory} } }]`
+    const vaults = `vaults: [{ name: fs, prefix: mounted, config: { prefix: ${directory} } }]`
     const secret = (path: string) => config(`secret: '{vault://mounted/${path}}'`, vaults).secret
     expect(secret('inside')).toBe('one')
     expect(secret('deep/json/key')).toBe('two')
-    expect(config(`secret: '{vault://file/inside}'`, '', { file: directory }).secret).toBe('one')
-    for (const path of ['../outside', '%2e%2e%2foutside/', 'nothing', 'deep/', 'large', 'a%00/'])
+    expect(secret('deep/json')).toBe('{"key":"two"}')
+    expect(config(`secret: '{vault://fs/inside}'`, '', { fs: directory }).secret).toBe('one')
+    for (const path of [
+      '../outside',
+      'deep/../../outside',
+      '%2e%2e%2foutside/',
+      'nothing',
+      'deep/',
+      'large',
+      'a%00/',
+    ])
       expect(secret(path)).toBe('')
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})
+
+test('a vault of files in Base64 gives what they mean', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'vault-'))
+  try {
+    writeFileSync(join(folder, 'good'), 'b25l\n')
+    writeFileSync(join(folder, 'bad'), 'one!')
+    const vaults = `vaults: [{ name: fs, prefix: coded, config: { prefix: ${folder}, base64_decode: true, ttl: 60 } }]`
+    expect(config("secret: '{vault://coded/good}'", vaults).secret).toBe('one')
+    const loaded = load("secret: '{vault://coded/bad}'", vaults)
+    expect(loaded.faults ?? loaded.warnings).toEqual([
+      'kong.yaml:2 vaults[0].config.ttl: has no effect: each load reads the secrets anew',
+      'kong.yaml:5 plugins[0].config.secret: {vault://coded/bad} could not be found, so the value is empty',
+    ])
   } finally {
     rmSync(folder, { recursive: true })
   }
@@ -137,10 +162,33 @@ test('a vault of files gives what a file of its directory holds, and nothing out
 
 // prettier-ignore
 test.each([
-  ['{ name: env, prefix: env }',                                  'prefix: must not be one of: env, file'],
+  ['{vault://aws/x}',      'vault aws is not supported; env and fs are'],
+  ['{vault://hcv/x/y}',    'vault hcv is not supported; env and fs are'],
+  ['{vault://file/x}',     'vault file is not supported; env and fs are'],
+  ['{vault://other/x}',    'no vault has the prefix other; declare it in vaults'],
+  ['{vault://fs/x}',       'the vault fs has no directory; set KONG_VAULT_FS_PREFIX, or declare a vault with a config.prefix'],
+])('%s is a fault: %s', (reference, message) => {
+  for (const field of ['secret', 'mode', 'host'])
+    expect(printFaults(load(`${field}: '${reference}'`).faults ?? [])).toBe(
+      `kong.yaml:5:${15 + field.length} plugins[0].config.${field}: ${message}`,
+    )
+})
+
+test('of a vault with a fault, references say nothing more', () => {
+  const vaults = 'vaults: [{ name: aws, prefix: aws-prod }]'
+  const faults = load("secret: '{vault://aws-prod/x}'", vaults).faults ?? []
+  expect(faults.map(({ path }) => path)).toEqual(['vaults[0].name'])
+})
+
+// prettier-ignore
+test.each([
+  ['{ name: fs, prefix: my-vault }',                              'config.prefix: required field missing'],
+  ['{ name: fs, prefix: my-vault, config: { prefix: secrets } }', 'config.prefix: expected the path of a directory, from /'],
+  ['{ name: env, prefix: my-vault, config: { ttl: 1 } }',         'config.ttl: unknown field'],
+  ['{ name: env, prefix: env }',                                  'prefix: must not be one of: env, fs'],
   ['{ name: env, prefix: 1a }',                                   'prefix: invalid value: 1a'],
   ['{ name: env, prefix: a }',                                    'prefix: invalid value: a'],
-  ['{ name: hcv, prefix: my-vault }',                             'name: vaults of the kind hcv are not supported yet; env and file are'],
+  ['{ name: hcv, prefix: my-vault }',                             'name: vaults of the kind hcv are not supported yet; env and fs are'],
   ['{ name: x, prefix: my-vault }',                               "name: vault 'x' is not installed"],
   ['{ name: env, prefix: my-vault, config: { prefix: 1 } }',      'config.prefix: expected a string'],
   ['{ name: env, prefix: my-vault, config: { prefix: "a b" } }',  'config.prefix: invalid value: a b'],

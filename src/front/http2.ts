@@ -14,6 +14,10 @@ import type { Origin } from './origin.ts'
 const MAX_STREAMS = 128
 /** How long a connection without streams is kept, as one of HTTP/1.1; milliseconds. */
 const IDLE_TIMEOUT = 75_000
+/** nginx's `send_timeout`: how long a stream waits for its client to take something of its answer; milliseconds. */
+const SEND_TIMEOUT = 60_000
+/** The largest frame that every client takes (RFC 9113 §4.2). Each that leaves is a sign of life. */
+const FRAME = 16_384
 /** How long a client has to read that its connection ends. */
 const FAREWELL_TIMEOUT = 5_000
 
@@ -174,7 +178,8 @@ class SocketStream extends Duplex {
 type Ends = Pick<Socket, 'remoteAddress' | 'remotePort' | 'localAddress' | 'localPort'>
 
 /** One stream as the socket of a `ClientConnection`: bytes of HTTP/1.1 go in and come out. */
-class RequestStream {
+class RequestStream implements Waiter {
+  deadline = Infinity
   readonly remoteAddress: string
   readonly remotePort: number
   readonly localAddress: string
@@ -189,6 +194,8 @@ class RequestStream {
   #head = Buffer.alloc(0)
   #body: BodyDecoder | undefined
   #isBlocked = false
+  /** Parts of the answer that the client's window does not let out. */
+  #waiting = 0
 
   constructor(stream: ServerHttp2Stream, ends: Ends, owner: Http2ConnectionOwner) {
     this.#stream = stream
@@ -197,6 +204,7 @@ class RequestStream {
     this.remotePort = ends.remotePort
     this.localAddress = ends.localAddress
     this.localPort = ends.localPort
+    owner.deadlines.add(this)
     stream.on('error', () => {})
     stream.on('drain', () => {
       this.#isBlocked = false
@@ -239,7 +247,13 @@ class RequestStream {
     this.#connection?.refuse(new BadMessage('a body of HTTP/2 has another length than it says'))
   }
 
+  /** The client takes nothing of its answer. */
+  expire(): void {
+    this.terminate()
+  }
+
   closed(): void {
+    this.#owner.deadlines.delete(this)
     const connection = this.#connection
     this.#connection = undefined
     connection?.closed()
@@ -288,9 +302,21 @@ class RequestStream {
   #send(body: BodyDecoder, bytes: Uint8Array, at: number): void {
     if (body.done) return
     body.feed(bytes, at, (part) => {
-      if (part.length > 0 && !this.#stream.write(Buffer.from(part))) this.#isBlocked = true
+      const bytes = Buffer.from(part)
+      for (let from = 0; from < bytes.length; from += FRAME)
+        this.#sendFrame(bytes.subarray(from, from + FRAME))
     })
     if (body.done) this.#stream.end()
+  }
+
+  #sendFrame(bytes: Buffer): void {
+    // Only what leaves gives more time, not what is added.
+    if (this.#waiting++ === 0) this.deadline = performance.now() + SEND_TIMEOUT
+    const isReady = this.#stream.write(bytes, () => {
+      this.#waiting--
+      this.deadline = this.#waiting > 0 ? performance.now() + SEND_TIMEOUT : Infinity
+    })
+    if (!isReady) this.#isBlocked = true
   }
 
   pause(): void {

@@ -1,5 +1,5 @@
 import { connect, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2'
-import { describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { describe, expect, setDefaultTimeout, spyOn, test } from 'bun:test'
 import { gateway, proxied } from './gateway.ts'
 import { answering, echo, ok, service } from './service.ts'
 import { eventually, statusOf, Wire } from './wire.ts'
@@ -254,6 +254,15 @@ function frame(type: number, flags: number, stream: number, content: readonly nu
   return Buffer.from([...u32(content.length).slice(1), type, flags, ...u32(stream), ...content])
 }
 
+/** Types of the frames that arrived, in their order. */
+function typesOf(text: string): number[] {
+  const bytes = Buffer.from(text, 'latin1')
+  const types: number[] = []
+  for (let at = 0; at + 9 <= bytes.length; at += 9 + bytes.readUIntBE(at, 3))
+    types.push(bytes[at + 3]!)
+  return types
+}
+
 const letters = (text: string) => [...Buffer.from(text, 'latin1')]
 /** Fields without compression and without an index (RFC 7541 §6.2.2). */
 const block = (fields: readonly (readonly [string, string])[]) =>
@@ -273,6 +282,7 @@ const BASE = [
   [':authority', 'a.test'],
   [':path', '/x'],
 ] as const
+const GET = [[':method', 'GET'], ...BASE.slice(1)] as const
 const HEADERS = 1
 const DATA = 0
 const RST_STREAM = 3
@@ -281,6 +291,58 @@ const END_STREAM = 1
 const END_HEADERS = 4
 
 type Fields = readonly (readonly [string, string])[]
+
+/** SETTINGS_INITIAL_WINDOW_SIZE: 0. */
+const NO_WINDOW = frame(4, 0, 0, [0, 4, 0, 0, 0, 0])
+const WINDOW_UPDATE = 8
+
+describe('a client whose window lets nothing out', () => {
+  test('has sixty seconds, counted from the last that it took', async () => {
+    using upstream = await service(answering(ok('x'.repeat(40_000))))
+    await using running = await gateway(proxied(upstream.port), { listen: [PLAIN] })
+    using wire = await Wire.to(running.port)
+    const request = frame(HEADERS, END_HEADERS | END_STREAM, 1, block(GET))
+    wire.send(Buffer.concat([PREFACE, NO_WINDOW, request]))
+    await eventually(() => typesOf(wire.waiting).includes(HEADERS))
+    const { now } = performance
+    let ahead = 0
+    const clock = spyOn(performance, 'now').mockImplementation(() => now.call(performance) + ahead)
+    try {
+      ahead = 50_000
+      wire.send(frame(WINDOW_UPDATE, 0, 1, u32(20_000)))
+      await eventually(() => wire.waiting.length > 20_000)
+      ahead = 105_000
+      await Bun.sleep(100)
+      expect(typesOf(wire.waiting)).not.toContain(RST_STREAM)
+      ahead = 112_000
+      await eventually(() => typesOf(wire.waiting).includes(RST_STREAM))
+      // And then it is a client without requests.
+      ahead = 190_000
+      await eventually(() => typesOf(wire.waiting).includes(GOAWAY))
+      ahead = 200_000
+      await eventually(() => wire.ending !== undefined)
+    } finally {
+      clock.mockRestore()
+    }
+  })
+
+  test('an answer within one write too', async () => {
+    using upstream = await service(answering(ok('small')))
+    await using running = await gateway(proxied(upstream.port), { listen: [PLAIN] })
+    using wire = await Wire.to(running.port)
+    const request = frame(HEADERS, END_HEADERS | END_STREAM, 1, block(GET))
+    wire.send(Buffer.concat([PREFACE, NO_WINDOW, request]))
+    await eventually(() => typesOf(wire.waiting).includes(HEADERS))
+    const { now } = performance
+    const clock = spyOn(performance, 'now').mockImplementation(() => now.call(performance) + 61_000)
+    try {
+      await eventually(() => typesOf(wire.waiting).includes(RST_STREAM))
+    } finally {
+      clock.mockRestore()
+    }
+    expect(running.log.join('')).not.toContain('internal_error')
+  })
+})
 
 /** How a request on a stream of its own ends. */
 async function outcome(port: number, fields: Fields, data?: string): Promise<'served' | 'refused'> {

@@ -1,6 +1,7 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { SourceFile } from '../declarative/faults.ts'
+import { MAX_CHARACTERS } from '../declarative/parse.ts'
 
 /** Thrown for a file that cannot be read or written. */
 export class UnreadableFile extends Error {
@@ -59,10 +60,46 @@ function entriesOf(folder: string): string[] {
 }
 
 function read(name: string): string {
+  let bytes: Buffer
   try {
-    return readFileSync(name === '-' ? 0 : name, 'utf8')
+    const fd = name === '-' ? 0 : openSync(name, 'r')
+    try {
+      bytes = readUpTo(MAX_CHARACTERS + 1, fd)
+    } finally {
+      if (fd !== 0) closeSync(fd)
+    }
   } catch (error) {
     throw unreadable(name, error)
+  }
+  if (bytes.length > MAX_CHARACTERS)
+    throw new UnreadableFile(`${name === '-' ? 'stdin' : name}: the file is larger than 64 MiB`)
+  return bytes.toString()
+}
+
+const CHUNK = 256 * 1024
+
+/** What a device or a pipe says has no end that its size would tell. */
+function readUpTo(limit: number, fd: number): Buffer {
+  const chunks: Buffer[] = []
+  for (let length = 0; length < limit;) {
+    const chunk = Buffer.allocUnsafe(Math.min(CHUNK, limit - length))
+    const count = readSome(fd, chunk)
+    if (count === 0) break
+    chunks.push(chunk.subarray(0, count))
+    length += count
+  }
+  return Buffer.concat(chunks)
+}
+
+function readSome(fd: number, chunk: Buffer): number {
+  for (;;) {
+    try {
+      return readSync(fd, chunk)
+    } catch (error) {
+      // Standard input may be a pipe that somebody else has set not to block.
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+      Bun.sleepSync(1)
+    }
   }
 }
 

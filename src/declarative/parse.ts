@@ -22,7 +22,8 @@ export interface Unparsed {
   readonly unset: readonly { readonly name: string; readonly line: number }[]
 }
 
-const MAX_CHARACTERS = 64 * 1024 * 1024
+/** How long a file may be. */
+export const MAX_CHARACTERS = 64 * 1024 * 1024
 
 /** Reads one file: templates first where the file `hasTemplates`, as decK does, then YAML (or JSON, which is YAML). */
 export function parseFile(

@@ -54,6 +54,9 @@ interface Shown {
   readonly issuerCertificate?: Shown
 }
 
+/** How BoringSSL says what is wrong with a record. */
+const TLS_FAULT = /^error:[0-9a-f]+:SSL routines:[^:]*:(\w+)/i
+
 /** More lead to no authority. */
 const MAX_ISSUERS = 10
 
@@ -101,8 +104,11 @@ export function shakeHands(
       drain: (socket) => socket.data.drain(),
       close: (socket) => owner.left(socket.data),
       error(socket, error) {
+        // A client that breaks the rules of TLS is no fault of ours. Asked first: a closed socket has no address.
+        const fault = TLS_FAULT.exec(error.message)?.[1]
+        if (fault !== undefined) owner.failed(`the client broke the rules of TLS (${fault})`)
         socket.data.abort()
-        owner.crashed(error)
+        if (fault === undefined) owner.crashed(error)
       },
     },
   })

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, setDefaultTimeout, spyOn, test } from 'bun:test'
 import { once } from 'node:events'
-import { createServer, type AddressInfo, type Socket } from 'node:net'
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { createAuthority, type Certificate } from './authority.ts'
 import { gateway, proxied } from './gateway.ts'
@@ -221,6 +221,21 @@ describe.skipIf(!clients || !Bun.which('curl'))('a listener with TLS', () => {
     expect(performance.now() - before).toBeLessThan(3_000)
     await mute.rest()
   })
+
+  test.each(['TLSv1.2', 'TLSv1.3'] as const)(
+    'a record that is none, after the handshake of %s, is the fault of its client',
+    async (version) => {
+      await using running = await gateway('', { listen: [SSL] })
+      const socket = connect(running.port, '127.0.0.1')
+      const settings = { socket, minVersion: version, maxVersion: version }
+      using wire = await secureWire(running.port, settings)
+      socket.write(Buffer.of(23, 3, 3, 0, 5, 1, 2, 3, 4, 5))
+      await wire.rest()
+      await eventually(() => running.log.length > 0)
+      expect(running.log.join('')).toMatch(/\[info\].*bad_connection.*127\.0\.0\.1/)
+      expect(running.log.join('')).not.toContain('internal_error')
+    },
+  )
 
   test('other certificates are shown after a reload, and no request of those before is lost', async () => {
     using upstream = await service(echo)

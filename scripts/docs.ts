@@ -3,6 +3,7 @@
 import { join } from 'node:path'
 import type { Plugin } from '../src/pdk.ts'
 import { plugins } from '../src/plugins/index.ts'
+import { UNREAD } from '../src/plugins/mtls-auth/index.ts'
 import { AUTH_METHODS, missingMethods } from '../src/plugins/openid-connect/authenticate.ts'
 import { fields as guards } from '../src/plugins/openid-connect/unsupported/guards.ts'
 import { fields as unsupported } from '../src/plugins/openid-connect/unsupported.ts'
@@ -21,17 +22,7 @@ export async function createPages(): Promise<ReadonlyMap<string, string>> {
 /** The fields of `config` that this release takes and does not act on, for plugins that have some. */
 const NOT_HONOURED: Readonly<Record<string, ReadonlySet<string>>> = {
   'key-auth': new Set(['identity_realms']),
-  'mtls-auth': new Set([
-    'cache_ttl',
-    'cert_cache_ttl',
-    'http_proxy_host',
-    'http_proxy_port',
-    'http_timeout',
-    'https_proxy_host',
-    'https_proxy_port',
-    'revocation_check_mode',
-    'ssl_verify',
-  ]),
+  'mtls-auth': new Set([...UNREAD, 'revocation_check_mode']),
   'openid-connect': new Set(Object.keys(unsupported)),
 }
 

@@ -6,25 +6,34 @@ import { boolean, type Infer, integer, record, string } from '../schema/field.ts
 /** What is stored encrypted, and may stand in a vault. */
 export const secret = { referenceable: true, encrypted: true } as const
 
+/** How to log in to a Redis of a cloud provider, as Kong describes it in all plugins. */
+export const cloudFields = {
+  auth_provider: string('Whose cloud it is.', {
+    one_of: ['aws', 'azure', 'gcp'],
+    referenceable: true,
+  }),
+  aws_cache_name: string('The name of the ElastiCache cluster.', { referenceable: true }),
+  aws_region: string('The region of the ElastiCache cluster.', { referenceable: true }),
+  aws_is_serverless: boolean('Whether the ElastiCache cluster is serverless.', { default: true }),
+  aws_access_key_id: string('The id of the access key.', secret),
+  aws_secret_access_key: string('The access key.', secret),
+  aws_assume_role_arn: string('The role to assume.', secret),
+  aws_role_session_name: string('The name of the session of that role.', secret),
+  gcp_service_account_json: string('The service account, as JSON.', secret),
+  azure_client_id: string('The id of the application.', secret),
+  azure_client_secret: string('The secret of the application.', secret),
+  azure_tenant_id: string('The tenant of the application.', secret),
+}
+
 const cloud_authentication = record(
   'How to log in to a Redis of a cloud provider.',
   {
+    ...cloudFields,
     auth_provider: string('Whose cloud it is.', {
       one_of: ['aws', 'azure', 'gcp'],
       referenceable: true,
       custom: () => "logging in with a cloud provider's identity is not built yet",
     }),
-    aws_cache_name: string('The name of the ElastiCache cluster.', { referenceable: true }),
-    aws_region: string('The region of the ElastiCache cluster.', { referenceable: true }),
-    aws_is_serverless: boolean('Whether the ElastiCache cluster is serverless.', { default: true }),
-    aws_access_key_id: string('The id of the access key.', secret),
-    aws_secret_access_key: string('The access key.', secret),
-    aws_assume_role_arn: string('The role to assume.', secret),
-    aws_role_session_name: string('The name of the session of that role.', secret),
-    gcp_service_account_json: string('The service account, as JSON.', secret),
-    azure_client_id: string('The id of the application.', secret),
-    azure_client_secret: string('The secret of the application.', secret),
-    azure_tenant_id: string('The tenant of the application.', secret),
   },
   { required: true },
 )

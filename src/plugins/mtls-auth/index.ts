@@ -46,7 +46,7 @@ export const mtlsAuth: Plugin<Config> = {
 }
 
 /** What only looking up revocations would read, and how long is kept what is in memory anyway. */
-const UNREAD = [
+export const UNREAD = [
   'cache_ttl',
   'cert_cache_ttl',
   'http_proxy_host',

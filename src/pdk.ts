@@ -8,10 +8,12 @@ import type {
   Route,
   Service,
 } from './entities/index.ts'
+import type { ClientCertificate, ClientCertificateRequest } from './client_certificate.ts'
 import { errorBody, JSON_TYPE } from './error_body.ts'
 import type { HeaderList } from './headers.ts'
 import type { Field } from './schema/field.ts'
 
+export type { ClientCertificate, ClientCertificateRequest } from './client_certificate.ts'
 export { JSON_TYPE } from './error_body.ts'
 export { BodyTooLarge } from './http1/body.ts'
 
@@ -231,25 +233,6 @@ export interface ClientRequest {
   limitBody(bytes: number): boolean
   /** Reads the whole body; it is still sent upstream. Throws `BodyTooLarge` over `limit` bytes (default 1 MiB). */
   body(limit?: number): Promise<Uint8Array>
-}
-
-/** A certificate that a client has proved to be its own. */
-export interface ClientCertificate {
-  /** PEM. */
-  readonly pem: string
-  readonly x509: X509Certificate
-  /** What was sent beside it, or is known, of those who may have signed: each for the one before. Nothing of it is verified. */
-  readonly issuers: readonly X509Certificate[]
-  /** Why it does not lead to an authority of the request for it; nothing if it does. */
-  readonly fault: string | undefined
-}
-
-/** Has clients asked for a certificate. */
-export interface ClientCertificateRequest {
-  /** PEM of the authorities that it is checked against, and that clients are told; without them its `fault` means nothing. */
-  readonly ca?: readonly string[]
-  /** Lets a client go, before its first request, that shows none of these authorities. */
-  readonly isRequired?: boolean
 }
 
 /** The request as it will be sent to the service. */

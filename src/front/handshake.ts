@@ -3,7 +3,8 @@ import { X509Certificate } from 'node:crypto'
 import type { Certificates, ServerTls } from './certificates.ts'
 import { type ClientHello, normalName } from './client_hello.ts'
 import type { Greeting, Guest } from './greeting.ts'
-import type { ClientCertificate, ClientCertificateRequest, Origin } from './origin.ts'
+import type { ClientCertificate, ClientCertificateRequest } from '../client_certificate.ts'
+import type { Origin } from './origin.ts'
 
 /** What handshakes are made of; it may be another from one connection to the next. */
 export interface TlsSource {

@@ -229,8 +229,11 @@ export interface ClientRequest {
   readonly connection: object
   /** Whether a body was announced; it may still be empty. */
   readonly hasBody: boolean
-  /** Sets how large the body may be, in bytes: a longer one is 413. False if it is longer already, or announced to be. */
-  limitBody(bytes: number): boolean
+  /**
+   * Sets how large the body may be, in bytes. False if it is longer already, or announced to be; one that gets longer on
+   * its way is answered with `refusal`, if none of the answer was sent yet.
+   */
+  limitBody(bytes: number, refusal: () => Exit): boolean
   /** Reads the whole body; it is still sent upstream. Throws `BodyTooLarge` over `limit` bytes (default 1 MiB). */
   body(limit?: number): Promise<Uint8Array>
 }

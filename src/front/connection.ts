@@ -71,6 +71,8 @@ export class ClientConnection implements ExchangeConnection, Guest, Waiter {
     try {
       if (exchange && !exchange.bodyDone) {
         const rest = exchange.receive(bytes, 0)
+        // Too large a body was answered, and is read past now.
+        if (this.#isClosing) return
         this.#watchClient()
         this.#keep(bytes, rest)
       } else if (exchange || !this.#outbox.isEmpty) this.#keep(bytes, 0)

@@ -10,8 +10,8 @@ import type { Origin } from './origin.ts'
 export interface BodySink {
   /** A view of the connection's buffer: copy what you keep. Give false to be sent no more until `resumeBody`. */
   part(bytes: Uint8Array, last: boolean): boolean
-  /** The client left, or broke the rules, before the body was whole. */
-  fail(): void
+  /** The client left, or broke the rules, before the body was whole; `BodyTooLarge` if an answer is still owed to it. */
+  fail(error?: BodyTooLarge): void
 }
 
 /** An answer whose body comes part by part. */
@@ -88,7 +88,8 @@ export class Exchange implements HeadWriter {
   #earlyBytes = 0
   #bodyBytes = 0
   readonly #writtenBefore: number
-  #bodyLimit = Infinity
+  /** The most that the body may be; bytes. */
+  bodyLimit = Infinity
   #whole: Promise<Uint8Array> | undefined
   #continueOwed: boolean
   /** The answer whose head has not been sent yet. */
@@ -129,11 +130,16 @@ export class Exchange implements HeadWriter {
 
   /**
    * Sets how large the body may be, in bytes; of several limits the least counts. False if it is larger already, or
-   * announced to be; a chunked one is refused when it gets there.
+   * announced to be; whoever takes a chunked one is told when it gets there.
    */
   limitBody(limit: number): boolean {
-    this.#bodyLimit = Math.min(this.#bodyLimit, limit)
+    this.bodyLimit = Math.min(this.bodyLimit, limit)
     return this.head.length <= limit && this.#bodyBytes <= limit
+  }
+
+  /** Whether the body has turned out to be larger than its limit. What comes of it is dropped. */
+  get isBodyTooLarge(): boolean {
+    return this.#bodyBytes > this.bodyLimit && !this.isTunnel
   }
 
   /** Takes bytes off the connection; gives where this request's body ends in them. Throws `BadMessage`. */
@@ -146,9 +152,12 @@ export class Exchange implements HeadWriter {
   }
 
   #take(part: Uint8Array, last: boolean): void {
+    if (this.isBodyTooLarge) return
     this.#bodyBytes += part.length
-    if (this.#bodyBytes > this.#bodyLimit && !this.isTunnel)
-      throw new BadMessage('the body is too large', 413)
+    if (this.isBodyTooLarge) {
+      this.#closes = true
+      return this.#sink?.fail(overLimit(this.bodyLimit))
+    }
     if (this.#sink) {
       if (!this.#sink.part(part, last)) this.connection.pauseReading()
       return
@@ -169,6 +178,7 @@ export class Exchange implements HeadWriter {
   /** Sends the body to `sink`, from its beginning. Once only. */
   pipeBody(sink: BodySink): void {
     this.#sink = sink
+    if (this.isBodyTooLarge) return sink.fail(overLimit(this.bodyLimit))
     if (this.#continueOwed) {
       this.#continueOwed = false
       this.connection.send('HTTP/1.1 100 Continue\r\n\r\n')
@@ -191,7 +201,7 @@ export class Exchange implements HeadWriter {
     if (!this.#whole) return (this.#whole = this.#collectBody(limit))
     // Who asked before may have allowed more.
     return this.#whole.then((body) => {
-      if (body.length > limit) throw new BodyTooLarge(`the body is larger than ${limit} bytes`)
+      if (body.length > limit) throw overLimit(limit)
       return body
     })
   }
@@ -201,22 +211,21 @@ export class Exchange implements HeadWriter {
       if (this.head.length === 0) return resolve(EMPTY)
       // Whoever asks after the client has left is told so: no part will come, nor the word that none will.
       if (this.isOver) return reject(new BadMessage('the request body ended early'))
-      if (this.head.length > limit)
-        return reject(new BodyTooLarge(`the body is larger than ${limit} bytes`))
+      if (this.head.length > limit) return reject(overLimit(limit))
       const parts: Uint8Array[] = []
       let size = 0
       this.pipeBody({
         part: (bytes, last) => {
           size += bytes.length
           if (size > limit) {
-            reject(new BodyTooLarge(`the body is larger than ${limit} bytes`))
+            reject(overLimit(limit))
             return false
           }
           parts.push(new Uint8Array(bytes))
           if (last) resolve(parts.length === 1 ? parts[0]! : Buffer.concat(parts))
           return true
         },
-        fail: () => reject(new BadMessage('the request body ended early')),
+        fail: (error) => reject(error ?? new BadMessage('the request body ended early')),
       })
     })
   }
@@ -331,4 +340,8 @@ export class Exchange implements HeadWriter {
     this.isOver = true
     this.connection.finished(this.#closes)
   }
+}
+
+function overLimit(limit: number): BodyTooLarge {
+  return new BodyTooLarge(`the body is larger than ${limit} bytes`)
 }

@@ -6,6 +6,7 @@ import type {
   ClientCertificate,
   ClientRequest,
   Credential,
+  Exit,
   ResponseContext,
   Try,
   UpstreamRequest,
@@ -32,6 +33,8 @@ export class ProxiedRequest implements ClientRequest {
   readonly headers: HeaderList
   readonly ip: string
   readonly exchange: Exchange
+  /** What answers a body that gets too large, if it is a plugin's limit. */
+  bodyRefusal: (() => Exit) | undefined
   /** The answer as plugins see it, if no route was found, and those that do. */
   answer: ResponseContext | undefined
   watchers: readonly Instance[] | undefined
@@ -83,7 +86,8 @@ export class ProxiedRequest implements ClientRequest {
     return this.exchange.hasBody
   }
 
-  limitBody(bytes: number): boolean {
+  limitBody(bytes: number, refusal: () => Exit): boolean {
+    if (bytes < this.exchange.bodyLimit) this.bodyRefusal = refusal
     return this.exchange.limitBody(bytes)
   }
 

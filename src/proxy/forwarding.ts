@@ -8,7 +8,7 @@ import type { HeadWriter } from '../http1/outbox.ts'
 import type { UpstreamClient } from '../upstream/client.ts'
 import type { Receiver, Timeouts, UpstreamConnection } from '../upstream/connection.ts'
 import { UpstreamError } from '../upstream/errors.ts'
-import type { Try } from '../pdk.ts'
+import { BodyTooLarge, type Try } from '../pdk.ts'
 import type { Journey, RequestContext } from './context.ts'
 
 /** Where the requests of a service go, prepared at load. */
@@ -39,6 +39,8 @@ export interface ForwardingOwner {
   writeFields(out: WriteBuffer, ctx: RequestContext, head: ResponseHead, times: Times): void
   /** There is no answer. Nothing was sent to the client yet. */
   failed(ctx: RequestContext, error: UpstreamError): void
+  /** The request's body got too large on its way. Nothing was sent to the client yet. */
+  refused(ctx: RequestContext): void
   /** A fault of our own. Nothing was sent to the client yet. */
   crashed(ctx: RequestContext, cause: unknown): void
   /** It is over: answered whole, cut short (`error`), or left by the client. */
@@ -290,8 +292,9 @@ export class Forwarding implements Receiver, BodySink, HeadWriter, Answer, Journ
     return ready
   }
 
-  fail(error?: UpstreamError): void {
+  fail(error?: UpstreamError | BodyTooLarge): void {
     if (!error) return this.#gone()
+    if (error instanceof BodyTooLarge) return this.#tooLarge()
     this.#connection = undefined
     if (this.#isGone) return
     if (this.#isAnswering) {
@@ -337,6 +340,19 @@ export class Forwarding implements Receiver, BodySink, HeadWriter, Answer, Journ
   #refuse(error: UpstreamError): void {
     this.#connection?.abort()
     this.fail(error)
+  }
+
+  /** The service must not take what it has of the body for all of it. */
+  #tooLarge(): void {
+    this.#isGone = true
+    this.#connection?.abort()
+    this.#connection = undefined
+    this.#ended(this.upstreamStatus)
+    const { exchange } = this.#ctx.request
+    exchange.onGone = undefined
+    if (!this.#isAnswering) return this.#owner.refused(this.#ctx)
+    exchange.abort()
+    this.#owner.finished(this.#ctx)
   }
 
   #gone(): void {

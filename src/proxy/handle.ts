@@ -96,6 +96,7 @@ export class RequestHandler implements ForwardingOwner {
     const { exchange } = ctx.request
     if (exchange.isOver) return this.finished(ctx)
     if (exit) return this.#exit(ctx, exit)
+    if (exchange.isBodyTooLarge) return this.refused(ctx)
     const { target } = ctx.prepared
     if (!target) return this.#error(ctx, 503, 'no Service found with those values')
     const forwarding = new Forwarding(ctx, target, this.#options.client, this)
@@ -110,7 +111,7 @@ export class RequestHandler implements ForwardingOwner {
   }
 
   #failedAccess(ctx: RequestContext, error: unknown): void {
-    if (error instanceof BodyTooLarge) return this.#error(ctx, 413)
+    if (error instanceof BodyTooLarge) return this.refused(ctx)
     if (error instanceof BadMessage) return this.#error(ctx, error.status)
     if (error instanceof ConditionFailed) return this.#error(ctx, 500, MESSAGES[500])
     this.#options.log.error('a plugin failed', {
@@ -289,6 +290,12 @@ export class RequestHandler implements ForwardingOwner {
     const facts = { code: error.code, ...this.#facts(ctx), cause: causeOf(error) }
     this.#options.log.error(`${status} ${asked(ctx.request)}`, facts)
     this.#error(ctx, status, SENTENCE_OF[error.code])
+  }
+
+  refused(ctx: RequestContext): void {
+    const { exchange, bodyRefusal } = ctx.request
+    if (exchange.isBodyTooLarge && bodyRefusal) this.#exit(ctx, bodyRefusal())
+    else this.#error(ctx, 413)
   }
 
   crashed(ctx: RequestContext, cause: unknown): void {

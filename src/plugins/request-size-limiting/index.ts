@@ -44,7 +44,10 @@ export const requestSizeLimiting: Plugin<Config> = {
         if (length !== undefined) return Number(length) > limit ? tooLarge(request) : undefined
         if (require_content_length && !request.hasBody) return lengthRequired(request)
         if (!request.hasBody) return undefined
-        if (limit > READ_LIMIT) return request.limitBody(limit) ? undefined : tooLarge(request)
+        if (limit > READ_LIMIT) {
+          const refusal = () => tooLarge(request)
+          return request.limitBody(limit, refusal) ? undefined : refusal()
+        }
         return request.body(limit).then(
           () => undefined,
           (error: unknown) => {

@@ -1,5 +1,8 @@
 import { expect, test } from 'bun:test'
 import { type GatewaySettings } from '../../../src/gateway.ts'
+import { exit, type Plugin } from '../../../src/pdk.ts'
+import { plugins } from '../../../src/plugins/index.ts'
+import { record } from '../../../src/schema/field.ts'
 import { gateway, proxied } from '../gateway.ts'
 import { answering, ok, service } from '../service.ts'
 import { ask, eventually, field, statusOf, Wire } from '../wire.ts'
@@ -84,13 +87,65 @@ plugins:
 })
 
 test('a body whose length nobody knew is cut off where it gets too large', async () => {
-  await using scene = await start('{ allowed_payload_size: 2 }')
-  using wire = await Wire.to(scene.port)
+  using upstream = await service(answering(ok()))
+  await using running = await gateway(
+    `${proxied(upstream.port)}plugins:
+- { name: request-size-limiting, config: { allowed_payload_size: 2 } }
+- { name: response-transformer, config: { add: { headers: ["X-Seen:yes"] } } }
+`,
+  )
+  using wire = await Wire.to(running.port)
   wire.send(`POST / HTTP/1.1\r\nHost: h\r\n${CHUNKED}\r\n`)
   const chunk = `100000\r\n${'x'.repeat(0x100000)}\r\n`
   wire.send(chunk).send(chunk).send(chunk)
-  expect(statusOf(await wire.message())).toBe(413)
-  await eventually(() => scene.upstream.requests.every(({ isWhole }) => !isWhole))
+  const answer = await wire.message()
+  const id = field(answer, 'x-kong-request-id')
+  expect(statusOf(answer)).toBe(413)
+  expect(String(answer?.body)).toBe(
+    `{\n  "message":"Request size limit exceeded",\n  "request_id":"${id}"\n}`,
+  )
+  expect([field(answer, 'x-seen'), field(answer, 'connection')]).toEqual(['yes', 'close'])
+  await eventually(() => running.access.length > 0)
+  expect(running.access).toEqual([expect.stringContaining(` 413 ${answer?.body.length} `)])
+  expect(running.access[0]).toContain(`"${id}"`)
+  expect(running.log.filter((line) => line.includes(id!))).toEqual([
+    expect.stringContaining('code=request_too_large'),
+  ])
+  await wire.rest()
+  await eventually(() => upstream.requests.every(({ isWhole }) => !isWhole))
+})
+
+test('a body that gets too large while another plugin is at work does not reach the service', async () => {
+  using upstream = await service(answering(ok()))
+  let go: (() => void) | undefined
+  let isTooLong: (() => boolean) | undefined
+  const slow: Plugin = {
+    name: 'slow',
+    priority: 1,
+    schema: record('Waits.', {}, { required: true }),
+    create: () => ({
+      access({ request }) {
+        isTooLong = () => !request.limitBody(10, () => exit(500, {}))
+        return new Promise((resolve) => (go = () => resolve(undefined)))
+      },
+    }),
+  }
+  await using running = await gateway(
+    `${proxied(upstream.port)}plugins:
+- { name: request-size-limiting, config: { allowed_payload_size: 2 } }
+- { name: slow }
+`,
+    { plugins: new Map([...plugins, ['slow', slow]]), settings: { maxBodySize: 10 } },
+  )
+  using wire = await Wire.to(running.port)
+  wire.send(`POST / HTTP/1.1\r\nHost: h\r\n${CHUNKED}\r\n`)
+  await eventually(() => go !== undefined)
+  wire.send(`b\r\n${'x'.repeat(11)}\r\n0\r\n\r\n`)
+  await eventually(() => isTooLong!())
+  go!()
+  const answer = await wire.message()
+  expect([statusOf(answer), upstream.connections]).toEqual([413, 0])
+  expect(String(answer?.body)).toContain('Payload too large')
 })
 
 test("the node's own limit counts as well, where it is the smaller one", async () => {

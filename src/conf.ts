@@ -358,6 +358,8 @@ function readLevel(text: string): Level {
 function readPath(text: string): string {
   const [path = ''] = text.split(/\s+/)
   const [, kind] = /^(syslog|memory):/.exec(path) ?? []
+  // nginx's own word for its standard error; a file of either name is never meant.
+  if (path === 'stderr' || path === 'stdout') return `/dev/${path}`
   if (kind === undefined) return path
   throw new BadSetting(`${kind} is not supported; expected a file, /dev/stdout, /dev/stderr or off`)
 }

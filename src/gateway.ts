@@ -235,7 +235,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
           connection.send(brokenRequest(fault.status, request_id))
         },
         turnedAway(client, reason) {
-          log.info(`a connection was not taken: ${reason}`, { code: 'bad_connection', client })
+          log.info(`a connection was closed: ${reason}`, { code: 'bad_connection', client })
         },
         crashed: (error) =>
           log.error('a connection failed', { code: 'internal_error', cause: error }),

@@ -40,18 +40,40 @@ export function logWriter(path: string, setting: string): LogWriter | undefined 
   let waiting: Uint8Array[] = []
   let length = 0
   let dropped = 0
+  /** Lines that could not be written, and whether a part of the first one was. */
+  let lost = 0
+  let isTorn = false
   let timer: Timer | undefined
 
   function write(bytes: Uint8Array): void {
-    const rest = offer(fd, bytes)
-    waiting = rest.length > 0 ? [rest] : []
-    length = rest.length
+    const { rest, isLost } = offer(fd, bytes)
+    if (isLost) {
+      lost += linesIn(rest)
+      const last = bytes[bytes.length - rest.length - 1]
+      if (last !== undefined) isTorn = last !== LINE_FEED
+    }
+    waiting = isLost || rest.length === 0 ? [] : [rest]
+    length = isLost ? 0 : rest.length
     if (length > 0) timer = setTimeout(retry, RETRY).unref()
     else if (dropped > 0) {
       const note = `${dropped} lines are missing here: nobody read the log\n`
       dropped = 0
       write(Buffer.from(note))
     }
+  }
+
+  /** Once there may be room again; if there is none, nothing was told. */
+  function tellLost(): void {
+    if (lost === 0) return
+    const before = lost
+    lost = 0
+    write(
+      Buffer.from(
+        `${isTorn ? '\n' : ''}${before} lines are missing here: the log could not be written\n`,
+      ),
+    )
+    if (lost > 0) lost = before
+    else isTorn = false
   }
 
   function retry(): void {
@@ -61,17 +83,21 @@ export function logWriter(path: string, setting: string): LogWriter | undefined 
 
   process.on('exit', () => {
     const end = performance.now() + GRACE
-    for (let rest: Uint8Array = Buffer.concat(waiting); rest.length > 0; Bun.sleepSync(1)) {
-      rest = offer(fd, rest)
-      if (performance.now() > end) break
+    let rest: Uint8Array = Buffer.concat(waiting)
+    while (rest.length > 0 && performance.now() < end) {
+      const offered = offer(fd, rest)
+      if (offered.isLost) break
+      rest = offered.rest
+      if (rest.length > 0) Bun.sleepSync(1)
     }
   })
   return {
     write(text) {
       const bytes = Buffer.from(text)
+      if (!timer) tellLost()
       if (!timer) return write(bytes)
       if (length + bytes.length > MAX_WAITING) {
-        dropped += text.split('\n').length - 1
+        dropped += linesIn(bytes)
         return
       }
       waiting.push(bytes)
@@ -82,21 +108,27 @@ export function logWriter(path: string, setting: string): LogWriter | undefined 
       const next = open(path, setting)
       closeSync(fd)
       fd = next
+      isTorn = false
     },
   }
 }
 
-/** Writes what there is room for, and gives the rest. */
-function offer(fd: number, bytes: Uint8Array): Uint8Array {
+/** Writes what there is room for, and gives the rest; `isLost` if it can never be written, as on a disk without room. */
+function offer(fd: number, bytes: Uint8Array): { rest: Uint8Array; isLost: boolean } {
   let rest = bytes
   try {
     while (rest.length > 0) rest = rest.subarray(writeSync(fd, rest))
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return rest
     // A full disk or a reader that left must not stop the gateway.
-    return new Uint8Array()
+    return { rest, isLost: (error as NodeJS.ErrnoException).code !== 'EAGAIN' }
   }
-  return rest
+  return { rest, isLost: false }
+}
+
+const LINE_FEED = 0x0a
+
+function linesIn(bytes: Uint8Array): number {
+  return bytes.reduce((count, byte) => (byte === LINE_FEED ? count + 1 : count), 0)
 }
 
 /** A pipe can be opened a second time to write without blocking; whoever else writes to it is not disturbed. */

@@ -97,15 +97,17 @@ async function serve(
 
 /** Goes on in new log files, as far as they can be opened. */
 function reopen(logs: readonly (LogWriter | undefined)[], log: Log): void {
+  let isDone = true
   for (const each of logs) {
     try {
       each?.reopen()
     } catch (error) {
       if (!(error instanceof UnreadableFile)) throw error
+      isDone = false
       log.error(`${error.message}; the old one goes on`, { code: 'log_not_reopened' })
     }
   }
-  log.notice('the logs were opened again')
+  if (isDone) log.notice('the logs were opened again')
 }
 
 /** A bad file changes nothing: the log says what is wrong, and the old configuration goes on. */

@@ -1,4 +1,4 @@
-import { readFileSync, renameSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, rmdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { Folder } from './folder.ts'
@@ -213,6 +213,22 @@ test('USR1 opens the logs again', async () => {
   await curl(gatehouse, url)
   await until('the line of the second request', () => lines(path) === 1)
   expect(lines(`${path}.1`)).toBe(1)
+})
+
+test('a log that cannot be opened again after USR1 is not said to be', async () => {
+  await using gatehouse = await Gatehouse.start({
+    config: CONFIG,
+    settings: ['proxy_access_log = access.log'],
+  })
+  const path = join(gatehouse.folder.path, 'access.log')
+  rmSync(path)
+  mkdirSync(path)
+  gatehouse.signal('SIGUSR1')
+  await gatehouse.logged(/code=log_not_reopened/)
+  rmdirSync(path)
+  gatehouse.signal('SIGUSR1')
+  await gatehouse.logged(/the logs were opened again/)
+  expect(gatehouse.log.match(/the logs were opened again/g)).toHaveLength(1)
 })
 
 function startBeside({ pid, folder }: Gatehouse, env = {}): Promise<Ended> {

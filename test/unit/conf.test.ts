@@ -43,6 +43,8 @@ test.each([
   ['status_listen',             'off',                                     []],
   ['log_level',                 'debug',                                   'debug'],
   ['log_level',                 'emerg',                                   'error'],
+  ['proxy_access_log',          'stdout',                                  '/dev/stdout'],
+  ['proxy_error_log',           'stderr',                                  '/dev/stderr'],
   ['proxy_access_log',          'off',                                     'off'],
   ['proxy_access_log',          '/var/log/access.log custom',              '/var/log/access.log'],
   ['declarative_config',        '/etc/kong.yaml',                          '/etc/kong.yaml'],

@@ -9,6 +9,7 @@ import {
   readSync,
   renameSync,
   rmSync,
+  symlinkSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -39,6 +40,17 @@ function read(): string {
     return ''
   }
 }
+
+/** Writes past a limit of 1024 bytes, makes room, and writes again. */
+const FILLER = `
+import { truncateSync } from 'node:fs'
+import { logWriter } from '${join(import.meta.dir, '../../../src/commands/log_writer.ts')}'
+const path = process.argv.at(-1)
+const { write } = logWriter(path, 'KONG_PROXY_ACCESS_LOG')
+for (const letter of 'abc') write(letter.repeat(599) + '\\n')
+truncateSync(path, 602)
+write('last\\n')
+`
 
 /** Writes four megabytes in numbered lines, says so, and then waits to be told to end. */
 const WRITER = `
@@ -97,4 +109,29 @@ test('a log that was moved away goes on in a new file; where there can be none, 
 
 test('standard output stays what it is', () => {
   expect(() => logWriter('/dev/stdout', 'KONG_PROXY_ACCESS_LOG')!.reopen()).not.toThrow()
+})
+
+test('lines that a full disk took away are counted where they are missing', () => {
+  const path = join(folder, 'access.log')
+  symlinkSync('/dev/full', path)
+  const log = logWriter(path, 'KONG_PROXY_ACCESS_LOG')!
+  log.write('first\nsecond\n')
+  log.write('third\n')
+  rmSync(path)
+  log.reopen()
+  log.write('fourth\n')
+  log.write('fifth\n')
+  expect(readFileSync(path, 'utf8')).toBe(
+    '3 lines are missing here: the log could not be written\nfourth\nfifth\n',
+  )
+})
+
+test('a line that a full disk cut does not run into the next', async () => {
+  const path = join(folder, 'access.log')
+  const script = `trap '' XFSZ; ulimit -f 1; exec "$@"`
+  const words = ['bash', '-c', script, 'bash', process.execPath, '-e', FILLER, path]
+  expect(Bun.spawnSync(words).exitCode).toBe(0)
+  expect(readFileSync(path, 'utf8')).toBe(
+    `${'a'.repeat(599)}\nbb\n2 lines are missing here: the log could not be written\nlast\n`,
+  )
 })

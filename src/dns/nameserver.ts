@@ -31,8 +31,8 @@ export function askOf(servers: readonly NameServer[], timeout: number, attempts:
     for (let i = 0; i < attempts; i++) {
       for (const server of servers) {
         try {
-          const reply = await askByUdp(server, name, type, timeout)
-          const whole = reply.isTruncated ? await askByTcp(server, name, type, timeout) : reply
+          const reply = await askBy(byUdp, server, name, type, timeout)
+          const whole = reply.isTruncated ? await askBy(byTcp, server, name, type, timeout) : reply
           if (whole.rcode === 0 || whole.rcode === NO_SUCH_NAME) return whole
           last = new Error(`${server.host} answered with code ${whole.rcode}`)
         } catch (cause) {
@@ -46,52 +46,62 @@ export function askOf(servers: readonly NameServer[], timeout: number, attempts:
 
 export const NO_SUCH_NAME = 3
 
+/** Who waits for an answer. */
+interface Asker {
+  /** False for what is an answer to another question. */
+  heard(bytes: Buffer): boolean
+  failed(error: unknown): void
+}
+
+/** Sends a question; gives the function that lets go of what it took. */
+type Transport = (server: NameServer, query: Uint8Array, asker: Asker) => () => void
+
 /** A socket and an id of their own for each question, both of chance: what a forger would have to guess (RFC 5452 §9.2). */
-function askByUdp(
-  { host, port }: NameServer,
+function askBy(
+  transport: Transport,
+  server: NameServer,
   name: string,
   type: RecordType,
   timeout: number,
 ): Promise<Reply> {
   const { promise, resolve, reject } = Promise.withResolvers<Reply>()
   const id = randomInt(0x10000)
-  const socket = createSocket(isIPv6(host) ? 'udp6' : 'udp4')
-  const timer = setTimeout(() => reject(new Error(`${host} did not answer in time`)), timeout)
-  socket.on('error', reject)
-  socket.on('message', (bytes, from) => {
-    if (from.port !== port) return
+  const heard = (bytes: Buffer): boolean => {
     try {
       const reply = readReply(bytes, id, name, type)
-      // Whoever guesses at the answer must not be able to end the wait for the true one.
       if (reply) resolve(reply)
+      return reply !== undefined
     } catch (error) {
       reject(error)
+      return true
     }
-  })
-  // Connected, so that the kernel takes nobody else's word, and says at once if nobody listens there.
-  socket.connect(port, host, () => socket.send(writeQuery(id, name, type)))
+  }
+  const close = transport(server, writeQuery(id, name, type), { heard, failed: reject })
+  const late = () => reject(new Error(`${server.host} did not answer in time`))
+  const timer = setTimeout(late, timeout)
   return promise.finally(() => {
     clearTimeout(timer)
-    socket.close()
+    close()
   })
 }
 
+const byUdp: Transport = ({ host, port }, query, { heard, failed }) => {
+  const socket = createSocket(isIPv6(host) ? 'udp6' : 'udp4')
+  socket.on('error', failed)
+  // Whoever guesses at the answer must not be able to end the wait for the true one.
+  socket.on('message', (bytes, from) => void (from.port === port && heard(bytes)))
+  // Connected, so that the kernel takes nobody else's word, and says at once if nobody listens there.
+  socket.connect(port, host, () => socket.send(query))
+  return () => socket.close()
+}
+
 /** RFC 7766: for answers that are too long for a datagram. */
-function askByTcp(
-  { host, port }: NameServer,
-  name: string,
-  type: RecordType,
-  timeout: number,
-): Promise<Reply> {
-  const { promise, resolve, reject } = Promise.withResolvers<Reply>()
-  const id = randomInt(0x10000)
+const byTcp: Transport = ({ host, port }, query, { heard, failed }) => {
   const socket = connect(port, host)
-  const timer = setTimeout(() => reject(new Error(`${host} did not answer in time`)), timeout)
   let received: Buffer = Buffer.alloc(0)
-  socket.on('error', reject)
-  socket.on('close', () => reject(new Error(`${host} closed the connection`)))
+  socket.on('error', failed)
+  socket.on('close', () => failed(new Error(`${host} closed the connection`)))
   socket.on('connect', () => {
-    const query = writeQuery(id, name, type)
     const length = Buffer.alloc(2)
     length.writeUInt16BE(query.length)
     socket.write(Buffer.concat([length, query]))
@@ -99,16 +109,8 @@ function askByTcp(
   socket.on('data', (bytes: Buffer) => {
     received = Buffer.concat([received, bytes])
     if (received.length < 2 || received.length < 2 + received.readUInt16BE()) return
-    try {
-      const reply = readReply(received.subarray(2, 2 + received.readUInt16BE()), id, name, type)
-      if (reply) resolve(reply)
-      else reject(new Error(`${host} answered another question`))
-    } catch (error) {
-      reject(error)
-    }
+    if (!heard(received.subarray(2, 2 + received.readUInt16BE())))
+      failed(new Error(`${host} answered another question`))
   })
-  return promise.finally(() => {
-    clearTimeout(timer)
-    socket.destroy()
-  })
+  return () => socket.destroy()
 }

@@ -1,10 +1,15 @@
 import { expect, test } from 'bun:test'
 import { Lookup, NameError } from '../../src/dns/lookup.ts'
 import { DEFAULT_DNS, type DnsSettings } from '../../src/dns/settings.ts'
-import { dnsServer, type Zone } from './dns_server.ts'
+import { type DnsServer, dnsServer, type Zone } from './dns_server.ts'
 
 const addressesOf = ({ places }: { places: readonly { address: string }[] }) =>
   places.map(({ address }) => address)
+
+/** What asks this server alone. */
+function lookupAt({ address }: DnsServer, settings: Partial<DnsSettings> = {}): Lookup {
+  return new Lookup({ ...DEFAULT_DNS, dns_resolver: [address], ...settings })
+}
 
 /** Looks a name up at a server that knows these zones; gives what it was asked as well. */
 async function look(
@@ -13,8 +18,9 @@ async function look(
   settings: Partial<DnsSettings> = {},
 ) {
   using server = await dnsServer(zones)
-  const lookup = new Lookup({ ...DEFAULT_DNS, dns_resolver: [server.address], ...settings })
-  const found = await lookup.find(host, undefined).catch((error: NameError) => error)
+  const found = await lookupAt(server, settings)
+    .find(host, undefined)
+    .catch((error: NameError) => error)
   return { found, questions: server.questions }
 }
 
@@ -126,7 +132,7 @@ test('many names at once are all found', async () => {
   using server = await dnsServer(
     Object.fromEntries(names.map((name, i) => [name, { A: [`192.0.2.${i % 256}`] }])),
   )
-  const lookup = new Lookup({ ...DEFAULT_DNS, dns_resolver: [server.address] })
+  const lookup = lookupAt(server)
   const found = await Promise.all(names.map((name) => lookup.find(name, undefined)))
   expect(found.map(({ places }) => places[0]?.address)).toEqual(
     names.map((_, i) => `192.0.2.${i % 256}`),
@@ -136,7 +142,7 @@ test('many names at once are all found', async () => {
 test('a server that is not there is told of, at once', async () => {
   const gone = await dnsServer({})
   gone[Symbol.dispose]()
-  const lookup = new Lookup({ ...DEFAULT_DNS, dns_resolver: [gone.address] })
+  const lookup = lookupAt(gone)
   const began = performance.now()
   const error = await lookup.find('a.test', undefined).catch((each) => each)
   expect([error.notFound, error.cause.message]).toEqual([false, '127.0.0.1 gave no answer'])

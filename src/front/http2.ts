@@ -18,6 +18,8 @@ const IDLE_TIMEOUT = 75_000
 const SEND_TIMEOUT = 60_000
 /** The largest frame that every client takes (RFC 9113 §4.2). Each that leaves is a sign of life. */
 const FRAME = 16_384
+/** More than a head may have, so that one which is too large is answered as in HTTP/1.1; bytes, and 32 for each field. */
+const MAX_HEADER_LIST = 4 * MAX_HEAD
 /** How long a client has to read that its connection ends. */
 const FAREWELL_TIMEOUT = 5_000
 
@@ -50,8 +52,10 @@ export class Http2Connection implements Guest, Waiter {
       settings: {
         enablePush: false,
         maxConcurrentStreams: MAX_STREAMS,
-        maxHeaderListSize: MAX_HEAD,
+        maxHeaderListSize: MAX_HEADER_LIST,
       },
+      // As many as the size allows (RFC 9113 §6.5.2). A stream above either limit is reset without an answer.
+      maxHeaderListPairs: MAX_HEADER_LIST / 32,
       // What a service repeats is repeated to its client, whatever it is.
       strictSingleValueFields: false,
     })

@@ -155,6 +155,26 @@ describe('a listener with http2', () => {
     expect(running.log.filter((line) => line.includes('internal_error'))).toHaveLength(2)
   })
 
+  // prettier-ignore
+  test.each([
+    [200,                    'many fields',     Array.from({ length: 900 }, (_, i) => [`x-${i}`, 'v'])],
+    [400,                    'too many fields', Array.from({ length: 1200 }, (_, i) => [`x-${i}`, 'v'])],
+    [200,                    'large fields',    Array.from({ length: 4 }, (_, i) => [`x-${i}`, 'v'.repeat(7_900)])],
+    [400,                    'too large fields', Array.from({ length: 5 }, (_, i) => [`x-${i}`, 'v'.repeat(7_900)])],
+    [400,                    'one that is too large', [['x-a', 'v'.repeat(9_000)]]],
+  ] as [number, string, [string, string][]][])('a head is answered %i as in HTTP/1.1: %s', async (status, _, fields) => {
+    using upstream = await service(answering(ok('served')))
+    await using running = await gateway(proxied(upstream.port), { listen: [PLAIN] })
+    const answers = await using(running.port, async (session) => [
+      await ask(session, { ':path': '/', ...Object.fromEntries(fields) }),
+      await ask(session, { ':path': '/' }),
+    ])
+    using wire = await Wire.to(running.port)
+    const lines = fields.map(([name, value]) => `${name}: ${value}\r\n`).join('')
+    const plain = await wire.send(`GET / HTTP/1.1\r\nHost: a.test\r\n${lines}\r\n`).message('GET')
+    expect([answers[0]!.status, answers[1]!.status, statusOf(plain)]).toEqual([status, 200, status])
+  })
+
   test('TE in an answer is not passed on', async () => {
     using upstream = await service(
       answering('HTTP/1.1 200 OK\r\nTE: gzip\r\nContent-Length: 2\r\n\r\nok'),

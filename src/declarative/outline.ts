@@ -15,6 +15,8 @@ export interface Outline {
   readonly secondDocument: number | undefined
   /** Where and why it could not be followed: the lists lack what comes after. */
   readonly broken: { readonly why: Why; readonly at: number } | undefined
+  /** An alias that may stand inside of what it is an alias of. */
+  readonly cycle: number | undefined
 }
 
 /** The levels of a file that are followed; Kong's files have about ten. */
@@ -24,8 +26,8 @@ export const MAX_DEPTH = 100
 export function readOutline(text: string): Outline {
   const scanner = new Scanner(text)
   const broken = scanner.run()
-  const { nodes, duplicates, booleans, secondDocument } = scanner
-  return { nodes, duplicates, booleans, secondDocument, broken }
+  const { nodes, duplicates, booleans, secondDocument, cycle } = scanner
+  return { nodes, duplicates, booleans, secondDocument, broken, cycle }
 }
 
 /** Finds the node at a path, or its nearest ancestor; `exact` tells which. */
@@ -51,8 +53,8 @@ export class OutlineIndex {
   }
 }
 
-/** Deeper than `MAX_DEPTH`, indented between two levels, a quote or a bracket or an alias without its other, or another form. */
-type Why = 'depth' | 'indentation' | 'quote' | 'bracket' | 'alias' | 'form'
+/** Deeper than `MAX_DEPTH`, indented with a tab or between two levels, a quote or a bracket or an alias without its other, or another form. */
+type Why = 'depth' | 'tab' | 'indentation' | 'quote' | 'bracket' | 'alias' | 'form'
 
 // YAML 1.1 (Kong's and decK's readers) has these words for booleans; YAML 1.2 has not.
 const BOOLEAN = /^(?:yes|Yes|YES|on|On|ON|no|No|NO|off|Off|OFF)$/
@@ -62,11 +64,13 @@ class Scanner {
   readonly duplicates: OutlineNode[] = []
   readonly booleans: { at: number; word: string }[] = []
   secondDocument: number | undefined
+  cycle: number | undefined
   readonly #text: string
-  readonly #anchors = new Set<string>()
+  readonly #anchors = new Map<string, OutlineNode | undefined>()
   #at = 0
   #lineStart = 0
   #depth = 0
+  #flows = 0
 
   constructor(text: string) {
     this.#text = text
@@ -102,7 +106,7 @@ class Scanner {
       this.#toToken()
       const property = this.#match(/[&!][^\s,[\]{}]*(?=\s|$)/y)
       if (property === undefined) break
-      tagged = this.#property(property) || tagged
+      tagged = this.#property(property, node) || tagged
     }
     const column = this.#at - this.#lineStart
     const sameLine = this.#lineStart === line
@@ -154,7 +158,7 @@ class Scanner {
     if (char === '{' || char === '[') return this.#flow(node)
     if (char === '"' || char === "'") return void this.#quoted()
     if (char === '|' || char === '>') return this.#block(indent)
-    if (char === '*') return this.#alias()
+    if (char === '*') return this.#alias(node)
     const at = this.#at
     const word = this.#plainLine()
     const line = this.#lineStart
@@ -174,9 +178,12 @@ class Scanner {
     if (!several && !tagged) this.#noteBoolean(at, word)
   }
 
-  #alias(): void {
+  #alias(node: OutlineNode | undefined): void {
     const alias = this.#match(/\*[^\s,[\]{}]*/y)!
-    if (!this.#anchors.has(alias.slice(1))) throw new Unfollowed('alias')
+    const name = alias.slice(1)
+    if (!this.#anchors.has(name)) throw new Unfollowed('alias')
+    const anchored = this.#anchors.get(name)
+    for (let each = node; each; each = each.parent) if (each === anchored) this.cycle ??= this.#at
     this.#at += alias.length
   }
 
@@ -185,13 +192,17 @@ class Scanner {
     while (!this.#ended()) {
       const blank = this.#match(/[ \t]*(?=\r?\n|$)/y)
       const spaces = this.#match(/ */y)!.length
-      if (blank === undefined && spaces <= indent) return
+      if (spaces <= indent) {
+        if (blank === undefined) return
+        if (blank.includes('\t')) throw new Unfollowed('tab')
+      }
       this.#endLine()
     }
   }
 
   #flow(node: OutlineNode | undefined): void {
     if (++this.#depth > MAX_DEPTH) throw new Unfollowed('depth')
+    this.#flows++
     const isMap = this.#text[this.#at] === '{'
     const keys = new Set<string>()
     const opening = this.#at
@@ -215,6 +226,7 @@ class Scanner {
       else if (!this.#looksAt(isMap ? '}' : ']')) throw new Unfollowed('bracket', opening)
     }
     this.#at += 1
+    this.#flows--
     this.#depth--
   }
 
@@ -227,20 +239,20 @@ class Scanner {
       (property = this.#match(/[&!][^\s,[\]{}]*/y)) !== undefined;
       this.#toToken()
     ) {
-      tagged = this.#property(property) || tagged
+      tagged = this.#property(property, node) || tagged
     }
     const char = this.#text[this.#at]
     if (char === '{' || char === '[') return this.#flow(node)
     if (char === '"' || char === "'") return void this.#quoted()
-    if (char === '*') return this.#alias()
+    if (char === '*') return this.#alias(node)
     const at = this.#at
     const word = this.#flowPlain()
     if (!tagged) this.#noteBoolean(at, word)
   }
 
   /** Goes over an anchor or a tag; gives true for a tag. */
-  #property(property: string): boolean {
-    if (property.startsWith('&')) this.#anchors.add(property.slice(1))
+  #property(property: string, node: OutlineNode | undefined): boolean {
+    if (property.startsWith('&')) this.#anchors.set(property.slice(1), node)
     this.#at += property.length
     return property.startsWith('!')
   }
@@ -319,7 +331,11 @@ class Scanner {
   /** Goes over blanks, line ends and comments. */
   #toToken(): void {
     for (;;) {
-      this.#at += this.#match(/[ \t\r]*/y)!.length
+      const blank = this.#match(/[ \t\r]*/y)!
+      // Kong's reader and decK's refuse it even where nothing else is on the line; inside brackets it may.
+      if (this.#at === this.#lineStart && this.#flows === 0 && blank.includes('\t'))
+        throw new Unfollowed('tab', this.#at + blank.indexOf('\t'))
+      this.#at += blank.length
       const comment = this.#at === this.#lineStart || /\s/.test(this.#text[this.#at - 1] ?? ' ')
       if (this.#looksAt('#') && comment) this.#endLine()
       else if (this.#looksAt('\n')) this.#lineStart = ++this.#at
@@ -353,8 +369,7 @@ class Scanner {
 
   #unique(keys: Set<string>, node: OutlineNode): void {
     const key = String(node.key)
-    // `<<` merges another map and may be given for each of several.
-    if (keys.has(key) && key !== '<<') this.duplicates.push(node)
+    if (keys.has(key)) this.duplicates.push(node)
     keys.add(key)
   }
 

@@ -18,17 +18,24 @@ const MAX_EXACT = 1024 * 1024
 
 /** Reads a text that holds one map, in YAML or JSON. `outline` is that text's. */
 export function readYaml(text: string, outline: Outline): YamlRead {
-  const { broken, duplicates, secondDocument } = outline
-  if (broken?.why === 'depth') return fault(STRUCTURE.depth, broken.at)
+  const { broken, duplicates, secondDocument, cycle } = outline
+  if (broken?.why === 'depth' || broken?.why === 'tab')
+    return fault(STRUCTURE[broken.why], broken.at)
   if (secondDocument !== undefined) return fault(SYNTAX.MULTIPLE_DOCS, secondDocument)
   if (duplicates.length > 0) {
     return {
-      faults: duplicates.map((node) => ({ message: TWICE, offset: node.at, path: pathOf(node) })),
+      faults: duplicates.map((node) => ({
+        // Which of two maps goes first differs from reader to reader.
+        message: node.key === '<<' ? `${TWICE}; write <<: [*one, *other]` : TWICE,
+        offset: node.at,
+        path: pathOf(node),
+      })),
     }
   }
   const content = parse(text, outline)
   if (content instanceof SyntaxFault) return fault(content.message, content.offset)
-  if (isOvergrown(content)) return fault(ALIASES)
+  if (isOvergrown(content))
+    return cycle === undefined ? fault(ALIASES) : fault(STRUCTURE.cycle, cycle)
   if (!isRecord(content))
     return fault('expected a map with _format_version: "3.0" and entities, such as services')
   return { content }
@@ -39,9 +46,11 @@ const ALIASES = 'aliases of this file refer to themselves or grow beyond measure
 
 const STRUCTURE = {
   depth: `nested deeper than ${MAX_DEPTH} levels`,
+  tab: 'a tab cannot indent; use spaces',
   indentation: 'the indentation fits none of the levels above',
   quote: 'the quote that opens here is not closed',
   bracket: 'the bracket that opens here is not closed, or a comma is missing in it',
+  cycle: 'the alias stands inside of what it is an alias of',
   alias: 'an alias (*name) has no anchor (&name) before it; if it is text, put it in quotes',
 }
 
@@ -58,7 +67,7 @@ const SYNTAX = {
   MISSING_CHAR: 'a quote, a bracket, a comma or a colon is missing',
   MULTILINE_IMPLICIT_KEY: 'a key must stand on one line; perhaps a colon is missing',
   MULTIPLE_DOCS: 'a second document begins here; a file holds one',
-  TAB_AS_INDENT: 'a tab cannot indent; use spaces',
+  TAB_AS_INDENT: STRUCTURE.tab,
 }
 
 class SyntaxFault {
@@ -72,16 +81,15 @@ class SyntaxFault {
 }
 
 function parse(text: string, outline: Outline): unknown {
-  const { broken } = outline
+  const { broken, cycle } = outline
   try {
     const content = Bun.YAML.parse(withBooleans(text, outline))
     // What the outline could not follow may hide a key that comes twice.
     return (broken && findSyntaxFault(text)) ?? content
   } catch (error) {
     if (error instanceof RangeError) return new SyntaxFault(STRUCTURE.depth)
+    if (cycle !== undefined) return new SyntaxFault(STRUCTURE.cycle, cycle)
     if (/excessive/i.test((error as Error).message)) return new SyntaxFault(ALIASES)
-    if (broken?.why === 'indentation' && text[broken.at - 1] === '\t')
-      return new SyntaxFault(SYNTAX.TAB_AS_INDENT, broken.at - 1)
     if (broken && broken.why !== 'form') return new SyntaxFault(STRUCTURE[broken.why], broken.at)
     return findSyntaxFault(text) ?? new SyntaxFault('this is not valid YAML', broken?.at)
   }

@@ -113,9 +113,14 @@ test.each([
   ['another spelling',       '"\\u0061": 1\na: 2',         ['/a']],
   ['nothing: other levels',  'a:\n  a:\n    a: 1\nb:\n  a: 2', []],
   ['nothing: a text',        'a: |\n  b: 1\n  b: 2\n',     []],
-  ['nothing: merged maps',   'x: &x {}\ny:\n  <<: *x\n  <<: *x', []],
+  ['merged maps',            'x: &x {}\ny:\n  <<: *x\n  <<: *x', ['/y/<<']],
 ])('a key that comes twice in %s', (_, text, paths) => {
   expect(readOutline(text).duplicates.map(pathOf)).toEqual(paths)
+})
+
+test('a tab between tokens, inside brackets and in a text does no harm', () => {
+  const text = 'a:\t1\nb: [\n\t2,\n\t\n]\nc: |\n  x\n  \ty\nd: 4\t# e\n'
+  expect(readOutline(text).broken).toBeUndefined()
 })
 
 test("YAML 1.1's booleans are plain words, not quoted ones, keys or parts of texts", () => {
@@ -128,6 +133,8 @@ test("YAML 1.1's booleans are plain words, not quoted ones, keys or parts of tex
 test.each([
   ['depth',       '['.repeat(200),            101],
   ['depth',       'a: '.repeat(1) + '{a: '.repeat(200), 400],
+  ['tab',         'a: 1\n \t\nb: 2',          6],
+  ['tab',         'a: |\n  b\n\t\nc: 1',     9],
   ['indentation', 'a:\n  - b: 1\n   c: 2',    15],
   ['quote',       "a: 'b\nc: 1",              3],
   ['bracket',     'a: [1, 2\nb: 3',           3],

@@ -14,6 +14,8 @@ type Indexed = Pick<
   | 'jwt_secrets'
   | 'keyauth_credentials'
   | 'mtls_auth_credentials'
+  | 'oauth2_credentials'
+  | 'oauth2_tokens'
 >
 
 /** Makes of the consumers and their credentials what requests look up. */
@@ -21,6 +23,10 @@ export function indexConsumers(entities: Indexed): Consumers {
   const byId = new Map(entities.consumers.map((consumer) => [consumer.id, consumer]))
   const byName = new Map(entities.consumers.map((consumer) => [consumer.username, consumer]))
   const byCustomId = new Map(entities.consumers.map((consumer) => [consumer.custom_id, consumer]))
+  const byNameInAnyCase = new Map(
+    entities.consumers.map((consumer) => [consumer.username?.toLowerCase(), consumer]),
+  )
+  const byField = { id: byId, username: byName, custom_id: byCustomId }
   const owned = <C extends { consumer: { id: string } }>(credential: C) => {
     const consumer = byId.get(credential.consumer.id)
     return consumer ? [{ consumer, credential }] : []
@@ -45,7 +51,17 @@ export function indexConsumers(entities: Indexed): Consumers {
       .flatMap(owned)
       .map((each) => [subjectKey(each.credential), each]),
   )
+  const applications = new Map(
+    entities.oauth2_credentials.flatMap(owned).map((each) => [each.credential.id, each]),
+  )
+  const byAccessToken = new Map(
+    entities.oauth2_tokens.flatMap((token) => {
+      const owner = applications.get(token.credential.id)
+      return owner ? [[token.access_token, { ...owner, token }] as const] : []
+    }),
+  )
   const groups = gather(entities.acls.map(({ consumer, group }) => [consumer.id, group]))
+  const groupsByName = new Map(entities.consumer_groups.map((group) => [group.name, group]))
   const groupNames = new Map(entities.consumer_groups.map(({ id, name }) => [id, name]))
   const consumerGroups = gather(
     entities.consumer_group_consumers
@@ -60,7 +76,10 @@ export function indexConsumers(entities: Indexed): Consumers {
   return {
     find: (idOrUsername): Consumer | undefined =>
       byId.get(idOrUsername) ?? byName.get(idOrUsername),
-    findBy: (field, value) => (field === 'username' ? byName : byCustomId).get(value),
+    findBy: (field, value) => byField[field].get(value),
+    findByUsernameInAnyCase: (username) => byNameInAnyCase.get(username.toLowerCase()),
+    findGroup: (name) => groupsByName.get(name),
+    findByAccessToken: (access_token) => byAccessToken.get(access_token),
     findByKey: (key) => byKey.get(key),
     findByUsername: (username) => byUsername.get(username),
     isPassword(owner, password) {

@@ -2,9 +2,12 @@ import type { KeyObject, X509Certificate } from 'node:crypto'
 import type {
   BasicauthCredential,
   Consumer,
+  ConsumerGroup,
   JwtSecret,
   KeyauthCredential,
   MtlsAuthCredential,
+  Oauth2Credential,
+  Oauth2Token,
   Route,
   Service,
 } from './entities/index.ts'
@@ -136,7 +139,12 @@ export interface Scope {
 export interface Consumers {
   /** A consumer by its id or username, as the field `anonymous` names it. */
   find(idOrUsername: string): Consumer | undefined
-  findBy(field: 'username' | 'custom_id', value: string): Consumer | undefined
+  findBy(field: 'id' | 'username' | 'custom_id', value: string): Consumer | undefined
+  /** A consumer by its username, whatever the case of its letters. */
+  findByUsernameInAnyCase(username: string): Consumer | undefined
+  findGroup(name: string): ConsumerGroup | undefined
+  /** The owner of a token that the oauth2 plugin gave. */
+  findByAccessToken(access_token: string): AccessTokenOwner | undefined
   /** The owner of a key of the key-auth plugin. */
   findByKey(key: string): Owner<KeyauthCredential> | undefined
   /** The owner of a name of the basic-auth plugin. */
@@ -156,6 +164,11 @@ export interface Consumers {
 export interface Owner<C extends Credential> {
   readonly consumer: Consumer
   readonly credential: C
+}
+
+/** Whose application a token of the oauth2 plugin is. */
+export interface AccessTokenOwner extends Owner<Oauth2Credential> {
+  readonly token: Oauth2Token
 }
 
 /** Who signs tokens, with the keys that verify them. A key that is absent cannot be used with the algorithm. */
@@ -269,6 +282,8 @@ export interface AccessContext {
   readonly credential: Credential | undefined
   /** The groups that an authentication plugin found for the caller, where it finds any: for `acl`. */
   authenticatedGroups: readonly string[] | undefined
+  /** The consumer groups that it found, where it finds any: plugins for a group go by these, not by the consumer's own. */
+  consumerGroups: readonly ConsumerGroup[] | undefined
   /** Adds a text to what log plugins tell of the request, under Kong's name for it. */
   setSerializeValue(name: string, value: string): void
   /** Says who the caller is: sets the consumer and Kong's identity headers towards the service. */

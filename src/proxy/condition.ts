@@ -118,7 +118,9 @@ function readerOf(
     case 'consumer_group.names': {
       const kind = name === 'consumer_group.ids' ? 'ids' : 'names'
       return ({ at }) => {
-        const consumer = contextOf(at)?.consumer
+        const { consumer, consumerGroups } = contextOf(at) ?? {}
+        if (consumerGroups)
+          return orNull(consumerGroups.map(({ id, name }) => (kind === 'ids' ? id : name)))
         return consumer ? orNull(surroundings.groupsOf(consumer)[kind]) : null
       }
     }

@@ -1,4 +1,4 @@
-import type { Consumer, Route, Service } from '../entities/index.ts'
+import type { Consumer, ConsumerGroup, Route, Service } from '../entities/index.ts'
 import type { Exchange } from '../front/exchange.ts'
 import { fieldValue, type HeaderList } from '../headers.ts'
 import type {
@@ -184,6 +184,7 @@ export class RequestContext implements AccessContext {
   consumer: Consumer | undefined
   credential: Credential | undefined
   authenticatedGroups: readonly string[] | undefined
+  consumerGroups: readonly ConsumerGroup[] | undefined
   /** What plugins have added to what is logged. */
   serializeValues: Readonly<Record<string, string>> | undefined
   /** The plugin entities whose turn came, for the phases after the answer; only where one of them asks for it. */

@@ -10,7 +10,7 @@ import { type Instance, instanceFor, type Plan } from './plan.ts'
 export function runAccess(plan: Plan, ctx: RequestContext, from = 0): Awaitable<Exit | undefined> {
   const { slots } = plan
   for (let i = from; i < slots.length; i++) {
-    const instance = instanceFor(slots[i]!, ctx.consumer, plan.memberships)
+    const instance = instanceFor(slots[i]!, ctx, plan.memberships)
     if (!instance) continue
     if (instance.condition) {
       ctx.running = instance
@@ -36,7 +36,7 @@ export function runAccess(plan: Plan, ctx: RequestContext, from = 0): Awaitable<
 function collect(plan: Plan, ctx: RequestContext, from: number, exit: Exit): Exit {
   if (!plan.watchesAnswer) return exit
   const seeing = plan.slots.slice(from).flatMap((slot) => {
-    const instance = instanceFor(slot, ctx.consumer, plan.memberships)
+    const instance = instanceFor(slot, ctx, plan.memberships)
     return instance && sees(instance, ctx, plan) ? instance : []
   })
   // All at once: conditions ask who ran before them.

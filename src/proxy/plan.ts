@@ -1,4 +1,4 @@
-import type { Consumer, PluginEntity, Route, Service } from '../entities/index.ts'
+import type { Consumer, ConsumerGroup, PluginEntity, Route, Service } from '../entities/index.ts'
 import type { Handler, Plugin } from '../pdk.ts'
 import type { PluginCondition } from './condition.ts'
 
@@ -205,20 +205,33 @@ function rankOf({ consumer, consumer_group, route, service }: PluginEntity): num
   return PRECEDENCE.indexOf(scope.filter(Boolean).join(''))
 }
 
-/** The entity that runs in a slot, picked when its turn comes: the consumer may be known only then. */
+/** Who a request is from, as far as it is known yet. */
+export interface Caller {
+  readonly consumer: Consumer | undefined
+  readonly consumerGroups: readonly ConsumerGroup[] | undefined
+}
+
+/** The entity that runs in a slot, picked when its turn comes: the caller may be known only then. */
 export function instanceFor(
   slot: Slot,
-  consumer: Consumer | undefined,
+  caller: Caller,
   memberships: Memberships,
 ): Instance | undefined {
-  if (!consumer || (!slot.byConsumer && !slot.byGroup)) return slot.always
-  let best = slot.byConsumer?.get(consumer.id)
-  for (const group of (slot.byGroup && memberships.get(consumer.id)) ?? NONE) {
+  const { consumer, consumerGroups } = caller
+  if ((!consumer && !consumerGroups) || (!slot.byConsumer && !slot.byGroup)) return slot.always
+  let best = consumer && slot.byConsumer?.get(consumer.id)
+  for (const group of slot.byGroup ? groupsOf(caller, memberships) : NONE) {
     const ranked = slot.byGroup?.get(group)
     // Of equals the first group by name wins.
     if (ranked && (!best || ranked.rank < best.rank)) best = ranked
   }
   return best && best.rank < slot.alwaysRank ? best.instance : slot.always
+}
+
+/** The ids of the groups that a caller counts for: those that a plugin found, or those of the consumer. */
+function groupsOf({ consumer, consumerGroups }: Caller, memberships: Memberships) {
+  if (consumerGroups) return consumerGroups.map(({ id }) => id)
+  return (consumer && memberships.get(consumer.id)) ?? NONE
 }
 
 const NONE: readonly string[] = []

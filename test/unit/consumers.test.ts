@@ -7,6 +7,11 @@ const bob = { id: 'b', username: 'bob' }
 const consumers = indexConsumers({
   consumers: [ann, bob],
   mtls_auth_credentials: [],
+  oauth2_credentials: [{ id: '11', consumer: ann, client_id: 'app' } as never],
+  oauth2_tokens: [
+    { id: '12', credential: { id: '11' }, access_token: 'given', expires_in: 0 } as never,
+    { id: '13', credential: { id: 'gone' }, access_token: 'of nobody', expires_in: 0 } as never,
+  ],
   acls: [
     { id: '1', consumer: ann, group: 'z' },
     { id: '2', consumer: bob, group: 'x' },
@@ -52,6 +57,20 @@ test('the owners of keys and names are found, and what the service is told of th
   const owner = consumers.findByUsername('bobby')
   expect(owner).toMatchObject({ consumer: bob, credential: { id: '8', identifier: 'bobby' } })
   expect(consumers.findByUsername('bob')).toBeUndefined()
+})
+
+test('a consumer is found by each of its names, a group by its own, an application by its tokens', () => {
+  expect(consumers.findBy('id', 'b')).toBe(bob as never)
+  expect(consumers.findBy('username', 'BOB')).toBeUndefined()
+  expect(consumers.findByUsernameInAnyCase('BOB')).toBe(bob as never)
+  expect(consumers.findBy('custom_id', 'b')).toBeUndefined()
+  expect(consumers.findGroup('gold')).toMatchObject({ id: 'g2' })
+  expect(consumers.findByAccessToken('given')).toMatchObject({
+    consumer: ann,
+    credential: { id: '11' },
+    token: { id: '12' },
+  })
+  expect(consumers.findByAccessToken('of nobody')).toBeUndefined()
 })
 
 test('a password is its owner’s alone', () => {

@@ -28,6 +28,7 @@ export class TestContext implements AccessContext {
   consumer: Consumer | undefined
   credential: Credential | undefined
   authenticatedGroups: readonly string[] | undefined
+  consumerGroups: AccessContext['consumerGroups']
   readonly serializeValues: Record<string, string> = {}
   isAnonymous = false
   /** The body as it would reach the service. */
@@ -112,6 +113,9 @@ export function testGateway(
       find: (name) =>
         parts.consumerList?.find(({ id, username }) => name === id || name === username),
       findBy: (field, value) => parts.consumerList?.find((each) => each[field] === value),
+      findByUsernameInAnyCase: () => undefined,
+      findGroup: () => undefined,
+      findByAccessToken: () => undefined,
       findBySubject: () => undefined,
       findByKey: () => undefined,
       findByUsername: () => undefined,

@@ -1,8 +1,20 @@
 import { describe, expect, test } from 'bun:test'
 import { existsSync, readFileSync } from 'node:fs'
-import type { Consumer, PluginEntity, Route, Service } from '../../../src/entities/index.ts'
+import type {
+  Consumer,
+  ConsumerGroup,
+  PluginEntity,
+  Route,
+  Service,
+} from '../../../src/entities/index.ts'
 import type { Plugin } from '../../../src/pdk.ts'
-import { CircularOrdering, type Instance, instanceFor, Plans } from '../../../src/proxy/plan.ts'
+import {
+  type Caller,
+  CircularOrdering,
+  type Instance,
+  instanceFor,
+  Plans,
+} from '../../../src/proxy/plan.ts'
 
 const VECTORS = `${import.meta.dir}/../../../../shared/data/core-vectors.jsonl`
 const route = { id: 'r' } as Route
@@ -27,6 +39,8 @@ function instance(scope: string, plugin: Partial<Plugin> = {}): Instance {
   }
 }
 
+const callerOf = (consumer: Consumer | undefined) => ({ consumer, consumerGroups: undefined })
+
 function running(configured: readonly string[], request: string): string | undefined {
   const has = (name: string) => request.split('+').includes(name)
   const groups = ['one', 'two'].filter(has)
@@ -36,7 +50,8 @@ function running(configured: readonly string[], request: string): string | undef
   ).for(has('route') ? route : undefined, has('service') ? service : undefined)
   const [slot] = plan.slots
   return (
-    slot && instanceFor(slot, has('consumer') ? consumer : undefined, plan.memberships)?.place()
+    slot &&
+    instanceFor(slot, callerOf(has('consumer') ? consumer : undefined), plan.memberships)?.place()
   )
 }
 
@@ -65,7 +80,25 @@ test('a plugin for another route, service or consumer does not run', () => {
   const other = { ...instance('route'), entity: { route: { id: 'other' } } as PluginEntity }
   expect(new Plans([other]).for(route, service).slots).toEqual([])
   const { slots, memberships } = new Plans([instance('consumer')]).for(route, service)
-  expect(instanceFor(slots[0]!, { id: 'other' } as Consumer, memberships)).toBeUndefined()
+  expect(instanceFor(slots[0]!, callerOf({ id: 'other' } as Consumer), memberships)).toBeUndefined()
+})
+
+test('groups that a plugin found go before those of the consumer, and need none', () => {
+  const plan = new Plans([instance('one'), instance('two')], new Map([['c', ['one']]])).for(
+    undefined,
+    undefined,
+  )
+  const run = (caller: Partial<Caller>) =>
+    instanceFor(
+      plan.slots[0]!,
+      { consumer: undefined, consumerGroups: undefined, ...caller },
+      plan.memberships,
+    )?.place()
+  const found = [{ id: 'two' } as ConsumerGroup]
+  expect(run({ consumer })).toBe('one')
+  expect(run({ consumer, consumerGroups: found })).toBe('two')
+  expect(run({ consumerGroups: found })).toBe('two')
+  expect(run({ consumer, consumerGroups: [] })).toBeUndefined()
 })
 
 test('the higher priority runs first; of equals the last in the alphabet', () => {

@@ -14,6 +14,8 @@ const consumers = indexConsumers({
   jwt_secrets: [],
   keyauth_credentials: [],
   mtls_auth_credentials: [],
+  oauth2_credentials: [],
+  oauth2_tokens: [],
   consumers: [bob, nobody] as never,
   basicauth_credentials: [
     { id: 'c1', consumer: bob, username: 'bob', password: hashPassword('kong', bob.id) },

@@ -31,6 +31,8 @@ const consumers = indexConsumers({
   basicauth_credentials: [],
   keyauth_credentials: [],
   mtls_auth_credentials: [],
+  oauth2_credentials: [],
+  oauth2_tokens: [],
   consumers: [bob, { id: 'n', username: 'nobody' }] as never,
   jwt_secrets: [
     ...ALGORITHMS.map((algorithm) => {

@@ -3,8 +3,8 @@ import type { Assertion, Tree } from './tree.ts'
 
 /**
  * Whose meaning a regex has. `rust`: the crate `regex`, over characters, as Kong's routers have it since 3.0; what PCRE
- * does not read is refused, because Kong shows it each regex as well. `pcre`: over bytes, as in Kong's older router; what
- * is possessive there gives back as everything else does.
+ * does not read is refused, because Kong shows it each regex of a path as well. `pcre`: over bytes, as in Kong's older
+ * router; what is possessive there is refused, since nothing here keeps what it has read.
  */
 export type Dialect = 'rust' | 'pcre'
 
@@ -136,17 +136,20 @@ class Parser {
   }
 
   #repeated(part: Tree): Tree {
+    const range = part.is === 'assertion' ? undefined : this.#range()
     let tree = part
-    for (;;) {
-      const next = this.#peek()
-      // Rust's `regex` takes `a**`, PCRE does not.
-      if (tree !== part && this.#dialect === 'pcre' && /^[*+?]$/.test(next ?? ''))
-        throw new PatternError(`nothing to repeat before ${next}`)
-      const range = this.#range()
-      if (!range) return tree
-      const greedy = this.#take('?') === this.#flags.U
-      tree = { is: 'repeat', part: tree, ...range, greedy }
+    if (range) {
+      // In the mode `x` Rust takes a sign that stands apart for a second quantifier, and PCRE does not.
+      const lazy = this.#takeRaw('?')
+      tree = { is: 'repeat', part, ...range, greedy: lazy === this.#flags.U }
+      // Possessive to PCRE, and to Rust a repetition of the repetition: both read it, and Rust is the one that matches.
+      if (!lazy && this.#dialect === 'rust' && this.#takeRaw('+'))
+        tree = { is: 'repeat', part: tree, min: 1, max: Infinity, greedy: !this.#flags.U }
     }
+    // Rust's `regex` takes `a**` and `^*`, PCRE does not.
+    const next = this.#peek() ?? ''
+    if (/^[*+?{]$/.test(next)) throw new PatternError(`nothing to repeat before ${next}`)
+    return tree
   }
 
   #range(): { min: number; max: number } | undefined {
@@ -176,8 +179,10 @@ class Parser {
       return this.#numbered(depth, name)
     }
     const [text, flags = '', end] = /^((?:[imsUx]*-)?[imsUx]*)([:)])/.exec(this.#rest(16)) ?? []
-    if (text === undefined || flags.endsWith('-'))
+    if (text === undefined || flags.endsWith('-') || text === ')')
       throw new PatternError('unrecognized character after (?')
+    const [twice] = /([imsUx]).*\1/.exec(flags) ?? []
+    if (twice) throw new PatternError(`a flag is given twice: (?${flags}`)
     this.#at += text.length
     this.#setFlags(flags)
     if (end === ')') return undefined
@@ -238,7 +243,8 @@ class Parser {
     if (lower !== 'p') return undefined
     const [text = '', letter, sign, name] =
       /^(?:([A-Z])|\{(\^?)([\w =:]+)\})/.exec(this.#rest(64)) ?? []
-    if (text === '') throw new PatternError(`malformed \\${char}`)
+    if (text === '' || (sign === '^' && this.#dialect === 'rust'))
+      throw new PatternError(`malformed \\${char}`)
     this.#at += text.length
     const property = propertyOf(letter ?? name!)
     return (char === 'P') !== (sign === '^') ? `^${property}` : property
@@ -268,6 +274,10 @@ class Parser {
   /** The inside of a class, as JavaScript's `v` mode writes it; the `[` was read. */
   #bracket(depth: number): string {
     if (depth > DEEPEST) throw new PatternError('too many nested classes')
+    // PCRE refuses them wherever they stand, and Rust takes them for the characters that they are made of.
+    const [posix] = /^([.=:])[^\]\\]*\1\]/.exec(this.#rest(32)) ?? []
+    if (posix !== undefined)
+      throw new PatternError(`a class such as this is not supported: [${posix}`)
     const negated = this.#take('^')
     const operands: { readonly operator: string; inside: string }[] = [{ operator: '', inside: '' }]
     // Rust takes dashes at the front for themselves, and both dialects a bracket there.
@@ -302,10 +312,14 @@ class Parser {
       }
     }
     const low = this.#itemChar()
-    if (typeof low === 'string') return low
     const dashAhead = this.#peek() === '-' && this.#chars[this.#at + 1] !== ']'
-    if (!dashAhead || (this.#dialect === 'rust' && this.#chars[this.#at + 1] === '-'))
-      return escapeChar(low)
+    const isRange = dashAhead && !(this.#dialect === 'rust' && this.#chars[this.#at + 1] === '-')
+    if (typeof low === 'string') {
+      if (isRange && this.#dialect === 'rust')
+        throw new PatternError('a range must begin with a character')
+      return low
+    }
+    if (!isRange) return escapeChar(low)
     this.#at++
     const high = this.#itemChar()
     if (typeof high === 'string') {

@@ -81,7 +81,7 @@ export class Checker {
 
   /** Checks the record at `at` of an entity, with the values of vaults where references to them are. */
   #checkFields(draft: Draft, schema: Field, input: unknown, at: Path) {
-    const { value, secret, missing, refused } = resolveReferences(
+    const { value, secret, missing, refused, literal } = resolveReferences(
       schema,
       input,
       this.#settings.vaults,
@@ -109,6 +109,12 @@ export class Checker {
     }
     for (const { path, reference } of missing)
       this.#say(draft, [[...at, ...path]], `${reference} could not be found, so the value is empty`)
+    for (const path of literal)
+      this.#say(
+        draft,
+        [[...at, ...path]],
+        'is taken as it is written, as in Kong: it takes no references to vaults',
+      )
     return checked
   }
 

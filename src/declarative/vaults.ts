@@ -25,8 +25,6 @@ export class Vaults {
   /** Declared, with a fault. */
   readonly #broken = new Set<unknown>()
 
-  readonly #mayRefer = new Map<Field, boolean>()
-
   constructor(env: Env, prefixes: VaultPrefixes) {
     this.#env = env
     for (const kind of VAULTS)
@@ -65,21 +63,6 @@ export class Vaults {
     if (!place) return undefined
     const found = this.#read(place.kind, reference, reference.prefix ?? place.prefix)
     return found !== undefined && place.isBase64 ? decoded(found) : found
-  }
-
-  /** Whether a value of the field may hold a reference: most may not, and need not be looked through. */
-  mayRefer(field: Field): boolean {
-    const known = this.#mayRefer.get(field)
-    if (known !== undefined) return known
-    const { rules, element, fields = {}, shorthands = {} } = field
-    const within = [
-      ...(element ? [element] : []),
-      ...Object.values(fields),
-      ...Object.values(shorthands).map((each) => each.field),
-    ]
-    const may = rules.referenceable === true || within.some((each) => this.mayRefer(each))
-    this.#mayRefer.set(field, may)
-    return may
   }
 
   #read(kind: VaultName, reference: Reference, prefix = ''): string | undefined {
@@ -171,17 +154,24 @@ export interface Resolved<T> {
   readonly missing: readonly { readonly path: Path; readonly reference: string }[]
   /** Where something never can be: an empty text stands there too. */
   readonly refused: readonly { readonly path: Path; readonly message: string }[]
+  /** Where a reference is mere text, since the field takes none. */
+  readonly literal: readonly Path[]
 }
 
 /** Puts values where references are: only where the schema lets a field hold one are they more than text. */
 export function resolveReferences<T>(field: Field, input: T, vaults: Vaults): Resolved<T> {
-  if (!vaults.mayRefer(field)) return { value: input, secret: [], missing: [], refused: [] }
   const secret: Path[] = []
+  const literal: Path[] = []
   const missing: { path: Path; reference: string }[] = []
   const refused: { path: Path; message: string }[] = []
+  if (!holdsReference(input)) return { value: input, secret, missing, refused, literal }
   const resolve = (field: Field, value: unknown, path: Path): unknown => {
     if (typeof value === 'string') {
-      if (!field.rules.referenceable || !isVaultReference(value)) return value
+      if (!isVaultReference(value)) return value
+      if (!field.rules.referenceable) {
+        literal.push(path)
+        return value
+      }
       const message = vaults.whyNowhere(value)
       const found = vaults.find(value)
       if (message !== undefined) refused.push({ path, message })
@@ -196,11 +186,19 @@ export function resolveReferences<T>(field: Field, input: T, vaults: Vaults): Re
     return Object.fromEntries(
       Object.entries(value).map(([key, each]) => {
         const child = childOf(field, key)
-        return [key, child ? resolve(child, each, [...path, key]) : each]
+        // What is anything is looked at where it is known what it is.
+        const isKnown = child && child.type !== 'any'
+        return [key, isKnown ? resolve(child, each, [...path, key]) : each]
       }),
     )
   }
-  return { value: resolve(field, input, []) as T, secret, missing, refused }
+  return { value: resolve(field, input, []) as T, secret, missing, refused, literal }
+}
+
+/** Most values hold none, and need not be taken apart. */
+function holdsReference(value: unknown): boolean {
+  if (typeof value === 'string') return isVaultReference(value)
+  return typeof value === 'object' && value !== null && Object.values(value).some(holdsReference)
 }
 
 function childOf(field: Field, key: string): Field | undefined {

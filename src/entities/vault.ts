@@ -58,7 +58,7 @@ function badName(name: string): string | undefined {
   if ((VAULTS as readonly string[]).includes(name)) return undefined
   return REMOTE.includes(name)
     ? `vaults of the kind ${name} are not supported yet; ${VAULTS.join(' and ')} are`
-    : `vault '${name}' is not installed`
+    : `vault '${name}' is not installed; the name is its kind, ${VAULTS.join(' or ')}, and the prefix what references call it`
 }
 
 function badConfig({ name, config }: Readonly<Record<string, unknown>>) {

@@ -105,6 +105,20 @@ test('a reference is one wherever the schema lets a field hold it, and text else
   expect(config(`old_secret: '${reference}'`)).toMatchObject({ secret: env.SECRET })
 })
 
+test('a reference where a field takes none is text, and that is said', () => {
+  const reference = "'{vault://env/secret}'"
+  const loaded = load(
+    `label: ${reference}`,
+    `consumers: [{ username: a, keyauth_credentials: [{ key: ${reference} }] }]`,
+  )
+  expect(loaded.faults ?? loaded.warnings).toEqual(
+    ['2 consumers[0].keyauth_credentials[0].key', '5 plugins[0].config.label'].map(
+      (place) =>
+        `kong.yaml:${place}: is taken as it is written, as in Kong: it takes no references to vaults`,
+    ),
+  )
+})
+
 test('what a vault gave is not told where it does not fit', () => {
   for (const field of ['mode', 'host', 'port']) {
     expect(printFaults(load(`${field}: '{vault://env/bad}'`).faults ?? [])).toBe(
@@ -189,7 +203,7 @@ test.each([
   ['{ name: env, prefix: 1a }',                                   'prefix: invalid value: 1a'],
   ['{ name: env, prefix: a }',                                    'prefix: invalid value: a'],
   ['{ name: hcv, prefix: my-vault }',                             'name: vaults of the kind hcv are not supported yet; env and fs are'],
-  ['{ name: x, prefix: my-vault }',                               "name: vault 'x' is not installed"],
+  ['{ name: x, prefix: my-vault }',                               "name: vault 'x' is not installed; the name is its kind, env or fs, and the prefix what references call it"],
   ['{ name: env, prefix: my-vault, config: { prefix: 1 } }',      'config.prefix: expected a string'],
   ['{ name: env, prefix: my-vault, config: { prefix: "a b" } }',  'config.prefix: invalid value: a b'],
   ['{ name: env, prefix: my-vault, config: { host: a } }',        'config.host: unknown field'],

@@ -43,8 +43,9 @@ export const acl: Plugin<Config> = {
     const verdicts = new WeakMap<readonly string[], Verdict>()
 
     function judge(groups: readonly string[]): Verdict {
-      const value = hide_groups_header ? undefined : groupsValue(groups)
-      return { passes: groups.some((group) => listed.has(group)) !== isDenyList, value }
+      const value = groups.length === 0 ? '' : groupsValue(groups)
+      const passes = groups.some((group) => listed.has(group)) !== isDenyList
+      return { passes, value: hide_groups_header ? undefined : value }
     }
 
     function judgeOnce(groups: readonly string[]): Verdict {

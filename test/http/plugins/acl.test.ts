@@ -39,6 +39,12 @@ test('those in a group of a deny list do not pass, others do', async () => {
   expect([bob.status, bob.told('x-consumer-groups')]).toEqual([200, undefined])
 })
 
+test('who is in no group passes a deny list, and the service is told so', async () => {
+  await using gate = await withPlugins('{ deny: [admin] }')
+  const bob = await gate.send('apikey: b\r\nX-Consumer-Groups: root\r\n')
+  expect([bob.status, bob.told('x-consumer-groups')]).toEqual([200, ''])
+})
+
 test('consumer groups count where they are included', async () => {
   await using gate = await withPlugins('{ allow: [gold], include_consumer_groups: true }')
   const ann = await gate.send('apikey: a\r\n')

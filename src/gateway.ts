@@ -162,6 +162,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     fetch,
     keep,
     ca: settings.ca,
+    node_id: settings.node_id ?? randomUUID(),
     now: Date.now,
     cache<V>(namespace: string): Cache<V> {
       let cache = caches.get(namespace)
@@ -248,7 +249,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     throw error
   }
   const node: Node = {
-    id: settings.node_id ?? randomUUID(),
+    id: shared.node_id,
     keep,
     upstreams: () => directory.health,
     statistics() {

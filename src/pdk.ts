@@ -118,6 +118,8 @@ export interface Gateway {
   /** Milliseconds since the epoch. */
   now(): number
   readonly log: Log
+  /** Of this process, as a UUID; drawn at the start unless it is set. */
+  readonly node_id: string
   readonly consumers: Consumers
   /** The certificate of an authority of the configuration, by its id. */
   findAuthority(id: string): X509Certificate | undefined

@@ -9,15 +9,17 @@ export type Argument = string | typeof AMBIGUOUS | undefined
 /** The argument was sent twice, or as a list: whoever reads it next might take another value than we do. */
 export const AMBIGUOUS = Symbol('ambiguous')
 
-/** Finds an argument in a raw query string or form by its decoded name. */
+/** Finds an argument in a raw query string by its decoded name. One without `=` has no value, as in Kong. */
 export function findArgument(text: string, name: string): Argument {
   let found: Argument
+  let isThere = false
   if (text === '') return found
   for (const pair of text.split('&')) {
     const equals = pair.indexOf('=')
     if (decode(equals < 0 ? pair : pair.substring(0, equals)) !== name) continue
-    if (found !== undefined) return AMBIGUOUS
-    found = equals < 0 ? '' : decode(pair.substring(equals + 1))
+    if (isThere) return AMBIGUOUS
+    isThere = true
+    if (equals >= 0) found = decode(pair.substring(equals + 1))
   }
   return found
 }
@@ -31,6 +33,15 @@ export function findArguments(text: string, name: string): string[] {
     values.push(equals < 0 ? '' : decode(pair.substring(equals + 1)))
   }
   return values
+}
+
+/** The arguments of a raw query string or form in their order; the value of one without `=` is `true`. */
+export function* readArguments(text: string): Iterable<readonly [string, string | true]> {
+  for (const pair of text.split('&')) {
+    const equals = pair.indexOf('=')
+    const name = decode(equals < 0 ? pair : pair.substring(0, equals))
+    if (name !== '') yield [name, equals < 0 ? true : decode(pair.substring(equals + 1))]
+  }
 }
 
 /** Finds a header in any spelling; `name` as `spelling` gives it. */
@@ -79,7 +90,7 @@ export async function readBodyArguments(request: ClientRequest): Promise<BodyArg
   return mediaType(request) === FORM ? formArguments(text) : jsonArguments(text)
 }
 
-const FORM = 'application/x-www-form-urlencoded'
+export const FORM = 'application/x-www-form-urlencoded'
 const JSON_TYPE = 'application/json'
 
 /** The media type of a request's body, in lower case and without parameters. */

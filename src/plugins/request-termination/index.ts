@@ -1,8 +1,9 @@
-import { type AccessContext, exit, type Exit, type Plugin } from '../../pdk.ts'
+import { type AccessContext, exit, type Exit, type Plugin, type Warning } from '../../pdk.ts'
 import { spelling } from '../../headers.ts'
 import { boolean, type Infer, integer, record, string } from '../../schema/field.ts'
-import { findArgument } from '../arguments.ts'
+import { findArguments } from '../arguments.ts'
 import { badHeaderName } from '../header.ts'
+import { createDescribe } from './echo.ts'
 
 const schema = record(
   'Answers requests itself instead of sending them to the service.',
@@ -44,70 +45,54 @@ export const requestTermination: Plugin<Config> = {
   name: 'request-termination',
   priority: 2,
   schema,
-  create(config) {
-    const { trigger, echo } = config
-    const answer = answerOf(config)
+  warnings: ({ status_code }) => (isFinal(status_code) ? [] : [NOT_FINAL]),
+  create(config, gateway) {
+    const { trigger } = config
+    const status = isFinal(config.status_code) ? config.status_code : 503
+    const answer = answerOf(config, status)
+    const describe = createDescribe(config.message ?? MESSAGES[status], gateway)
+    const echo = async (ctx: AccessContext): Promise<Exit> => ({
+      ...exit(status, await describe(ctx)),
+      ...reasonOf(status),
+    })
     const triggerSpelling = trigger === undefined ? undefined : spelling(trigger)
     return {
       access(ctx) {
         if (trigger !== undefined && triggerSpelling !== undefined) {
           const { headers, query } = ctx.request
-          const sent = headers.getSpelling(triggerSpelling) ?? findArgument(query, trigger)
-          if (sent === undefined) return undefined
+          const isSent = headers.getSpelling(triggerSpelling) !== undefined
+          if (!isSent && findArguments(query, trigger).length === 0) return undefined
         }
-        return echo ? describe(config, ctx) : answer
+        return config.echo ? echo(ctx) : answer
       },
     }
   },
 }
 
-function answerOf({ status_code, message, body, content_type }: Config): Exit {
+/** RFC 9110 §15.2: a client waits for what comes after such a status. */
+function isFinal(status: number): boolean {
+  return status >= 200
+}
+
+const NOT_FINAL: Warning = {
+  fields: ['status_code'],
+  message: 'is below 200, which ends no request; 503 is sent in its place',
+}
+
+function answerOf({ message, body, content_type }: Config, status: number): Exit {
   if (body !== undefined) {
     const headers = content_type === undefined ? [] : [['Content-Type', content_type] as const]
-    return { status: status_code, headers, body, ...reasonOf(status_code) }
+    return { status, headers, body, ...reasonOf(status) }
   }
-  const text = message ?? MESSAGES[status_code]
-  if (text === undefined)
-    return { status: status_code, headers: [], body: '', ...reasonOf(status_code) }
-  return { ...exit(status_code, { message: text }), ...reasonOf(status_code) }
+  const text = message ?? MESSAGES[status]
+  if (text === undefined) return { status, headers: [], body: '', ...reasonOf(status) }
+  return { ...exit(status, { message: text }), ...reasonOf(status) }
 }
 
 /** Whoever looks for the cause of a 401 or a 403 finds one in the log. */
 function reasonOf(status: number): Pick<Exit, 'reason'> {
   if (status !== 401 && status !== 403) return {}
   return { reason: { code: 'terminated', cause: 'the plugin answers every request of its scope' } }
-}
-
-async function describe(config: Config, ctx: AccessContext): Promise<Exit> {
-  const { request } = ctx
-  const url = URL.parse(`${request.scheme}://${request.host}`)
-  const answer = exit(config.status_code, {
-    message: config.message ?? MESSAGES[config.status_code],
-    request: {
-      scheme: request.scheme,
-      host: url?.hostname ?? request.host,
-      port: Number(url?.port) || (request.scheme === 'https' ? 443 : 80),
-      headers: gather(request.headers),
-      query: gather(new URLSearchParams(request.query)),
-      raw_body: Buffer.from(await request.body()).toString(),
-      method: request.method,
-      path: request.path,
-    },
-    matched_route: ctx.route,
-    matched_service: ctx.service,
-  })
-  return { ...answer, ...reasonOf(config.status_code) }
-}
-
-/** Pairs as Kong shows them: names in lower case, one value as itself, several as a list. */
-function gather(pairs: Iterable<[string, string]>): Record<string, string | string[]> {
-  const gathered: Record<string, string | string[]> = {}
-  for (const [name, value] of pairs) {
-    const key = name.toLowerCase()
-    const before = Object.hasOwn(gathered, key) ? gathered[key] : undefined
-    gathered[key] = before === undefined ? value : [before, value].flat()
-  }
-  return gathered
 }
 
 function contradiction(config: Readonly<Record<string, unknown>>): string | undefined {

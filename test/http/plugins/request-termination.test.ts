@@ -1,4 +1,6 @@
 import { expect, test } from 'bun:test'
+import { gateway } from '../gateway.ts'
+import { ask, statusOf } from '../wire.ts'
 import { guarded } from './guarded.ts'
 
 const start = (config: string) =>
@@ -24,4 +26,23 @@ test('with a trigger only requests that have it are answered', async () => {
   expect((await scene.send()).status).toBe(200)
   expect((await scene.send('X-Closed: 1\r\n')).status).toBe(503)
   expect((await scene.send('', 'GET /?X-Closed HTTP/1.1')).status).toBe(503)
+})
+
+test('echo shows what the route captured, and leaves out a body that is too large', async () => {
+  await using running = await gateway(`
+routes: [{ name: r, paths: ["~/(?<first>a+)/(b+)"] }]
+plugins: [{ name: request-termination, config: { echo: true, status_code: 200 } }]
+`)
+  const large = 'x'.repeat(1024 * 1024 + 1)
+  const framing = `Content-Length: ${large.length}\r\n\r\n`
+  const answer = await ask(
+    running.port,
+    `POST /aa/b?Q HTTP/1.1\r\nHost: H.test:1\r\n${framing}${large}`,
+  )
+  expect(statusOf(answer)).toBe(200)
+  const { request, kong, matched_service } = JSON.parse(String(answer?.body))
+  expect(request).toMatchObject({ host: 'h.test', port: running.port, query: { Q: true } })
+  expect(request.uri_captures).toEqual({ named: { first: 'aa' }, unnamed: ['aa', 'b'] })
+  expect([request.raw_body, matched_service]).toEqual([undefined, undefined])
+  expect(kong.node_id).toMatch(/^[0-9a-f-]{36}$/)
 })

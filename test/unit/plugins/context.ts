@@ -104,6 +104,7 @@ export function testGateway(
       return kept.get(name) as T
     },
     ca: undefined,
+    node_id: 'node',
     id: 'plugin',
     scope: {},
     place: () => 'kong.yaml:1',

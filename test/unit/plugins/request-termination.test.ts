@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test'
+import { hostname } from 'node:os'
 import { requestTermination } from '../../../src/plugins/request-termination/index.ts'
 import { check } from '../../../src/schema/check.ts'
 import { headerOf, send, type Sent, testGateway } from './context.ts'
@@ -48,19 +49,54 @@ test('without its trigger the request goes on', async () => {
 })
 
 test('echo shows the request as it arrived', async () => {
-  const sent = { method: 'POST', query: 'a=1&a=2', headers: [['X-One', '1']] as const, body: 'hi' }
-  const { exit } = await answer({ echo: true, status_code: 200, message: 'seen' }, sent)
-  expect(JSON.parse(String(exit?.body))).toMatchObject({
+  const { exit } = await answer(
+    { echo: true, status_code: 200, message: 'seen' },
+    { method: 'POST', query: 'A=1&A&b&c=&=d&e=%C3%A4', headers: [['X-One', '1']], body: 'hi' },
+  )
+  expect(JSON.parse(String(exit?.body))).toEqual({
     message: 'seen',
+    kong: { node_id: 'node', worker_pid: process.pid, hostname: hostname() },
     request: {
+      scheme: 'http',
       method: 'POST',
       host: 'gateway.test',
       port: 8000,
+      path: '/',
       headers: { 'x-one': '1' },
-      query: { a: ['1', '2'] },
+      query: { A: ['1', true], b: true, c: '', e: 'ä' },
       raw_body: 'hi',
+      uri_captures: { named: {}, unnamed: [] },
     },
+    matched_route: { id: 'route' },
   })
+})
+
+const MULTIPART = '--b\r\nContent-Disposition: form-data; name="a"\r\n\r\nä\r\n--b--\r\n'
+
+// prettier-ignore
+test.each([
+  ['application/x-www-form-urlencoded; charset=utf-8', 'a=1&b&a=2',  { a: ['1', '2'], b: true }],
+  ['application/json',                                 '{"a":[1]}',  { a: [1] }],
+  ['application/json',                                 '1',          undefined],
+  ['application/json',                                 '{',          undefined],
+  ['multipart/form-data; boundary=b',                  MULTIPART,    { a: 'ä' }],
+  ['multipart/form-data',                              MULTIPART,    undefined],
+  ['text/plain',                                       'a=1',        undefined],
+])('echo shows what stands in a body of %s: %j', async (type, body, shown) => {
+  const { exit } = await answer({ echo: true }, { headers: [['Content-Type', type]], body })
+  expect(JSON.parse(String(exit?.body)).request.body).toEqual(shown)
+})
+
+// prettier-ignore
+test.each([[100], [103], [199]])('status %i would end no request: it is warned of, and 503 is sent', async (status_code) => {
+  expect((await answer({ status_code })).exit?.status).toBe(503)
+  expect((await answer({ status_code, echo: true })).exit?.status).toBe(503)
+  const warnings = (code: number) => {
+    const { value } = check(requestTermination.schema, { status_code: code })
+    return value && requestTermination.warnings?.(value)
+  }
+  expect(warnings(status_code)).toMatchObject([{ fields: ['status_code'] }])
+  expect(warnings(200)).toEqual([])
 })
 
 // prettier-ignore

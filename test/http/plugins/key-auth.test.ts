@@ -41,6 +41,15 @@ test.each([
   expect(inText.body).toStartWith(`${message}\nrequest_id: `)
 })
 
+test('an argument without a value is no key: the next name is tried', async () => {
+  await using gate = await withPlugin('{ key_names: [first, apikey] }')
+  expect((await gate.send('', 'GET /?first&apikey=secret HTTP/1.1')).status).toBe(200)
+  const empty = await gate.send('', 'GET /?first=&apikey=secret HTTP/1.1')
+  expect([empty.status, empty.body]).toEqual([401, expect.stringContaining('No API key found')])
+  const twice = await gate.send('', 'GET /?apikey&apikey=secret HTTP/1.1')
+  expect([twice.status, twice.body]).toEqual([401, expect.stringContaining('Duplicate API key')])
+})
+
 test('preflight requests need no key where run_on_preflight is false', async () => {
   await using gate = await withPlugin('{ run_on_preflight: false }')
   expect((await gate.send('', 'OPTIONS / HTTP/1.1')).status).toBe(200)

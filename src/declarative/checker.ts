@@ -18,6 +18,7 @@ import { type LocatedFault, printPath } from './faults.ts'
 import { KINDS, mapKinds } from './kinds.ts'
 import { findWritten } from './origin.ts'
 import type { Path } from './parse.ts'
+import { partialSchema } from './partials.ts'
 import { UNRESOLVED } from './references.ts'
 import { ALL_SCOPES, protocolsOf, takesScope } from './scopes.ts'
 import { resolveReferences, type Vaults } from './vaults.ts'
@@ -60,6 +61,7 @@ export class Checker {
     const checked = this.#checkFields(draft, schema, input, [])
     if (draft.kind === 'plugins' && this.#isLeftOut(draft, input.name)) return
     const config = draft.kind === 'plugins' ? this.#checkConfig(draft, input) : undefined
+    if (draft.kind === 'partials') this.#checkPartial(draft, input)
     if (checked.faults) {
       if (draft.kind === 'vaults') this.#settings.vaults.addBroken(input.prefix)
       return
@@ -155,6 +157,12 @@ export class Checker {
         message,
       )
     return checked.value
+  }
+
+  /** One that no plugin uses would be checked nowhere else. */
+  #checkPartial(draft: Draft, { type, config }: Readonly<Record<string, unknown>>): void {
+    const schema = partialSchema(type, this.#settings.plugins)
+    if (schema && isRecord(config)) this.#checkFields(draft, schema, config, ['config'])
   }
 
   /** Kong's `no_consumer` and its like. */

@@ -182,6 +182,7 @@ class Expansion {
     if (partials === undefined) return []
     fields.delete('partials')
     const { config, origins } = this.#partials.apply(
+      String(fields.get('name')),
       fields.get('config'),
       partials,
       (at, message) => this.faults.push(file.fault([...path, ...at], message)),

@@ -1,9 +1,9 @@
 import { any, type Infer, map, record, string } from '../schema/field.ts'
 import { created_at, id, name, tags, updated_at } from './typedefs.ts'
 
-/** Settings that plugins share: how to reach a Redis. Checked where a plugin uses them. */
+/** Settings that plugins share: how to reach a Redis. Its `config` is checked as plugins' are. */
 export const partial = record(
-  'Settings that plugins share: how to reach a Redis. Checked where a plugin uses them.',
+  'Settings that plugins share: how to reach a Redis.',
   {
     id,
     name: name('The name of the settings. Unique.'),

@@ -149,7 +149,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { log } = options
   const client = new UpstreamClient(settings, options.connectTo)
   const directory = new Directory({ dns: DEFAULT_DNS, ...settings, client, log })
-  const fetch = createFetch(client, settings.ca)
+  const fetch = createFetch(client, settings.ca, (...place) => directory.locate(...place))
   const caches = new Map<string, MemoryCache<unknown>>()
   const kept = new Map<string, object>()
   function keep<T extends object>(name: string, create: () => T): T {

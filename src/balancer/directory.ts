@@ -6,6 +6,7 @@ import type { CaCertificate, Certificate, Service, Target, Upstream } from '../e
 import type { Log } from '../pdk.ts'
 import type { UpstreamClient } from '../upstream/client.ts'
 import { probe } from '../upstream/probe.ts'
+import type { Address as Place } from '../upstream/target.ts'
 import type { Address } from './address.ts'
 import type { Balancer, UpstreamHealth } from './balancer.ts'
 import { Balancers } from './balancers.ts'
@@ -17,6 +18,7 @@ import {
   peerAt,
   type Peers,
   targetAt,
+  unresolved,
 } from './peers.ts'
 import { probeHead } from './probe_head.ts'
 
@@ -79,6 +81,19 @@ export class Directory {
         balancer,
         this.#mannerOf(service, balancer, certificates, authorities),
       )
+    }
+  }
+
+  /** Where a server is that is no service, by the same names: each address that it has. Throws `UpstreamError`. */
+  async locate(host: string, port: number): Promise<readonly Place[]> {
+    // This machine has two addresses, and the system tries them both.
+    const isFixed = isIP(host) > 0 || host === 'localhost'
+    if (isFixed || this.#options.client.leadsElsewhere(host, port)) return [{ host, port }]
+    try {
+      const { places } = await this.#dns.find(host, performance.now())
+      return places.map(({ address, srv }) => ({ host: address, port: srv?.port || port }))
+    } catch (error) {
+      throw unresolved(host, error)
     }
   }
 

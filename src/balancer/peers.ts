@@ -151,7 +151,8 @@ export class NamedPeers implements Peers, Choice {
   }
 }
 
-function unresolved(host: string, cause: unknown): UpstreamError {
+/** That a name leads nowhere, as an error of who would be asked there. */
+export function unresolved(host: string, cause: unknown): UpstreamError {
   const why = cause instanceof NameError && cause.cause instanceof Error ? cause.cause.message : ''
   const message = `the name ${host} cannot be resolved${why && ` (${why})`}`
   // That there is no such name is all that there is to say.

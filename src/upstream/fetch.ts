@@ -4,7 +4,7 @@ import { PRODUCT } from '../version.ts'
 import type { UpstreamClient } from './client.ts'
 import type { UpstreamConnection } from './connection.ts'
 import { UpstreamError } from './errors.ts'
-import type { Target } from './target.ts'
+import type { Address, Target } from './target.ts'
 
 const MAX_BYTES = 1024 * 1024
 /** How many requests one server is sent at once; more wait. A server that hangs keeps only its own waiting. */
@@ -13,8 +13,15 @@ const MAX_AT_ONCE = 128
 /** Asks a server for one whole, bounded answer: for an identity provider and its like. */
 export type Fetch = (url: string, request: OutboundRequest) => Promise<Response>
 
-/** A `fetch` over the gateway's own client: no environment proxy, no redirects, limits of its own for each server. */
-export function createFetch(client: UpstreamClient, ca: string | undefined): Fetch {
+/** Finds the addresses of a host, at least one. Throws `UpstreamError`. */
+export type Locate = (host: string, port: number) => Promise<readonly Address[]>
+
+/** A `fetch` over the gateway's own client: no environment proxy, no redirects, limits of its own for each server. Without `locate` the system knows where hosts are. */
+export function createFetch(
+  client: UpstreamClient,
+  ca: string | undefined,
+  locate: Locate = async (host, port) => [{ host, port }],
+): Fetch {
   const queues = new Map<string, Queue>()
   return async (url, request) => {
     const parsed = new URL(url)
@@ -26,7 +33,7 @@ export function createFetch(client: UpstreamClient, ca: string | undefined): Fet
     try {
       // Timers count whole milliseconds.
       if (until - performance.now() < 1) throw tooManyWait()
-      return await ask(client, target, parsed, request, until)
+      return await ask(client, locate, target, parsed, request, until)
     } finally {
       queue.leave()
       if (queue.isEmpty) queues.delete(target.key)
@@ -48,6 +55,7 @@ const FRESH = 1_000
 /** `until`: when the time for all of it is over, on the clock of `performance.now()`. */
 async function ask(
   client: UpstreamClient,
+  locate: Locate,
   target: Target,
   url: URL,
   request: OutboundRequest,
@@ -62,8 +70,44 @@ async function ask(
       if (!mayRepeat(error, request)) throw error
     }
   }
-  const connection = await client.connect(target, until - performance.now())
+  const connection = await connect(client, await inTime(locate, target, until), target, until)
   return exchange(connection, url, request, until)
+}
+
+/** The addresses of a target, as far as they are known in time. */
+function inTime(
+  locate: Locate,
+  { host, port }: Target,
+  until: number,
+): Promise<readonly Address[]> {
+  const { promise, resolve, reject } = Promise.withResolvers<readonly Address[]>()
+  const late = `the name ${host} was not resolved in time`
+  const timer = setTimeout(
+    () => reject(new UpstreamError('name_resolution_failed', late, { unsent: true })),
+    until - performance.now(),
+  )
+  locate(host, port).then(resolve, reject)
+  return promise.finally(() => clearTimeout(timer))
+}
+
+/** Tries one address after the other, from one of chance on, so that each has its part. */
+async function connect(
+  client: UpstreamClient,
+  places: readonly Address[],
+  target: Target,
+  until: number,
+): Promise<UpstreamConnection> {
+  const first = Math.floor(Math.random() * places.length)
+  let failure: unknown
+  for (const place of [...places.slice(first), ...places.slice(0, first)]) {
+    try {
+      return await client.connect({ ...target, ...place }, until - performance.now())
+    } catch (error) {
+      if (!(error instanceof UpstreamError) || error.code !== 'connect_failed') throw error
+      failure = error
+    }
+  }
+  throw failure
 }
 
 /**

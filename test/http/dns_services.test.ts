@@ -187,3 +187,23 @@ test('what a service is asked for does not change with its address', async () =>
   await gateway.ask()
   expect(field(a.requests[0], 'host')).toBe(`Upper.test:${a.port}`)
 })
+
+test('what a plugin asks is found by the same name servers, and by another address if one refuses', async () => {
+  using a = await named('a')
+  using told = await service(answering(ok()))
+  using dns = await dnsServer({
+    'a.test': LOOPBACK,
+    'log.test': { A: ['127.0.0.2', '127.0.0.1'] },
+  })
+  const log = `plugins:\n- name: http-log\n  config: { http_endpoint: "http://log.test:${told.port}/", queue: { max_batch_size: 1 } }\n`
+  await using gateway = await over(`${at('a.test', a.port)}${log}`, dns.address)
+  for (let i = 1; i <= 6; i++) {
+    await gateway.ask()
+    await eventually(() => told.requests.length >= i)
+  }
+  expect(field(told.requests[0], 'host')).toBe(`log.test:${told.port}`)
+  expect(dns.questions.filter((each) => each.startsWith('log'))).toEqual([
+    'log.test SRV',
+    'log.test A',
+  ])
+})

@@ -260,3 +260,25 @@ test('after a server has hung, it is asked again', async () => {
   isHung = false
   expect(await (await fetch(urlOf(server), QUICK)).text()).toBe('back')
 })
+
+test('each address of a name is tried, and the time for it counts as well', async () => {
+  using server = await service(answering(ok('found')))
+  const client = new UpstreamClient({ poolSize: 512, idleTimeout: 60, maxRequests: 10_000 })
+  clients.push(client)
+  const { port } = server
+  const fetch = createFetch(client, undefined, async (host) => {
+    if (host === 'slow.test') await Bun.sleep(5_000)
+    return [
+      { host: '127.0.0.2', port },
+      { host: '127.0.0.1', port },
+    ]
+  })
+  for (let i = 0; i < 12; i++) {
+    const response = await fetch('http://found.test/', { ...QUICK, keepalive: false })
+    expect(await response.text()).toBe('found')
+  }
+  expect(server.requests[0]?.head).toMatch(/^host: found\.test$/im)
+  const { result, took } = await outcome(fetch('http://slow.test/', QUICK))
+  expect(result as unknown).toBe('name_resolution_failed')
+  expect(took).toBeLessThan(2_000)
+})

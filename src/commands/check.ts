@@ -1,4 +1,5 @@
 import { loadDeclarative } from '../declarative/load.ts'
+import { plugins as bundled } from '../plugins/index.ts'
 import { checkOrdering } from '../prepare.ts'
 import { readConfiguration } from './configuration.ts'
 import { help } from './help.ts'
@@ -22,6 +23,7 @@ export function check(args: string[]): number {
     const loaded = loadDeclarative(files, {
       env: process.env,
       plugins,
+      bundled,
       compat: conf.compat,
       allowMissingPlugins: conf.allow_missing_plugins,
       dialect: conf.declarative_dialect,

@@ -26,6 +26,7 @@ import { resolveReferences, type Vaults } from './vaults.ts'
 /** What else than the files decides on what they mean. */
 export interface CheckSettings {
   readonly plugins: ReadonlyMap<string, Plugin>
+  readonly bundled: ReadonlyMap<string, Plugin>
   readonly compat: CompatVersion
   readonly vaults: Vaults
   readonly allowMissingPlugins: boolean
@@ -121,10 +122,13 @@ export class Checker {
   }
 
   faults(): readonly LocatedFault[] {
-    const known = [...this.#settings.plugins.keys()]
+    const { plugins, bundled } = this.#settings
+    const known = [...bundled.keys()]
+    const enabled = [...plugins.keys()].join(', ') || 'none'
     for (const [name, { draft, times }] of this.#unknown) {
       const near = nearest(name, known)
-      const advice = near ? `did you mean "${near}"?` : `known are: ${known.join(', ')}`
+      const guess = near ? `did you mean "${near}"?` : `known are: ${known.join(', ')}`
+      const advice = bundled.has(name) ? `KONG_PLUGINS enables ${enabled}` : guess
       const message = `plugin '${name}' not enabled; add it to the 'plugins' configuration property`
       this.#fault(draft, ['name'], message, times > 1 ? `${advice} (used ${times} times)` : advice)
     }

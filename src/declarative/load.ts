@@ -58,6 +58,8 @@ export interface LoadOptions {
   /** Where `${{ env "DECK_…" }}` and `{vault://env/…}` look. */
   readonly env: Env
   readonly plugins: ReadonlyMap<string, Plugin>
+  /** Those that could be enabled as well; none but `plugins` unless told. */
+  readonly bundled?: ReadonlyMap<string, Plugin>
   /** The release of Kong whose defaults are taken; the newest unless told. */
   readonly compat?: CompatVersion
   /** What stands before the names in the vaults that are always there. */
@@ -76,6 +78,7 @@ export function loadDeclarative(
   {
     env,
     plugins,
+    bundled = plugins,
     allowMissingPlugins = false,
     routerFlavor = 'traditional_compatible',
     compat = '3.15',
@@ -100,6 +103,7 @@ export function loadDeclarative(
   const references = new References(drafts, dialect)
   const checker = new Checker({
     plugins,
+    bundled,
     compat,
     vaults: new Vaults(env, vaults),
     allowMissingPlugins,

@@ -240,6 +240,28 @@ test('an expression is refused where the router does not read it', () => {
   ])
 })
 
+test('a plugin that the setting leaves out is told so, and one that is nowhere is guessed', () => {
+  const told = (name: string, plugins: ReadonlyMap<string, Plugin>) =>
+    loadDeclarative([{ name: 'a.yaml', text: `${HEAD}plugins: [{ name: ${name} }]` }], {
+      env: {},
+      plugins,
+      bundled: new Map([['guard', guard]]),
+    }).faults?.map(({ hint }) => hint)
+  expect(told('guard', new Map())).toEqual(['KONG_PLUGINS enables none'])
+  expect(told('guard', new Map([['other', guard]]))).toEqual(['KONG_PLUGINS enables other'])
+  expect(told('gaurd', new Map())).toEqual(['did you mean "guard"?'])
+})
+
+test('v1 is said to be taken for v0 where the router takes it so', () => {
+  const warnings = (routerFlavor: RouterFlavor) =>
+    loadDeclarative(
+      [{ name: 'a.yaml', text: `${HEAD}routes: [{ paths: [/a], path_handling: v1 }]` }],
+      { env: {}, plugins: new Map(), routerFlavor },
+    ).warnings
+  expect(warnings('traditional')).toEqual([])
+  expect(warnings('traditional_compatible')).toHaveLength(1)
+})
+
 test('a certificate that is written where its name belongs is not told', () => {
   const certificate = '{ cert: a, key: secret, id: { key: secret } }'
   const text = faults(

@@ -12,8 +12,8 @@ interface State {
   readonly next: (State | undefined)[]
 }
 
-/** How many states are kept: some patterns have as many as there are texts. */
-const MOST_STATES = 2000
+/** How much is kept, in steps and characters of all states: some patterns have as many states as there are texts. */
+const MOST_KEPT = 100_000
 
 /**
  * Finds where the match ends, without its groups, by states that are made when a text first leads to them and then kept.
@@ -25,6 +25,7 @@ export class Automaton {
   readonly #seen: Int32Array
   readonly #start: State
   #round = 0
+  #kept = 0
 
   constructor(program: Program) {
     this.#program = program
@@ -32,17 +33,27 @@ export class Automaton {
     this.#start = this.#state([0], true)
   }
 
-  /** The end of the leftmost match, the one that Perl would find; -1 if there is none. */
-  findEnd(text: string): number {
+  /**
+   * The end of the leftmost match, the one that Perl would find; -1 if there is none. Nothing if the text leads to more
+   * states than are kept: a state costs more to make than all ways do that it stands for.
+   */
+  findEnd(text: string): number | undefined {
     let state = this.#start
     let end = state.matches ? 0 : -1
     for (let i = 0; i < text.length; i++) {
       const code = text.charCodeAt(i)
       state = state.next[code] ?? this.#step(state, code)
+      if (this.#kept > MOST_KEPT) return this.#forget()
       if (state === DEAD) return end
       if (state.matches) end = i + 1
     }
     return state.matchesAtEnd ? text.length : end
+  }
+
+  #forget(): undefined {
+    this.#states.clear()
+    this.#start.next.fill(undefined)
+    this.#kept = 0
   }
 
   #step(state: State, code: number): State {
@@ -70,7 +81,7 @@ export class Automaton {
       matchesAtEnd: matches || (waits && this.#follow(steps, atStart, true).matches),
       next: new Array<State | undefined>(128),
     }
-    if (this.#states.size >= MOST_STATES) this.#states.clear()
+    this.#kept += steps.length + state.next.length
     if (!atStart) this.#states.set(key, state)
     return state
   }

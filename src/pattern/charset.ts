@@ -23,6 +23,9 @@ export function charSet(inside: string, { ignoreCase, bytes }: SetOptions): Char
   const pattern = new RegExp(`^[${inside}]$`, ignoreCase ? 'vi' : 'v')
   const other = bytes && ignoreCase ? new RegExp(`^[${inside}]$`, 'v') : pattern
   let ascii: Uint8Array | undefined
+  // A set that is repeated is asked for one character many times.
+  let asked = -1
+  let answer = false
   return {
     get ascii() {
       ascii ??= Uint8Array.from({ length: 128 }, (_, code) =>
@@ -30,7 +33,13 @@ export function charSet(inside: string, { ignoreCase, bytes }: SetOptions): Char
       )
       return ascii
     },
-    hasOther: (codePoint) => other.test(String.fromCodePoint(codePoint)),
+    hasOther(codePoint) {
+      if (codePoint !== asked) {
+        asked = codePoint
+        answer = other.test(String.fromCodePoint(codePoint))
+      }
+      return answer
+    },
     single: undefined,
   }
 }

@@ -1,7 +1,7 @@
 import { Automaton } from './automaton.ts'
 import { type Dialect, parsePattern } from './parse.ts'
 import { type Program, programOf } from './program.ts'
-import { findPlaces, type Places } from './threads.ts'
+import { type Places, ThreadRunner } from './threads.ts'
 import { isAnchored, literalPrefix, type Tree } from './tree.ts'
 
 export { type Dialect, PatternError } from './parse.ts'
@@ -22,6 +22,7 @@ export class Pattern {
   readonly #names: readonly (string | undefined)[]
   readonly #program: Program
   #automaton: Automaton | undefined
+  #runner: ThreadRunner | undefined
 
   /**
    * Throws a `PatternError` for what cannot be read, or not with Kong's meaning. `bound` says that it is the beginning of
@@ -42,24 +43,21 @@ export class Pattern {
   }
 
   test(text: string): boolean {
-    return this.#isSimple(text)
-      ? this.#automatonOf().findEnd(text) >= 0
-      : findPlaces(this.#program, text) !== undefined
+    const end = this.#findEnd(text)
+    return end === undefined ? this.#findPlaces(text, 0) !== undefined : end >= 0
   }
 
   /** What the leftmost match matched. */
   match(text: string): string | undefined {
-    if (this.#isSimple(text)) {
-      const end = this.#automatonOf().findEnd(text)
-      if (end < 0) return undefined
-      if (this.anchored) return text.slice(0, end)
-    }
-    const [start, end] = findPlaces(this.#program, text) ?? []
+    const found = this.#findEnd(text)
+    if (found !== undefined && found < 0) return undefined
+    if (found !== undefined && this.anchored) return text.slice(0, found)
+    const [start, end] = this.#findPlaces(text, 2) ?? []
     return start === undefined ? undefined : text.slice(start, end)
   }
 
   captures(text: string): Captures | undefined {
-    const places = findPlaces(this.#program, text)
+    const places = this.#findPlaces(text, this.#program.slots)
     return places && this.#capturesAt(text, places)
   }
 
@@ -77,12 +75,15 @@ export class Pattern {
     return captures
   }
 
-  #isSimple(text: string): boolean {
-    return !this.#program.hasWords && PRINTABLE.test(text)
+  /** Where the match ends, -1 if there is none, and nothing where only the threads can tell. */
+  #findEnd(text: string): number | undefined {
+    if (this.#program.hasWords || !PRINTABLE.test(text)) return undefined
+    this.#automaton ??= new Automaton(this.#program)
+    return this.#automaton.findEnd(text)
   }
 
-  #automatonOf(): Automaton {
-    this.#automaton ??= new Automaton(this.#program)
-    return this.#automaton
+  #findPlaces(text: string, slots: number): Places | undefined {
+    this.#runner ??= new ThreadRunner(this.#program)
+    return this.#runner.find(text, slots)
   }
 }

@@ -22,21 +22,26 @@ export interface Program {
 }
 
 /**
- * A text costs its length times this; `{1000}` in `{1000}` has no end otherwise. Of bytes there are more than of
- * characters, and no regex is refused for them alone.
+ * How large a program may be, in steps: a character costs the time of as many, some hundredths of a microsecond each,
+ * and `{1000}` in `{1000}` has no end otherwise. Of bytes there are more than of characters, and no regex is refused for
+ * them alone.
  */
-const MOST_STEPS: Readonly<Record<Dialect, number>> = { rust: 10_000, pcre: 50_000 }
+const MOST_STEPS: Readonly<Record<Dialect, number>> = { rust: 2500, pcre: 12_500 }
+
+/** A group's place is noted by a copy of all places, as many of which take the time of a step. */
+const PLACES_IN_A_STEP = 16
 
 /** Writes the program of a regex, which finds its leftmost match (of those, the one that Perl would). */
 export function programOf(tree: Tree, groups: number, dialect: Dialect): Program {
-  const writer = new Writer(MOST_STEPS[dialect])
+  const slots = 2 * (groups + 1)
+  const writer = new Writer(slots, MOST_STEPS[dialect])
   const anchored = isAnchored(tree)
   if (!anchored) writer.skipText()
   writer.write({ is: 'group', part: tree, number: 0, name: undefined })
   writer.add({ is: 'match' })
   return {
     steps: writer.steps,
-    slots: 2 * (groups + 1),
+    slots,
     anchored,
     hasWords: writer.steps.some(
       (step) =>
@@ -47,10 +52,13 @@ export function programOf(tree: Tree, groups: number, dialect: Dialect): Program
 
 class Writer {
   readonly steps: Step[] = []
-  readonly #most: number
+  readonly #saveSize: number
+  #room: number
 
-  constructor(most: number) {
-    this.#most = most
+  /** Throws a `PatternError` when what is written has more than `most` steps. */
+  constructor(slots: number, most: number) {
+    this.#saveSize = 1 + slots / PLACES_IN_A_STEP
+    this.#room = most
   }
 
   get #end(): number {
@@ -58,7 +66,8 @@ class Writer {
   }
 
   add<S extends Step>(step: S): S {
-    if (this.steps.length >= this.#most) throw new PatternError('the pattern is too large')
+    this.#room -= step.is === 'save' ? this.#saveSize : 1
+    if (this.#room < 0) throw new PatternError('the pattern is too large')
     this.steps.push(step)
     return step
   }

@@ -1,71 +1,106 @@
 import { isIn } from './charset.ts'
-import type { Program } from './program.ts'
+import type { Program, Step } from './program.ts'
 import type { Assertion } from './tree.ts'
 
 /** Where the match and its groups begin and end, two places each; -1 for a group that took no part. */
 export type Places = readonly number[]
 
-interface Thread {
-  readonly step: number
-  readonly places: Places
+/** The steps where the threads stand, in the order of preference, and what each has noted. */
+interface Threads {
+  readonly steps: Int32Array
+  readonly places: Places[]
+  count: number
 }
 
 /**
  * Looks for a match, all ways at once, in the order of preference: a step is tried once for each character at most, so
- * the time is the length of the text times that of the program, whatever both are.
+ * the time is the length of the text times that of the program, whatever both are. Only the first `slots` places are
+ * noted: 2 are the match itself, and with 0 there is nothing to copy.
  */
-export function findPlaces(program: Program, text: string): Places | undefined {
-  const { steps } = program
-  const seen = new Int32Array(steps.length).fill(-1)
-  const nowhere: Places = new Array<number>(program.slots).fill(-1)
-  let found: Places | undefined
-  let threads: Thread[] = []
-  follow(program, text, 0, { step: 0, places: nowhere }, seen, threads)
-  for (let at = 0; threads.length > 0;) {
-    const code = text.codePointAt(at)
-    const width = code !== undefined && code > 0xffff ? 2 : 1
-    const next: Thread[] = []
-    for (const { step: number, places } of threads) {
-      const step = steps[number]!
-      if (step.is === 'match') {
-        found = places
-        // What is left of the list is preferred less.
-        break
-      }
-      if (step.is === 'char' && code !== undefined && isIn(step.set, code))
-        follow(program, text, at + width, { step: step.next, places }, seen, next)
-    }
-    threads = next
-    at += width
+export class ThreadRunner {
+  readonly #steps: readonly Step[]
+  readonly #seen: Int32Array
+  /** Where `#follow` is still to go. */
+  readonly #waiting: Threads
+  #slots = 0
+  #now: Threads
+  #next: Threads
+
+  constructor({ steps }: Program) {
+    this.#steps = steps
+    this.#seen = new Int32Array(steps.length)
+    this.#waiting = threadsFor(steps.length)
+    this.#now = threadsFor(steps.length)
+    this.#next = threadsFor(steps.length)
   }
-  return found
+
+  find(text: string, slots: number): Places | undefined {
+    let found: Places | undefined
+    this.#slots = slots
+    this.#seen.fill(-1)
+    this.#now.count = 0
+    this.#follow(text, 0, 0, new Array<number>(slots).fill(-1), this.#now)
+    for (let at = 0; this.#now.count > 0;) {
+      const now = this.#now
+      const next = this.#next
+      next.count = 0
+      const code = text.codePointAt(at)
+      const width = code !== undefined && code > 0xffff ? 2 : 1
+      for (let i = 0; i < now.count; i++) {
+        const step = this.#steps[now.steps[i]!]!
+        if (step.is === 'match') {
+          found = now.places[i]
+          // What is left of the list is preferred less.
+          break
+        }
+        if (step.is === 'char' && code !== undefined && isIn(step.set, code))
+          this.#follow(text, at + width, step.next, now.places[i]!, next)
+      }
+      this.#now = next
+      this.#next = now
+      at += width
+    }
+    return found
+  }
+
+  /** Adds to `threads` where a thread stands at the place `at` once it has done all that reads no character. */
+  #follow(text: string, at: number, start: number, places: Places, threads: Threads): void {
+    const waiting = this.#waiting
+    waiting.count = 0
+    add(waiting, start, places)
+    while (waiting.count > 0) {
+      waiting.count--
+      let number = waiting.steps[waiting.count]!
+      let noted = waiting.places[waiting.count]!
+      while (this.#seen[number] !== at) {
+        this.#seen[number] = at
+        const step = this.#steps[number]!
+        if (step.is === 'fork') {
+          add(waiting, step.second, noted)
+          number = step.first
+        } else if (step.is === 'save') {
+          if (step.slot < this.#slots) noted = noted.with(step.slot, at)
+          number = step.next
+        } else if (step.is === 'assertion') {
+          if (!holds(step.assertion, text, at)) break
+          number = step.next
+        } else {
+          add(threads, number, noted)
+          break
+        }
+      }
+    }
+  }
 }
 
-/** Adds to `threads` where a thread stands at the place `at` once it has done all that reads no character. */
-function follow(
-  { steps }: Program,
-  text: string,
-  at: number,
-  thread: Thread,
-  seen: Int32Array,
-  threads: Thread[],
-): void {
-  const waiting = [thread]
-  for (let current = waiting.pop(); current; current = waiting.pop()) {
-    const { step: number, places } = current
-    if (seen[number] === at) continue
-    seen[number] = at
-    const step = steps[number]!
-    if (step.is === 'fork') {
-      waiting.push({ step: step.second, places }, { step: step.first, places })
-    } else if (step.is === 'save') {
-      const saved = places.slice()
-      saved[step.slot] = at
-      waiting.push({ step: step.next, places: saved })
-    } else if (step.is === 'assertion') {
-      if (holds(step.assertion, text, at)) waiting.push({ step: step.next, places })
-    } else threads.push(current)
-  }
+function threadsFor(steps: number): Threads {
+  return { steps: new Int32Array(steps), places: [], count: 0 }
+}
+
+function add(threads: Threads, step: number, places: Places): void {
+  threads.steps[threads.count] = step
+  threads.places[threads.count] = places
+  threads.count++
 }
 
 function holds(assertion: Assertion, text: string, at: number): boolean {

@@ -123,6 +123,9 @@ test.each([
   ['\\b{start}',               'this escape is not supported: \\b{'],
   ['a\\',                      '\\ at end of pattern'],
   ['(?:a{1000}){1000}',        'the pattern is too large'],
+  ['.{3000}',                  'the pattern is too large'],
+  // Its groups are many and in a loop, so that each character would copy all of them many times.
+  [`(?:${'(a)?'.repeat(150)})*`, 'the pattern is too large'],
   [`${'('.repeat(300)}a${')'.repeat(300)}`, 'too many nested groups'],
   ['['.repeat(300),            'too many nested classes'],
 ])('%j is refused: %s', (source, message) => {
@@ -173,6 +176,26 @@ test.each([
   pattern.test(text)
   pattern.captures(text.slice(0, 5000))
   expect(performance.now() - start).toBeLessThan(2000)
+})
+
+// Each is nearly as large as a regex may be, and keeps most of its steps busy at each character.
+test.each([
+  ['^/.*a.{900}b.*c.{900}d', 'a'],
+  ['^/(?:.?){1200}x', 'a'],
+  ['^/(?:.*a.{600})b.{600}c.{600}d.{600}', 'a'],
+  ['^/.*a.{1200}\\b.{1200}', 'a'],
+  ['^/(?i).*é.{2400}', 'é'],
+  [`^/(?:${'(a|b)?'.repeat(75)})*x`, 'a'],
+])('%s has a bounded price for each character of a path of %s', (source, char) => {
+  const pattern = new Pattern(source)
+  const text = `/${char.repeat(2000)}`
+  const start = performance.now()
+  pattern.test(text)
+  pattern.captures(text)
+  const microseconds = ((performance.now() - start) * 1000) / 4000
+  console.log(`${source.slice(0, 40)}: ${microseconds.toFixed(0)} µs for each character`)
+  // Twenty times what was measured, for a machine that others use as well.
+  expect(microseconds).toBeLessThan(600)
 })
 
 test('a regex with more states than are kept stays right', () => {

@@ -61,14 +61,14 @@ export class Http2Connection implements Guest, Waiter {
     })
     server.on('session', (session) => {
       this.#session = session
-      session.on('error', () => this.#failed())
-      session.on('close', () => this.#farewell())
+      session.on('error', () => this.#over())
+      session.on('close', () => this.#over())
     })
     server.on('stream', (stream, _, flags, raw: unknown) =>
       this.#begin(stream as ServerHttp2Stream, flags, raw),
     )
-    server.on('sessionError', () => this.#failed())
-    this.#bytes.on('error', () => this.abort())
+    server.on('sessionError', () => this.#over())
+    this.#bytes.on('error', () => (this.#bytes.isEmpty ? this.#over() : this.abort()))
     server.emit('connection', this.#bytes)
   }
 
@@ -83,7 +83,7 @@ export class Http2Connection implements Guest, Waiter {
     stream.once('close', () => {
       this.#streams.delete(its)
       its.closed()
-      if (this.#streams.size === 0) this.deadline = performance.now() + IDLE_TIMEOUT
+      this.#wait()
     })
     its.begin(this.#origin, raw as readonly string[], isWhole)
   }
@@ -94,6 +94,15 @@ export class Http2Connection implements Guest, Waiter {
 
   drain(): void {
     this.#bytes.flush()
+    this.#wait()
+  }
+
+  /** Without streams, the client has to take what is left of the answers, then to leave, or to ask again. */
+  #wait(): void {
+    if (this.#streams.size > 0) return
+    if (!this.#bytes.isEmpty) this.deadline = performance.now() + SEND_TIMEOUT
+    else if (this.#isClosing) this.#farewell()
+    else this.deadline = performance.now() + IDLE_TIMEOUT
   }
 
   closed(): void {
@@ -105,21 +114,20 @@ export class Http2Connection implements Guest, Waiter {
   }
 
   expire(): void {
-    if (this.#isClosing) return this.abort()
+    if (this.#isClosing || !this.#bytes.isEmpty) return this.abort()
     this.closeWhenIdle()
-    this.deadline = performance.now() + FAREWELL_TIMEOUT
   }
 
-  /** The client broke the rules; it is told so by GOAWAY, if it reads. */
-  #failed(): void {
+  /** The session is over, or its client broke the rules; it is told so by GOAWAY, if it reads. */
+  #over(): void {
     this.#isClosing = true
+    this.deadline = performance.now() + SEND_TIMEOUT
     // What is said of the fault is written in this turn.
-    setImmediate(() => this.#farewell())
+    setImmediate(() => this.#wait())
   }
 
   /** Sends FIN, and goes on reading: closing with unread bytes would be a reset, and the last words lost. */
   #farewell(): void {
-    this.#isClosing = true
     this.deadline = performance.now() + FAREWELL_TIMEOUT
     this.#socket.resume()
     this.#socket.shutdown()
@@ -128,8 +136,9 @@ export class Http2Connection implements Guest, Waiter {
   /** GOAWAY: streams that have begun are answered. */
   closeWhenIdle(): void {
     this.#isClosing = true
-    if (this.#session) this.#session.close()
-    else this.#socket.end()
+    if (!this.#session) return void this.#socket.end()
+    this.#session.close()
+    setImmediate(() => this.#wait())
   }
 
   abort(): void {
@@ -146,6 +155,11 @@ class SocketStream extends Duplex {
   constructor(socket: Socket<Guest>) {
     super()
     this.#socket = socket
+  }
+
+  /** Whether the socket has taken all that was written. */
+  get isEmpty(): boolean {
+    return this.writableLength === 0
   }
 
   receive(bytes: Buffer): void {
@@ -209,6 +223,8 @@ class RequestStream implements Waiter {
     this.localAddress = ends.localAddress
     this.localPort = ends.localPort
     owner.deadlines.add(this)
+    // Node's own would give up all that waits as one part, of which nothing is told until its last byte has left.
+    stream._writev = undefined
     stream.on('error', () => {})
     stream.on('drain', () => {
       this.#isBlocked = false
@@ -333,11 +349,14 @@ class RequestStream implements Waiter {
 
   /** The answer is whole, and no more of the request is read (RFC 9113 §8.1). */
   shutdown(): void {
-    this.#stream.close(constants.NGHTTP2_NO_ERROR)
+    const close = () => this.#stream.close(constants.NGHTTP2_NO_ERROR)
+    if (this.#waiting === 0) close()
+    // Closing now would take back what the client's window has not let out yet.
+    else this.#stream.once('finish', close)
   }
 
   end(): void {
-    this.#stream.close(constants.NGHTTP2_NO_ERROR)
+    this.shutdown()
   }
 
   /** RST_STREAM, so that a cut answer cannot look whole. */

@@ -1,6 +1,7 @@
-import { createPublicKey, createSecretKey, type KeyObject } from 'node:crypto'
+import { createSecretKey, type KeyObject } from 'node:crypto'
 import type { Entities } from './declarative/load.ts'
 import type { Consumer, JwtSecret, MtlsAuthCredential } from './entities/index.ts'
+import { readPublicKey } from './entities/jwt_key.ts'
 import { hashPassword, isPassword } from './entities/password.ts'
 import type { Consumers, Credential, TokenKeyOwner } from './pdk.ts'
 
@@ -119,13 +120,12 @@ function withKeys(owner: {
   consumer: Consumer
   credential: JwtSecret & Credential
 }): TokenKeyOwner {
-  const { algorithm, secret, rsa_public_key } = owner.credential
+  const { algorithm, secret } = owner.credential
   if (algorithm.startsWith('HS')) {
     const [key, decodedKey] = [Buffer.from(secret), fromBase64(secret)].map(secretKey)
     return { ...owner, key, decodedKey }
   }
-  const key = rsa_public_key === undefined ? undefined : publicKey(rsa_public_key)
-  return { ...owner, key: key && fits(key, algorithm) ? key : undefined, decodedKey: undefined }
+  return { ...owner, key: readPublicKey(owner.credential), decodedKey: undefined }
 }
 
 function secretKey(bytes: Buffer): KeyObject | undefined {
@@ -136,25 +136,4 @@ function secretKey(bytes: Buffer): KeyObject | undefined {
 /** The bytes of Base64 in either alphabet; none if it is not Base64. */
 function fromBase64(text: string): Buffer {
   return Buffer.from(/^[\w+/-]+={0,2}$/.test(text) ? text : '', 'base64')
-}
-
-function publicKey(pem: string): KeyObject | undefined {
-  try {
-    return createPublicKey(pem)
-  } catch {
-    return undefined
-  }
-}
-
-const CURVES: Readonly<Record<string, string>> = {
-  ES256: 'prime256v1',
-  ES384: 'secp384r1',
-  ES512: 'secp521r1',
-}
-
-/** Whether a key is one of that algorithm: RFC 8725 §3.1 wants each to be used with one alone. */
-function fits({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject, algorithm: string): boolean {
-  if (/^[RP]S/.test(algorithm)) return asymmetricKeyType === 'rsa'
-  if (algorithm === 'EdDSA') return asymmetricKeyType === 'ed25519'
-  return asymmetricKeyType === 'ec' && asymmetricKeyDetails?.namedCurve === CURVES[algorithm]
 }

@@ -1,4 +1,5 @@
-import type { BasicauthCredential, Vault } from '../entities/index.ts'
+import type { BasicauthCredential, JwtSecret, Vault } from '../entities/index.ts'
+import { whyUnfit } from '../entities/jwt_key.ts'
 import { hashPassword } from '../entities/password.ts'
 import { PLUGIN_PROTOCOLS } from '../entities/plugin.ts'
 import type { Plugin } from '../pdk.ts'
@@ -231,6 +232,10 @@ export class Checker {
     const { key } = draft.input
     if (draft.kind === 'keyauth_credentials' && (key === undefined || key === null))
       this.#say(draft, [['key']], 'is drawn at each load, since none is given; nobody knows it')
+    if (draft.kind === 'jwt_secrets') {
+      const why = whyUnfit(entity as JwtSecret)
+      if (why) this.#say(draft, [['rsa_public_key']], why)
+    }
     if (draft.kind === 'vaults') {
       const { config } = entity as Vault
       const idle = (['ttl', 'neg_ttl', 'resurrect_ttl'] as const).filter((each) => config[each])

@@ -92,7 +92,8 @@ function readType(field: Field, given: unknown, path: Path, notes: Notes): unkno
     case 'set': {
       if (!Array.isArray(input))
         return wrong(field.type === 'set' ? 'expected a set' : 'expected an array')
-      return input.map((each, i) => read(elementOf(field), each, [...path, i], notes))
+      const element = elementOf(field)
+      return input.map((each, i) => read(element, each, [...path, i], notes))
     }
     case 'map': {
       if (!isRecord(input)) return wrong('expected a map')
@@ -120,6 +121,7 @@ function drawText(): string {
 // Kong's language does not tell an empty list from an empty map, so its exports have either for either.
 function isEmpty(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false
+  if (Array.isArray(value)) return value.length === 0
   for (const _ in value) return false
   return true
 }
@@ -157,21 +159,28 @@ function readRecord(field: Field, input: Record<string, unknown>, path: Path, no
   }
   merge(given, expanded)
   const amended = field.amend?.(given) ?? given
-  const value = mapValues(fields, (each, key) =>
-    filled || amended[key] !== undefined
-      ? read(each, amended[key], [...path, key], notes)
-      : undefined,
-  )
+  const value = mapValues(fields, (each, key) => {
+    const input = amended[key]
+    const isUnset = input === undefined && (!filled || staysUnset(each))
+    return isUnset ? undefined : read(each, input, [...path, key], notes)
+  })
   if (!filled || !isKnown) return value
   const readable =
     faults.length === before ? value : withoutFaulty(value, faults.slice(before), path)
   for (const broken of checks) {
-    for (const fault of [judge(broken, readable) ?? []].flat()) {
+    const found = judge(broken, readable)
+    if (found === undefined) continue
+    for (const fault of [found].flat()) {
       if (typeof fault === 'string') faults.push({ path, message: fault })
       else faults.push({ path: [...path, ...fault.field.split('.')], message: fault.message })
     }
   }
   return value
+}
+
+/** Most fields of most records: they are not looked at one by one. */
+function staysUnset({ rules }: Field): boolean {
+  return rules.default === undefined && !rules.auto && !rules.required
 }
 
 /** Thrown where a rule reads a field that is at fault itself: what it would say is no fault of its own. */
@@ -266,9 +275,16 @@ function guess(name: string, names: readonly string[]): { hint?: string } {
   return near === undefined ? {} : { hint: `did you mean "${near}"?` }
 }
 
+const ELEMENTS = new WeakMap<Field, Field>()
+
+/** The element of a list or a map, which is never absent; made once for each field. */
 function elementOf(field: Field): Field {
+  const made = ELEMENTS.get(field)
+  if (made) return made
   if (!field.element) throw new TypeError(`a field of type ${field.type} has no element`)
-  return { ...field.element, rules: { ...field.element.rules, required: true } }
+  const element = { ...field.element, rules: { ...field.element.rules, required: true } }
+  ELEMENTS.set(field, element)
+  return element
 }
 
 export function isRecord(value: unknown): value is Record<string, unknown> {

@@ -8,7 +8,7 @@ export const UNTIL_CLOSE = -2
 
 export interface RequestHead {
   readonly method: string
-  /** Path and query as sent; `*` for the whole server. */
+  /** Path and query as sent, but for raw bytes beyond ASCII, which are escaped; `*` for the whole server. */
   readonly target: string
   /** 0 for HTTP/1.0, 1 for HTTP/1.1. */
   readonly minor: number
@@ -46,6 +46,8 @@ export function parseRequestHead(text: string, fields: FieldReader): RequestHead
   if (host !== undefined && !HOST.test(host)) throw new BadMessage('malformed Host field')
   if (target.charCodeAt(0) !== 0x2f && !(target === '*' && method === 'OPTIONS')) {
     ;[host, target] = splitAbsolute(target, method)
+    // So that whoever looks for the field is told of the same host.
+    headers.set('Host', host)
   }
   // RFC 9110 §11.6.2: one credential. Of two, even of equals, a plugin and the service might each read another one.
   onlyValue(headers, 'authorization')
@@ -82,7 +84,9 @@ function parseRequestLine(
     throw new BadMessage('malformed request line')
   const targetEnd = text.indexOf(' ', methodEnd + 1)
   if (targetEnd < 0 || targetEnd > lineEnd) throw new BadMessage('malformed request line')
-  const target = text.substring(methodEnd + 1, targetEnd)
+  const sent = text.substring(methodEnd + 1, targetEnd)
+  // RFC 3986 §2 has ASCII alone, but people type `é`, and nginx takes it. Escaped at once, it has one reading for all.
+  const target = sent.replace(/[\x80-\xff]/g, escapeByte)
   checkTarget(target)
   const minor = parseVersion(text.substring(targetEnd + 1, lineEnd))
   return { method: text.substring(0, methodEnd), target, minor }
@@ -156,13 +160,16 @@ function checkTarget(target: string): void {
   if (target === '') throw new BadMessage('malformed request line')
   for (let i = 0; i < target.length; i++) {
     const c = target.charCodeAt(i)
-    // RFC 3986 §2: ASCII alone; a raw byte above would have as many readings as there are encodings.
     // A fragment is never sent; one in the path has fooled path-based rules of other gateways.
-    if (c <= 0x20 || c >= 0x7f || c === 0x23) throw new BadMessage('malformed request target')
+    if (c <= 0x20 || c === 0x7f || c === 0x23) throw new BadMessage('malformed request target')
   }
   // As in nginx: a service written in C would end the path there.
   if (target.includes('%00') && NUL_IN_PATH.test(target))
     throw new BadMessage('NUL in the request target')
+}
+
+function escapeByte(byte: string): string {
+  return `%${byte.charCodeAt(0).toString(16).toUpperCase()}`
 }
 
 const NUL_IN_PATH = /^[^?]*%00/

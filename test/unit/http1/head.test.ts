@@ -48,8 +48,12 @@ test.each([
   ['GET http://b.test?y HTTP/1.1',        'b.test',    '/?y'],
   ['GET //b.test/x HTTP/1.1',             'a.test',    '//b.test/x'],
   ['OPTIONS * HTTP/1.1',                  'a.test',    '*'],
+  // Raw bytes, of UTF-8 and of no encoding at all.
+  ['GET /\xc3\xa9?\xff HTTP/1.1',         'a.test',    '/%C3%A9?%FF'],
 ])('%s asks %s for %s', (line, host, target) => {
-  expect(request(line)).toMatchObject({ host, target })
+  const head = request(line)
+  expect(head).toMatchObject({ host, target })
+  expect(head.headers.all('host')).toEqual([host])
 })
 
 test('HTTP/1.0 needs no host, and has none then', () => {

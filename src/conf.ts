@@ -67,6 +67,8 @@ const SETTINGS = {
   port_maps: setting('', readPortMaps),
   ssl_cert: setting('', readList),
   ssl_cert_key: setting('', readList),
+  status_ssl_cert: setting('', readOne),
+  status_ssl_cert_key: setting('', readOne),
   ssl_cipher_suite: setting('intermediate', oneOf(CIPHER_SUITES)),
   ssl_ciphers: setting('', (text) => text || undefined),
   ssl_protocols: setting('', readProtocols),
@@ -301,6 +303,13 @@ function readList(text: string): readonly string[] {
     .filter((each) => each !== '')
 }
 
+/** A list of one, or of none. */
+function readOne(text: string): readonly string[] {
+  const list = readList(text)
+  if (list.length > 1) throw new BadSetting('expected one, not a list')
+  return list
+}
+
 function readListen(text: string): readonly ListenAddress[] {
   return readEntries(text).map(({ address }) => address)
 }
@@ -315,15 +324,12 @@ function readEntries(text: string): readonly ReturnType<typeof readListenAddress
   }
 }
 
-/** The Status API has no TLS, no HTTP/2, no PROXY protocol and no Unix socket. */
 function readStatusListen(text: string): readonly ListenAddress[] {
   const addresses = readListen(text)
-  for (const { ssl, http2, proxyProtocol, unix } of addresses) {
-    if (http2) throw new BadSetting('http2 is not supported here; remove it')
-    if (ssl) throw new BadSetting('ssl is not supported here yet; remove it')
+  for (const { proxyProtocol, http2, unix } of addresses) {
     if (proxyProtocol) throw new BadSetting('proxy_protocol is not supported here; remove it')
-    if (unix !== undefined)
-      throw new BadSetting('a Unix socket is not supported here yet; name a port')
+    if (http2 && unix !== undefined)
+      throw new BadSetting('http2 is not supported on a Unix socket here; remove it')
   }
   return addresses
 }

@@ -1,14 +1,19 @@
+import { chmodSync } from 'node:fs'
+import type { KeyPair } from './front/certificates.ts'
+import type { ListenAddress } from './listen.ts'
 import { JSON_TYPE, type Node, type Page } from './pdk.ts'
-import type { Address } from './upstream/target.ts'
 import { PRODUCT } from './version.ts'
 
 export interface StatusServer {
+  /** 0 for a Unix socket. */
   readonly port: number
   stop(): Promise<void>
 }
 
 /** What the Status API tells of, and may ask for. */
 export interface StatusOptions {
+  /** Shown where an address says `ssl`. */
+  readonly certificate?: KeyPair | undefined
   isReady(): boolean
   /** Says from now on that it is not ready, so that no more clients are sent here. */
   drain(): void
@@ -20,17 +25,23 @@ export interface StatusOptions {
 }
 
 /** Kong's Status API: `/status`, `/status/ready` and the plugins' pages. Throws Bun's error if the port is taken. */
-export function startStatus({ host, port }: Address, options: StatusOptions): StatusServer {
-  const server = Bun.serve({
-    hostname: host,
-    port,
-    // Otherwise a fault of ours would show its source to whoever asks. Bun then shares the port unless told not to.
+export function startStatus(address: ListenAddress, options: StatusOptions): StatusServer {
+  const { host, port, unix, ssl = false, http2 = false } = address
+  const manner = {
+    ...(ssl && { tls: options.certificate }),
+    // Otherwise a fault of ours would show its source to whoever asks.
     development: false,
-    reusePort: false,
     maxRequestBodySize: 64 * 1024,
-    fetch: (request) => answer(request, options),
-  })
-  return { port: server.port ?? port, stop: () => server.stop(true) }
+    fetch: (request: Request) => answer(request, options),
+  }
+  const server =
+    unix === undefined
+      ? // Out of development Bun shares the port unless told not to.
+        Bun.serve({ ...manner, hostname: host, port, http2, reusePort: false })
+      : Bun.serve({ ...manner, unix })
+  // As for clients: who may ask is told by the folder.
+  if (unix !== undefined) chmodSync(unix, 0o666)
+  return { port: server.port ?? 0, stop: () => server.stop(true) }
 }
 
 async function answer(request: Request, options: StatusOptions): Promise<Response> {

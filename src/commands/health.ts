@@ -1,5 +1,6 @@
 import { loadConf } from '../conf.ts'
 import { DEFAULT_SETTINGS } from '../gateway.ts'
+import { type ListenAddress, writtenAddress } from '../listen.ts'
 import { UpstreamClient } from '../upstream/client.ts'
 import { createFetch } from '../upstream/fetch.ts'
 import { help } from './help.ts'
@@ -18,16 +19,34 @@ export async function health(args: string[]): Promise<number> {
   if (!listener) {
     return reportError('status_listen is off, so nobody can tell; set KONG_STATUS_LISTEN')
   }
-  const host =
-    listener.host === '0.0.0.0' ? '127.0.0.1' : listener.host === '::' ? '::1' : listener.host
-  const url = `http://${host.includes(':') ? `[${host}]` : host}:${listener.port}/status/ready`
+  const url = urlOf(listener)
   try {
-    const fetch = createFetch(new UpstreamClient(DEFAULT_SETTINGS), undefined)
-    const response = await fetch(url, { timeout: PATIENCE, keepalive: false })
+    const response = await ask(url, listener.unix)
     const { message } = (await response.json()) as { message?: unknown }
     process.stdout.write(`Gatehouse is ${response.ok ? 'healthy' : String(message)}\n`)
     return response.ok ? 0 : 1
   } catch {
-    return reportError(`nothing answers at ${url}; is it running, with this KONG_STATUS_LISTEN?`)
+    const place = listener.unix === undefined ? url : writtenAddress(listener)
+    return reportError(`nothing answers at ${place}; is it running, with this KONG_STATUS_LISTEN?`)
   }
+}
+
+/** Where this machine reaches an address that it listens on. */
+function urlOf(listener: ListenAddress): string {
+  const { ssl = false, unix } = listener
+  const host = unix === undefined ? (THIS_MACHINE[listener.host] ?? listener.host) : 'localhost'
+  const place = unix === undefined ? writtenAddress({ host, port: listener.port }) : host
+  return `${ssl ? 'https' : 'http'}://${place}/status/ready`
+}
+
+const THIS_MACHINE: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' }
+
+/** The certificate is not checked: it may be one that the gateway has made, and nothing secret is sent. */
+function ask(url: string, unix: string | undefined): Promise<Response> {
+  if (unix !== undefined) {
+    const signal = AbortSignal.timeout(PATIENCE)
+    return fetch(url, { unix, signal, tls: { rejectUnauthorized: false } })
+  }
+  const ask = createFetch(new UpstreamClient(DEFAULT_SETTINGS), undefined)
+  return ask(url, { timeout: PATIENCE, keepalive: false, ssl_verify: false })
 }

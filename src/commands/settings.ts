@@ -20,7 +20,7 @@ export function settingsOf(
     trusted_ips: conf.trusted_ips,
     real_ip_header: conf.real_ip_header,
     real_ip_recursive: conf.real_ip_recursive,
-    certificates: readCertificatePairs(conf),
+    certificates: readCertificatePairs(conf, 'ssl'),
     handshake: handshakeRules(conf),
     port_maps: conf.port_maps,
     dns: conf,
@@ -51,16 +51,26 @@ export function settingsOf(
   }
 }
 
-/** The certificates of the setting `ssl_cert` and their keys: paths, PEM, or PEM in Base64. */
-function readCertificatePairs({ ssl_cert, ssl_cert_key }: Conf): readonly KeyPair[] {
-  const keys = ssl_cert_key.map((given) => readPem(given, 'ssl_cert_key'))
-  const certs = ssl_cert.map((given) => readPem(given, 'ssl_cert'))
+/**
+ * The certificates of the setting `ssl_cert` or `status_ssl_cert`, and their keys: paths, PEM, or PEM in Base64. Throws
+ * `UnreadableFile`.
+ */
+export function readCertificatePairs(conf: Conf, prefix: 'ssl' | 'status_ssl'): readonly KeyPair[] {
+  const [cert, key] = [`${prefix}_cert`, `${prefix}_cert_key`] as const
+  const keys = conf[key].map((given) => readPem(given, key))
+  const certs = conf[cert].map((given) => readPem(given, cert))
+  const advice = `Set KONG_${cert.toUpperCase()} and KONG_${key.toUpperCase()}`
   if (certs.length !== keys.length)
+    throw new UnreadableFile(`${cert} and ${key}: each certificate needs its key`, advice)
+  return certs.map((each, i) => {
+    const pair = { cert: each, key: keys[i]! }
+    const unfit = unfitness(pair)
+    if (unfit === undefined) return pair
     throw new UnreadableFile(
-      'ssl_cert and ssl_cert_key: each certificate needs its key',
-      'Set KONG_SSL_CERT and KONG_SSL_CERT_KEY',
+      `${cert} and ${key}: ${unfit}`,
+      `${advice}; the key without a passphrase`,
     )
-  return certs.map((cert, i) => checkPair({ cert, key: keys[i]! }))
+  })
 }
 
 function readPem(given: string, setting: string): string {
@@ -79,14 +89,9 @@ function readPem(given: string, setting: string): string {
   }
 }
 
-function checkPair(pair: KeyPair): KeyPair {
+function unfitness(pair: KeyPair): string | undefined {
   const { cert, key } = pair
-  const unfit = badCertificate(cert) ?? badPrivateKey(key) ?? mismatch(pair) ?? badChain(cert, key)
-  if (unfit === undefined) return pair
-  throw new UnreadableFile(
-    `ssl_cert and ssl_cert_key: ${unfit}`,
-    'Set KONG_SSL_CERT and KONG_SSL_CERT_KEY; the key without a passphrase',
-  )
+  return badCertificate(cert) ?? badPrivateKey(key) ?? mismatch(pair) ?? badChain(cert, key)
 }
 
 function mismatch({ cert, key }: KeyPair): string | undefined {

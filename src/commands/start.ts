@@ -8,13 +8,14 @@ import type { Log } from '../pdk.ts'
 import { compatNotice } from '../schema/drift.ts'
 import { firstSignal } from '../signal.ts'
 import { type StatusOptions, type StatusServer, startStatus } from '../status.ts'
+import { createDefaults } from '../tls.ts'
 import { VERSION } from '../version.ts'
 import { type Configuration, readConfiguration } from './configuration.ts'
 import { help } from './help.ts'
 import { type LogWriter, logWriter } from './log_writer.ts'
 import { reportError, reportFaults } from './report.ts'
 import { readSources, UnreadableFile } from './sources.ts'
-import { enabledPlugins, settingsOf } from './settings.ts'
+import { enabledPlugins, readCertificatePairs, settingsOf } from './settings.ts'
 import { readOptions } from './usage.ts'
 import { watch } from './watch.ts'
 
@@ -51,6 +52,9 @@ async function serve(
   let isReloadAsked = false
   const askReload = () => (isReloadAsked = true)
   process.on('SIGHUP', askReload)
+  const [statusCertificate] = conf.status_listen.some(({ ssl }) => ssl)
+    ? createDefaults(readCertificatePairs(conf, 'status_ssl'))
+    : []
   const gateway = await startGateway({
     files,
     env: process.env,
@@ -64,6 +68,7 @@ async function serve(
   for (const event of ['uncaughtException', 'unhandledRejection'])
     process.on(event, (cause) => log.error('the gateway failed', { code: 'internal_error', cause }))
   const status = await openStatus(conf, gateway, {
+    certificate: statusCertificate,
     isReady: () => isReady,
     drain: () => void (isReady = false),
     gateway,

@@ -1,4 +1,5 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { tmpdir } from 'node:os'
 import { Connection } from './client.ts'
 import { Folder } from './folder.ts'
 import { Gatehouse, run } from './gatehouse.ts'
@@ -161,6 +162,23 @@ describe('health', () => {
       settings: [`status_listen = 0.0.0.0:${port}`],
     })
     expect((await run(['health'], { env })).code).toBe(0)
+  })
+
+  test.each([
+    ['by TLS', (free: number) => `127.0.0.1:${free} ssl http2`],
+    ['by a Unix socket', (free: number) => `unix:${tmpdir()}/gatehouse-${free}.sock`],
+    ['by TLS over one', (free: number) => `unix:${tmpdir()}/gatehouse-${free}.sock ssl`],
+  ])('asks %s where the gateway tells so', async (_, at) => {
+    const listen = at(freePort())
+    await using _gatehouse = await Gatehouse.start({
+      config: CONFIG,
+      settings: [`status_listen = ${listen}`],
+    })
+    expect(await run(['health'], { env: { KONG_STATUS_LISTEN: listen } })).toEqual({
+      code: 0,
+      stdout: 'Gatehouse is healthy\n',
+      stderr: '',
+    })
   })
 
   test('says that nothing answers, and where it asked', async () => {

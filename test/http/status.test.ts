@@ -1,18 +1,26 @@
 import { expect, test } from 'bun:test'
+import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { createSelfSigned } from '../../src/front/self_signed.ts'
+import type { ListenAddress } from '../../src/listen.ts'
 import { startStatus } from '../../src/status.ts'
 import { gateway, proxied } from './gateway.ts'
 import { answering, ok, service } from './service.ts'
 
 /** A gateway with a service, and its status listener. */
-async function started(yaml = '') {
+async function started(yaml = '', address: ListenAddress = { host: '127.0.0.1', port: 0 }) {
   const target = await service(answering(ok()))
   const running = await gateway(`${proxied(target.port)}${yaml}`)
   let isReady = true
-  const status = startStatus(
-    { host: '127.0.0.1', port: 0 },
-    { isReady: () => isReady, drain: () => void (isReady = false), gateway: running.running },
-  )
+  const status = startStatus(address, {
+    certificate: createSelfSigned(Date.now()),
+    isReady: () => isReady,
+    drain: () => void (isReady = false),
+    gateway: running.running,
+  })
   return {
+    port: status.port,
     running,
     proxied: (path = '/') => fetch(`http://127.0.0.1:${running.port}${path}`),
     ask: (path: string, init: RequestInit = {}) =>
@@ -126,4 +134,36 @@ async function until(done: () => boolean): Promise<void> {
     if (performance.now() > limit) throw new Error('waited in vain')
     await Bun.sleep(5)
   }
+}
+
+const CURL = ['curl', '-sk', '-m', '5', '-w', ' %{http_code} %{http_version}']
+
+const SPOKEN: [name: string, flags: Partial<ListenAddress>, option: string, expected: string][] = [
+  ['TLS, HTTP/2 and HTTP/1.1', { ssl: true, http2: true }, '--http2', '200 2'],
+  ['TLS alone', { ssl: true }, '--http2', '200 1.1'],
+  ['HTTP/2 by prior knowledge', { http2: true }, '--http2-prior-knowledge', '200 2'],
+]
+
+test.each(SPOKEN)('the status listener speaks %s', async (_, flags, option, expected) => {
+  await using node = await started('', { host: '127.0.0.1', port: 0, ...flags })
+  const url = `${flags.ssl ? 'https' : 'http'}://127.0.0.1:${node.port}/status/ready`
+  expect(await outputOf([...CURL, option, url])).toBe(`{"message":"ready"} ${expected}`)
+})
+
+test('a Unix socket has the status, by TLS too, and goes with its listener', async () => {
+  const path = `${mkdtempSync(join(tmpdir(), 'status-'))}/a.sock`
+  for (const ssl of [false, true]) {
+    await using _ = await started('', { host: '', port: 0, unix: path, ssl })
+    const url = `${ssl ? 'https' : 'http'}://localhost/status/ready`
+    expect(statSync(path).mode & 0o777).toBe(0o666)
+    expect(await outputOf([...CURL, '--unix-socket', path, url])).toBe(
+      '{"message":"ready"} 200 1.1',
+    )
+  }
+  expect(existsSync(path)).toBe(false)
+  rmSync(dirname(path), { recursive: true })
+})
+
+async function outputOf(command: string[]): Promise<string> {
+  return new Response(Bun.spawn(command).stdout).text()
 }

@@ -44,6 +44,9 @@ const ERROR_TYPES = ['text/plain', 'text/html', 'application/json', 'application
 /** The types of records that a name may be asked for, and what was found the last time. */
 const RECORD_TYPES = ['LAST', 'SRV', 'A', 'AAAA', 'CNAME'] as const
 
+/** The same for Kong's other client of DNS, in the order in which it asks. */
+const FAMILIES = ['SRV', 'A', 'AAAA'] as const
+
 /** Kong's names for what Mozilla recommends for servers; `custom` is what `ssl_ciphers` says. */
 const CIPHER_SUITES = ['modern', 'intermediate', 'old', 'custom'] as const
 
@@ -76,6 +79,7 @@ const SETTINGS = {
   dns_resolver: setting('', readServers),
   dns_hostsfile: setting('/etc/hosts', (text) => text),
   dns_order: setting('LAST, SRV, A, CNAME', readTypes),
+  resolver_family: setting('', readFamily),
   dns_valid_ttl: setting('', readTtl),
   dns_stale_ttl: setting('3600', readCount),
   dns_not_found_ttl: setting('30', readCount),
@@ -108,14 +112,21 @@ export function variableOf(name: string): string {
   return `${OWN.has(name) ? 'GATEHOUSE' : 'KONG'}_${name.toUpperCase()}`
 }
 
-/** Directives that Kong injects into nginx, and the settings that they are here. */
-const ALIASES: Readonly<Record<string, keyof typeof SETTINGS>> = {
-  nginx_http_client_max_body_size: 'client_max_body_size',
-  nginx_http_ssl_ciphers: 'ssl_ciphers',
-  nginx_http_ssl_protocols: 'ssl_protocols',
-  nginx_proxy_client_max_body_size: 'client_max_body_size',
-  nginx_proxy_real_ip_header: 'real_ip_header',
-  nginx_proxy_real_ip_recursive: 'real_ip_recursive',
+/** Directives that Kong injects into nginx, and the names of its other client of DNS, and the settings that they are here. */
+const ALIASES: Readonly<Record<string, readonly (keyof typeof SETTINGS)[]>> = {
+  nginx_http_client_max_body_size: ['client_max_body_size'],
+  nginx_http_ssl_ciphers: ['ssl_ciphers'],
+  nginx_http_ssl_protocols: ['ssl_protocols'],
+  nginx_proxy_client_max_body_size: ['client_max_body_size'],
+  nginx_proxy_proxy_ssl_verify: ['tls_certificate_verify'],
+  nginx_proxy_real_ip_header: ['real_ip_header'],
+  nginx_proxy_real_ip_recursive: ['real_ip_recursive'],
+  resolver_address: ['dns_resolver'],
+  // It has one time for whatever is no answer.
+  resolver_error_ttl: ['dns_error_ttl', 'dns_not_found_ttl'],
+  resolver_hosts_file: ['dns_hostsfile'],
+  resolver_stale_ttl: ['dns_stale_ttl'],
+  resolver_valid_ttl: ['dns_valid_ttl'],
 }
 
 /** Settings of which one value works: another would open a door, or send requests elsewhere. */
@@ -167,17 +178,24 @@ export function loadConf({
   const faults: LocatedFault[] = []
   const given = new Map([...readFile(file, faults), ...readEnv(env)])
   const values = new Map<string, Given>()
+  const aliases: string[] = []
   const idle: string[] = []
   const warnings: string[] = []
   for (const [name, value] of given) {
-    const known = Object.hasOwn(ALIASES, name) ? ALIASES[name]! : name
     if (isVaultReference(value.text))
       faults.push(value.fault('references to vaults are not supported yet'))
-    else if (Object.hasOwn(SETTINGS, known)) values.set(known, value)
+    else if (Object.hasOwn(SETTINGS, name)) values.set(name, value)
+    else if (Object.hasOwn(ALIASES, name)) aliases.push(name)
     else if (Object.hasOwn(FIXED, name)) faults.push(...fixedFault(name, value))
     else if (WITHOUT_EFFECT.test(name)) idle.push(name)
     else warnings.push(unknownSetting(name))
   }
+  // A setting's own name says more than another's, but for the client of DNS that Kong was told to use.
+  const isNewClient = /^(?:on|true)$/i.test(given.get('new_dns_client')?.text ?? '')
+  for (const alias of aliases)
+    for (const name of ALIASES[alias]!)
+      if (!values.has(name) || (isNewClient && alias.startsWith('resolver_')))
+        values.set(name, given.get(alias)!)
   if (idle.length > 0) warnings.push(`settings without effect here: ${idle.sort().join(', ')}`)
   const conf = readSettings(values, faults)
   if (faults.length === 0)
@@ -427,6 +445,13 @@ function readServers(text: string): readonly string[] {
 
 function readTypes(text: string): readonly (typeof RECORD_TYPES)[number][] {
   return readList(text.toUpperCase()).map(oneOf(RECORD_TYPES))
+}
+
+/** The types of `dns_order` that Kong's other client of DNS asks for, in its order; nothing unless given. */
+function readFamily(text: string): ReturnType<typeof readTypes> | undefined {
+  if (text === '') return undefined
+  const given = readList(text.toUpperCase()).map(oneOf(FAMILIES))
+  return ['LAST', ...FAMILIES.filter((each) => given.includes(each)), 'CNAME']
 }
 
 /** Nothing unless given: then the answers say it. */

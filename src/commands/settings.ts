@@ -23,7 +23,7 @@ export function settingsOf(
     certificates: readCertificatePairs(conf, 'ssl'),
     handshake: handshakeRules(conf),
     port_maps: conf.port_maps,
-    dns: conf,
+    dns: { ...conf, dns_order: conf.resolver_family ?? conf.dns_order },
     router_flavor: conf.router_flavor,
     accessLogFormat: conf.access_log_format,
     allowMissingPlugins: conf.allow_missing_plugins,

@@ -126,6 +126,14 @@ test('what Kong knows and has no effect here is said once, by name', () => {
   ])
 })
 
+test("nginx's word for the certificates of services is one of ours", () => {
+  const env = { KONG_NGINX_PROXY_PROXY_SSL_VERIFY: 'on' }
+  expect(conf(env).conf.tls_certificate_verify).toBe(true)
+  expect(conf({ ...env, KONG_TLS_CERTIFICATE_VERIFY: 'off' }).conf.tls_certificate_verify).toBe(
+    false,
+  )
+})
+
 test('flags without an effect are said once for each setting', () => {
   const env = {
     KONG_PROXY_LISTEN: '0.0.0.0:8000 reuseport backlog=16384, 0.0.0.0:8443 http2 ssl backlog=16384',
@@ -256,4 +264,31 @@ test.each([
   [false, 'a remark',                  '# nothing yet\n'],
 ])('%p: %s is a kong.conf', (is, _, text) => {
   expect(isKongConf(text)).toBe(is)
+})
+
+test("the names of Kong's other client of DNS are those of its first one", () => {
+  const env = {
+    KONG_RESOLVER_ADDRESS: '192.0.2.1',
+    KONG_RESOLVER_HOSTS_FILE: '/hosts',
+    KONG_RESOLVER_FAMILY: 'AAAA,SRV',
+    KONG_RESOLVER_VALID_TTL: '7',
+    KONG_RESOLVER_STALE_TTL: '8',
+    KONG_RESOLVER_ERROR_TTL: '9',
+    KONG_RESOLVER_MEM_CACHE_SIZE: '5m',
+    KONG_DNS_VALID_TTL: '70',
+  }
+  const { conf: read, warnings } = conf(env)
+  expect(read).toMatchObject({
+    dns_resolver: ['192.0.2.1'],
+    dns_hostsfile: '/hosts',
+    resolver_family: ['LAST', 'SRV', 'AAAA', 'CNAME'],
+    dns_valid_ttl: 70,
+    dns_stale_ttl: 8,
+    dns_error_ttl: 9,
+    dns_not_found_ttl: 9,
+  })
+  expect(warnings).toEqual(['settings without effect here: resolver_mem_cache_size'])
+  expect(conf({ ...env, KONG_NEW_DNS_CLIENT: 'on' }).conf.dns_valid_ttl).toBe(7)
+  expect(faults({ KONG_RESOLVER_ADDRESS: 'ns.test' })).toStartWith('KONG_RESOLVER_ADDRESS: ')
+  expect(faults({ KONG_RESOLVER_FAMILY: 'CNAME' })).toStartWith('KONG_RESOLVER_FAMILY: ')
 })

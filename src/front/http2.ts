@@ -310,12 +310,9 @@ class RequestStream implements Waiter {
       if (rest.length > 0) this.#begun(rest)
       return
     }
-    // HTTP/2 has no name for what an answer of more than 599 would be (RFC 9110 §15).
-    const isKnown = head.status <= MAX_STATUS
-    const body = new BodyDecoder(isKnown ? head.length : 0)
+    const body = new BodyDecoder(head.length)
     this.#body = body
-    const fields = isKnown ? fieldsOf(head) : BAD_GATEWAY
-    this.#stream.respond(fields, { endStream: body.done })
+    this.#stream.respond(fieldsOf(head), { endStream: body.done })
     if (!body.done) this.#send(body, rest, 0)
   }
 
@@ -365,9 +362,6 @@ class RequestStream implements Waiter {
     this.closed()
   }
 }
-
-const MAX_STATUS = 599
-const BAD_GATEWAY = [':status', '502', 'content-length', '0']
 
 const LINE_END = Buffer.from('\r\n')
 const LAST_CHUNK = Buffer.from('0\r\n\r\n')

@@ -97,6 +97,11 @@ describe('a listener with http2', () => {
     expect(request!.head).toContain('x-b: 1\r\nx-a: 2\r\n')
     expect(request!.head).toContain('cookie: a=1; b=2\r\n')
     expect(request!.head).toContain('TE: trailers\r\n')
+    expect(request!.head).toContain('Via: 2 gatehouse/')
+    expect(names).toContain('via')
+    expect(answer.fields['via']).toStartWith('1.1 gatehouse/')
+    await eventually(() => running.access.length > 0)
+    expect(running.access[0]).toContain('"GET /x?y=%2F HTTP/2.0" 200 ')
   })
 
   test.each([
@@ -138,7 +143,9 @@ describe('a listener with http2', () => {
       await ask(session, { ':path': '/' }),
       await ask(session, { ':method': 'POST', ':path': '/' }, 'x'),
     ])
-    for (const answer of answers) expect(answer).toMatchObject({ status: 502, body: '' })
+    for (const answer of answers) expect(answer).toMatchObject({ status: 502 })
+    await eventually(() => running.access.length === 2)
+    for (const line of running.access) expect(line).toContain(' HTTP/2.0" 502 ')
   })
 
   // prettier-ignore

@@ -24,24 +24,15 @@ export function findArgument(text: string, name: string): Argument {
   return found
 }
 
-/** All values of an argument in a raw query string or form, by its decoded name. */
-export function findArguments(text: string, name: string): string[] {
-  const values: string[] = []
+/** All values of an argument in a raw query string, by its decoded name; of one without `=` it is `true`, as in Kong. */
+export function findArguments(text: string, name: string): (string | true)[] {
+  const values: (string | true)[] = []
   for (const pair of text.split('&')) {
     const equals = pair.indexOf('=')
     if (decode(equals < 0 ? pair : pair.substring(0, equals)) !== name) continue
-    values.push(equals < 0 ? '' : decode(pair.substring(equals + 1)))
+    values.push(equals < 0 ? true : decode(pair.substring(equals + 1)))
   }
   return values
-}
-
-/** The arguments of a raw query string or form in their order; the value of one without `=` is `true`. */
-export function* readArguments(text: string): Iterable<readonly [string, string | true]> {
-  for (const pair of text.split('&')) {
-    const equals = pair.indexOf('=')
-    const name = decode(equals < 0 ? pair : pair.substring(0, equals))
-    if (name !== '') yield [name, equals < 0 ? true : decode(pair.substring(equals + 1))]
-  }
 }
 
 /** Finds a header in any spelling; `name` as `spelling` gives it. */

@@ -57,6 +57,7 @@ export const jwt: Plugin<Config> = {
       const [text] = tokens
       if (text === undefined) return nothing
       if (tokens.size > 1) return refuse('Multiple tokens provided')
+      if (text === true) return refuse('Unrecognizable token')
       const token = parseToken(text)
       if (typeof token === 'string') return refuse(`Bad token; ${token}`)
       const key = keyOf(token)

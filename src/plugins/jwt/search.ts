@@ -5,15 +5,15 @@ import type { Config } from './schema.ts'
 
 /**
  * Prepares the search for tokens: in the query, in cookies and in headers. It gives all that are different, since one
- * that is not read here may be read by the service.
+ * that is not read here may be read by the service. An argument without `=` is `true`.
  */
 export function createSearch(
   config: Pick<Config, 'uri_param_names' | 'cookie_names' | 'header_names'>,
-): (request: ClientRequest) => ReadonlySet<string> {
+): (request: ClientRequest) => ReadonlySet<string | true> {
   const { uri_param_names, cookie_names } = config
   const headerNames = config.header_names.map(spelling)
   return ({ headers, query }) => {
-    const tokens = new Set<string>()
+    const tokens = new Set<string | true>()
     if (query !== '')
       for (const name of uri_param_names)
         for (const value of findArguments(query, name)) tokens.add(value)

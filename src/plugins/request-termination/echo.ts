@@ -1,8 +1,11 @@
 import { hostname } from 'node:os'
 import { type AccessContext, BodyTooLarge, type ClientRequest, type Gateway } from '../../pdk.ts'
 import { isRecord } from '../../schema/check.ts'
-import { FORM, mediaType, readArguments } from '../arguments.ts'
+import { readArguments } from '../argument_list.ts'
+import { FORM, mediaType } from '../arguments.ts'
+import type { Members } from '../members.ts'
 import { boundaryOf, readParts } from '../multipart.ts'
+import { textOf } from '../pair.ts'
 
 /** Tells what arrived, by the names that Kong gives it. */
 export type Describe = (ctx: AccessContext) => Promise<Readonly<Record<string, unknown>>>
@@ -20,7 +23,7 @@ export function createDescribe(message: string | undefined, { node_id }: Gateway
         host: request.host.replace(/:\d*$/, '').toLowerCase(),
         port: request.port,
         headers: gather(lowered(request.headers)),
-        query: gather(readArguments(request.query)),
+        query: show(readArguments(request.query)),
         body: body && readBody(request, body),
         raw_body: body?.toString(),
         method: request.method,
@@ -47,7 +50,7 @@ async function bodyOf(request: ClientRequest): Promise<Buffer | undefined> {
 function readBody(request: ClientRequest, body: Buffer): unknown {
   switch (mediaType(request)) {
     case FORM:
-      return gather(readArguments(body.toString()))
+      return show(readArguments(body.toString('latin1')))
     case 'application/json':
       return parseJson(body.toString())
     case 'multipart/form-data': {
@@ -69,23 +72,31 @@ function parseJson(text: string): unknown {
 
 function* fieldsOf(body: Buffer, boundary: string): Iterable<readonly [string, string]> {
   for (const { name, value } of readParts(body, boundary))
-    if (name !== undefined) yield [name, Buffer.from(value, 'latin1').toString()]
+    if (name !== undefined) yield [name, textOf(value)]
 }
 
 function* lowered(pairs: Iterable<readonly [string, string]>): typeof pairs {
   for (const [name, value] of pairs) yield [name.toLowerCase(), value]
 }
 
-type Value = string | true
-
 /** One value as itself, several as a list. */
-function gather(pairs: Iterable<readonly [string, Value]>): Readonly<Record<string, unknown>> {
-  const gathered = new Map<string, Value | Value[]>()
+function gather(pairs: Iterable<readonly [string, string]>): Readonly<Record<string, unknown>> {
+  const gathered = new Map<string, string | string[]>()
   for (const [name, value] of pairs) {
     const before = gathered.get(name)
     gathered.set(name, before === undefined ? value : [before, value].flat())
   }
   return Object.fromEntries(gathered)
+}
+
+/** Arguments as text, where they were bytes. */
+function show(members: Members): Readonly<Record<string, unknown>> {
+  const text = (value: unknown): unknown => (typeof value === 'string' ? textOf(value) : value)
+  const pairs = [...members.entries()].map(([name, value]) => [
+    textOf(name),
+    Array.isArray(value) ? value.map(text) : text(value),
+  ])
+  return Object.fromEntries(pairs)
 }
 
 function sortCaptures(captures: AccessContext['uri_captures'] = {}) {

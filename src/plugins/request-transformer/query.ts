@@ -1,5 +1,5 @@
 import type { UpstreamRequest } from '../../pdk.ts'
-import { readArguments, writeArguments } from './arguments.ts'
+import { readArguments, writeArguments } from '../argument_list.ts'
 import type { RequestValues } from './expression.ts'
 import { createOperations, transform } from './operations.ts'
 import type { Config } from './schema.ts'

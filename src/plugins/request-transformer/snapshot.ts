@@ -1,7 +1,7 @@
 import type { HeaderList } from '../../headers.ts'
 import type { AccessContext } from '../../pdk.ts'
 import type { Members } from '../members.ts'
-import { readArguments } from './arguments.ts'
+import { readArguments } from '../argument_list.ts'
 import type { RequestValues, Value } from './expression.ts'
 
 /** A request as it was when the plugin's turn came: with what the plugins before it have done, and nothing of its own. */

@@ -130,12 +130,19 @@ test.each<[string, Record<string, unknown>, Sent]>([
 // prettier-ignore
 test.each<[string, Sent]>([
   ['in the query',                 { query: `jwt=${good}&jwt=${other}` }],
+  ['one without a value',          { query: `jwt&jwt=${good}` }],
   ['in two places',                { query: `jwt=${good}`, headers: [['Authorization', `Bearer ${other}`]] }],
   ['in one header twice',          { headers: [['Authorization', `Bearer ${good}`], ['authorization', `Bearer ${other}`]] }],
   ['in cookies',                   { headers: [['Cookie', `jwt=${good}`], ['Cookie', `jwt=${other}`]] }],
 ])('two tokens %s are refused', async (_, sent) => {
   const { exit } = await ask({ cookie_names: ['jwt'] }, sent)
   expect(messageOf(exit)).toBe('Multiple tokens provided')
+})
+
+test('an argument without a value is no token, and refused as one', async () => {
+  const { exit } = await ask({}, { query: 'jwt' })
+  expect(messageOf(exit)).toBe('Unrecognizable token')
+  expect(headerOf(exit, 'www-authenticate')).toBe('Bearer error="invalid_token"')
 })
 
 const part = (text: string) => Buffer.from(text).toString('base64url')

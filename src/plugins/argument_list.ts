@@ -1,4 +1,4 @@
-import { Members } from '../members.ts'
+import { Members } from './members.ts'
 
 /** Reads a query or a form as nginx does. All text is bytes, one character each. */
 export function readArguments(text: string): Members {

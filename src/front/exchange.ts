@@ -110,6 +110,12 @@ export class Exchange implements HeadWriter {
     this.#closes = !head.keepAlive
   }
 
+  /** As the client speaks it, though a stream of HTTP/2 is read as HTTP/1.1. */
+  get httpVersion(): '1.0' | '1.1' | '2.0' {
+    if (this.connection.origin.isHttp2) return '2.0'
+    return this.head.minor === 0 ? '1.0' : '1.1'
+  }
+
   // ---- the request's body
 
   get hasBody(): boolean {

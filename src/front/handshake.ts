@@ -20,7 +20,7 @@ const HTTP_2 = Buffer.from('\x02h2\x08http/1.1', 'latin1')
 export interface HandshakeOwner {
   readonly speaksHttp2: boolean
   /** The client may speak; `socket` is what it is heard on, and needs its guest. */
-  done(socket: Socket<Guest>, origin: Origin, isHttp2: boolean): void
+  done(socket: Socket<Guest>, origin: Origin): void
   /** Nobody is there to answer; why, in words. */
   failed(reason: string): void
   left(guest: Guest): void
@@ -95,11 +95,12 @@ export function shakeHands(
           return turnAway(owner, socket, 'the client showed no certificate that is known')
         const origin: Origin = {
           scheme: 'https',
+          isHttp2: socket.alpnProtocol === 'h2',
           proxiedAddress: greeting.proxiedAddress,
           serverName: name,
           clientCertificate: certificate,
         }
-        owner.done(socket, origin, socket.alpnProtocol === 'h2')
+        owner.done(socket, origin)
       },
       data: (socket, part) => socket.data.data(part),
       drain: (socket) => socket.data.drain(),

@@ -154,7 +154,7 @@ export class Listener implements Http2ConnectionOwner {
   /** A client whose greeting is over, on the same socket. */
   #begin(greeting: Greeting, bytes: Buffer, isHttp2: boolean): void {
     const { socket, proxiedAddress } = greeting
-    this.#admit(greeting, socket, { ...PLAIN, proxiedAddress }, isHttp2)
+    this.#admit(greeting, socket, { ...PLAIN, proxiedAddress, isHttp2 })
     if (bytes.length > 0) socket.data.data(bytes)
   }
 
@@ -164,8 +164,8 @@ export class Listener implements Http2ConnectionOwner {
     connection.refuse(fault)
   }
 
-  #admit(greeting: Greeting, socket: Socket<Guest>, origin: Origin, isHttp2: boolean): void {
-    const Connection = isHttp2 ? Http2Connection : ClientConnection
+  #admit(greeting: Greeting, socket: Socket<Guest>, origin: Origin): void {
+    const Connection = origin.isHttp2 ? Http2Connection : ClientConnection
     this.#replace(greeting, socket, new Connection(socket, this, origin))
   }
 

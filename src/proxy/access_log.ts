@@ -30,12 +30,12 @@ export class AccessLog {
   }
 
   #kongLine(
-    { ip, id, headers, method, exchange: { head } }: ProxiedRequest,
+    { ip, id, headers, method, exchange: { head, httpVersion } }: ProxiedRequest,
     status: number,
     bytes: number,
     secrets: ReadonlySet<string>,
   ): string {
-    const line = `${method} ${head.target} HTTP/1.${head.minor}`
+    const line = `${method} ${head.target} HTTP/${httpVersion}`
     return (
       `${ip} - - [${this.#now()}] "${written(line, secrets)}" ${status} ${bytes} "${written(headers.get('referer'), secrets)}" ` +
       `"${written(headers.get('user-agent'), secrets)}" kong_request_id: "${id}"\n`
@@ -60,7 +60,7 @@ export class AccessLog {
 
 /** The same as an object of JSON, by the names of nginx's variables. */
 function jsonLine(
-  { ip, id, headers, method, exchange: { head, startedAt } }: ProxiedRequest,
+  { ip, id, headers, method, exchange: { head, httpVersion, startedAt } }: ProxiedRequest,
   status: number,
   bytes: number,
   secrets: ReadonlySet<string>,
@@ -72,7 +72,7 @@ function jsonLine(
     remote_addr: ip,
     request_method: method,
     request_uri: shown(head.target),
-    server_protocol: `HTTP/1.${head.minor}`,
+    server_protocol: `HTTP/${httpVersion}`,
     status,
     body_bytes_sent: bytes,
     request_time: Math.round(performance.now() - startedAt) / 1000,

@@ -89,7 +89,7 @@ export function writeRequestFields(
   out.text(head.upgradesToWebSocket ? UPGRADE : KEEP_ALIVE)
   writeForwarded(out, request, forwarded)
   if (settings.upstreamRequestId) write(out, 'X-Kong-Request-Id: ', request.id)
-  writeVia(out, request.headers, head.minor)
+  writeVia(out, request.headers, request.exchange.httpVersion)
   out.text(framing)
 }
 
@@ -153,7 +153,7 @@ export function writeResponseFields(
   if (length !== undefined) write(out, 'Content-Length: ', length)
   if (!headers.has('date')) write(out, 'Date: ', date)
   if (settings.server && !headers.has('server')) out.text(SERVER)
-  if (settings.via) writeVia(out, headers, head.minor)
+  if (settings.via) writeVia(out, headers, head.minor === 0 ? '1.0' : '1.1')
   else for (const each of headers.all('via')) write(out, 'Via: ', each)
   if (settings.upstreamStatus) write(out, 'X-Kong-Upstream-Status: ', String(head.status))
   if (settings.upstreamLatency) write(out, 'X-Kong-Upstream-Latency: ', String(latencies.upstream))
@@ -193,10 +193,10 @@ export function listedInConnection(headers: HeaderList): string[] | undefined {
   return listed
 }
 
-function writeVia(out: WriteBuffer, headers: HeaderList, minor: number): void {
+function writeVia(out: WriteBuffer, headers: HeaderList, version: string): void {
   const before = headers.has('via') ? `${headers.all('via').join(', ')}, ` : ''
-  if (before === '' && minor === 1) out.text(VIA)
-  else write(out, 'Via: ', `${before}1.${minor} ${PRODUCT}`)
+  if (before === '' && version === '1.1') out.text(VIA)
+  else write(out, 'Via: ', `${before}${version === '2.0' ? '2' : version} ${PRODUCT}`)
 }
 
 /** `name` with its colon and blank. */

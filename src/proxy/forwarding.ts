@@ -49,6 +49,7 @@ export interface ForwardingOwner {
 
 const EMPTY = new Uint8Array(0)
 const NONE: readonly Peer[] = []
+const MAX_STATUS = 599
 
 /** Sending such a request twice is not more than sending it once (RFC 9110 §9.2.2); nginx draws the line here too. */
 const NOT_REPEATED = new Set(['POST', 'PATCH', 'LOCK'])
@@ -219,6 +220,9 @@ export class Forwarding implements Receiver, BodySink, HeadWriter, Answer, Journ
 
   head(head: ResponseHead, more: boolean): void {
     const { exchange } = this.#ctx.request
+    // HTTP/2 has no such status (RFC 9110 §15), and nothing here could send it.
+    if (head.status > MAX_STATUS && exchange.httpVersion === '2.0')
+      return this.#refuse(new UpstreamError('invalid_response', `a status of ${head.status}`))
     if (head.status === 101) {
       if (!exchange.head.upgradesToWebSocket)
         return this.#refuse(new UpstreamError('invalid_response', 'an unasked change of protocol'))

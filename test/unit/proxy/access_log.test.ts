@@ -16,7 +16,7 @@ function lineOf(
     id: 'abc',
     method: 'GET',
     headers: new HeaderList(fields.map(([name, value]) => new HeaderField(name, value))),
-    exchange: { head: { target, minor: 1 } },
+    exchange: { head: { target }, httpVersion: '1.1' },
   } as unknown as ProxiedRequest
   log.add(request, 200, 12, secretArguments(secrets))
   log.flush()
@@ -44,7 +44,11 @@ test('in JSON a line is an object, and holds no secret either', () => {
     id: 'abc',
     method: 'GET',
     headers: HeaderList.of([['User-Agent', '"curl"\n8']]),
-    exchange: { head: { target: '/a?token=s3cret', minor: 1 }, startedAt: performance.now() - 12 },
+    exchange: {
+      head: { target: '/a?token=s3cret' },
+      httpVersion: '1.1',
+      startedAt: performance.now() - 12,
+    },
   } as unknown as ProxiedRequest
   log.add(request, 401, 12, secretArguments([]))
   log.flush()
@@ -120,7 +124,7 @@ test.each([
 test('lines are gathered, and none is lost', async () => {
   const written: string[] = []
   const log = new AccessLog((text) => void written.push(text))
-  const exchange = { head: { target: '/', minor: 0 } }
+  const exchange = { head: { target: '/' }, httpVersion: '1.0' }
   const request = { ip: '::1', id: 'x', method: 'GET', headers: new HeaderList(), exchange }
   const secrets = secretArguments([])
   for (let i = 0; i < 1000; i++) log.add(request as unknown as ProxiedRequest, 200, i, secrets)

@@ -85,6 +85,7 @@ const SETTINGS = {
   dns_not_found_ttl: setting('30', readCount),
   dns_error_ttl: setting('1', readCount),
   error_default_type: setting('text/plain', oneOf(ERROR_TYPES)),
+  allow_debug_header: setting('off', readBoolean),
   node_id: setting('', readNodeId),
   vault_env_prefix: setting('', (text) => text || undefined),
   vault_fs_prefix: setting('', readDirectory),
@@ -146,7 +147,7 @@ const FIXED: Readonly<Record<string, readonly [value: string, sentence: string]>
 const WITHOUT_EFFECT = new RegExp(
   `^(?:(?:admin|ai|analytics|audit_log|client_ssl|cluster|db|debug|dns|keyring|konnect|license|lmdb|lua|nginx|
     opentelemetry|pg|pluginserver|portal|proxy_stream|rbac|resolver|route|smtp|ssl|status|tracing|untrusted_lua|
-    vault|vitals|wasm)_.*|allow_debug_header|anonymous_reports|client_body_buffer_size|consumers_mem_cache_size|
+    vault|vitals|wasm)_.*|anonymous_reports|client_body_buffer_size|consumers_mem_cache_size|
     custom_plugin_streaming_enabled|dedicated_config_processing|enforce_rbac|enforce_route_path_pattern|
     error_template_(?:html|json|plain|xml)|event_hooks_enabled|generate_trace_details|host_ports|
     identity_service|incremental_sync|kic|lru_cache_size|mem_cache_size|new_dns_client|openresty_path|

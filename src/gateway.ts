@@ -73,6 +73,8 @@ export interface GatewaySettings extends ClientAddressSettings, KeepaliveLimits 
   readonly vaults: VaultPrefixes
   /** The form of an error that nginx raises in Kong, for a client that names none. */
   readonly error_default_type: string
+  /** Whether a client that sends `Kong-Debug` is told the names of its route and service. */
+  readonly allow_debug_header: boolean
   /** A UUID; drawn at the start unless given. */
   readonly node_id?: string | undefined
 }
@@ -107,6 +109,7 @@ export const DEFAULT_SETTINGS: GatewaySettings = {
   declarative_dialect: 'union',
   vaults: {},
   error_default_type: 'text/plain',
+  allow_debug_header: false,
 }
 
 /** How much one cache keeps: about 50,000 logins with tokens of a usual size; bytes. */
@@ -212,6 +215,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       clientAddress: new ClientAddress(settings),
       maxBodySize: settings.maxBodySize,
       errorType: settings.error_default_type,
+      showsRoutes: settings.allow_debug_header,
     },
     first.snapshot,
   )

@@ -31,6 +31,7 @@ export function settingsOf(
     declarative_dialect: conf.declarative_dialect,
     vaults: vaultPrefixes(conf),
     error_default_type: conf.error_default_type,
+    allow_debug_header: conf.allow_debug_header,
     node_id: conf.node_id,
     poolSize: conf.upstream_keepalive_pool_size,
     idleTimeout: conf.upstream_keepalive_idle_timeout,

@@ -38,6 +38,8 @@ export interface RequestHandlerOptions {
   readonly maxBodySize: number
   /** The form of an error that nginx raises in Kong, for a client that names none. */
   readonly errorType: string
+  /** Whether a request with the field `Kong-Debug` is told its route and service. */
+  readonly showsRoutes: boolean
 }
 
 /** The whole life of a request: found a route, passed the plugins, sent to the service, answered. */
@@ -206,6 +208,7 @@ export class RequestHandler implements ForwardingOwner {
     headers: HeaderList,
     source: ResponseContext['source'],
   ): number {
+    if (this.#options.showsRoutes && at instanceof RequestContext) addDebugFields(at, headers)
     if (!this.#planOf(at).watchesAnswer) return status
     const request = at instanceof RequestContext ? at.request : at
     const answer = answerTo(at, status, headers, source)
@@ -345,6 +348,18 @@ export class RequestHandler implements ForwardingOwner {
       this.#date = new Date(now).toUTCString()
     }
     return this.#date
+  }
+}
+
+/** Kong's answer to `Kong-Debug`, whatever its value. */
+function addDebugFields({ request, route, service }: RequestContext, headers: HeaderList): void {
+  if (!request.headers.has('kong-debug')) return
+  for (const [kind, entity] of [
+    ['Route', route],
+    ['Service', service],
+  ] as const) {
+    if (entity) headers.set(`Kong-${kind}-Id`, entity.id)
+    if (entity?.name) headers.set(`Kong-${kind}-Name`, entity.name)
   }
 }
 

@@ -69,6 +69,7 @@ test.each([
   ['dns_order',                 'last,aaaa',                               ['LAST', 'AAAA']],
   ['dns_valid_ttl',             '60',                                      60],
   ['dns_stale_ttl',             '0',                                       0],
+  ['allow_debug_header',        'on',                                      true],
   ['error_default_type',        'application/json',                        'application/json'],
   ['node_id',                   '11111111-2222-3333-4444-555555555555',    '11111111-2222-3333-4444-555555555555'],
   ['vault_env_prefix',          'SECRET_',                                 'SECRET_'],

@@ -65,6 +65,7 @@ function proxyWith(
       nextRequestId: () => 'id',
       maxBodySize: 0,
       errorType: 'text/plain',
+      showsRoutes: false,
     },
     {
       router: router ?? (new Router([[route, prepared]]) as unknown as Snapshot['router']),

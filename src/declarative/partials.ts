@@ -86,7 +86,11 @@ export class Partials {
       return { config, origins }
     }
     for (const [i, each] of (partials as unknown[]).entries()) {
-      const { id, name, path } = isRecord(each) ? each : {}
+      if (!isRecord(each) || (each.id ?? each.name) === undefined) {
+        refuse(['partials', i], 'expected a record with the id or the name of a partial')
+        continue
+      }
+      const { id, name, path } = each
       const found = this.#found.get(String(id ?? name))
       const takers = TAKERS.get(String(found?.type))
       const place = takers?.get(plugin)

@@ -29,7 +29,7 @@ export const route = record(
     headers: map(
       "The requests' header fields, all of them, each with one of its values; after `~*` a regular expression.",
       array('The values.', string('A value.')),
-      { custom: badHeaders },
+      { keys: badHeaderName, custom: badHeaderRegex },
     ),
     snis: set(
       'The names that clients ask for in their TLS handshake, one of them; `*.example.com` and `example.*` stand for many.',
@@ -152,17 +152,19 @@ function isFilled(value: unknown): boolean {
   return value !== undefined && Object.keys(value as object).length > 0
 }
 
-function badHeaders(headers: Readonly<Record<string, readonly string[]>>): string | undefined {
-  for (const [name, values] of Object.entries(headers)) {
-    if (/^host$/i.test(name))
-      return "cannot contain 'host' header, which must be specified in the 'hosts' attribute"
-    if (!/^[\w-]+$/.test(name))
-      return `bad header name '${name}', allowed characters are A-Z, a-z, 0-9, '_', and '-'`
-    // Kong looks only at a value that stands alone, and then cannot build its router.
-    for (const value of values) {
-      const broken = value.startsWith('~*') ? badRegex(lowerAscii(value.slice(2))) : undefined
-      if (broken) return broken
-    }
+function badHeaderName(name: string): string | undefined {
+  if (/^host$/i.test(name))
+    return "cannot contain 'host' header, which must be specified in the 'hosts' attribute"
+  return /^[\w-]+$/.test(name)
+    ? undefined
+    : `bad header name '${name}', allowed characters are A-Z, a-z, 0-9, '_', and '-'`
+}
+
+function badHeaderRegex(headers: Readonly<Record<string, readonly string[]>>): string | undefined {
+  // Kong looks only at a value that stands alone, and then cannot build its router.
+  for (const value of Object.values(headers).flat()) {
+    const broken = value.startsWith('~*') ? badRegex(lowerAscii(value.slice(2))) : undefined
+    if (broken) return broken
   }
   return undefined
 }

@@ -67,7 +67,7 @@ const active = record(
       default: true,
     }),
     headers: map('Header fields of a probe.', array('The values.', string('A value.')), {
-      custom: badHeaderNames,
+      keys: badHeaderName,
     }),
     healthy: record(
       'What makes a target healthy.',
@@ -246,12 +246,6 @@ function badName(name: string): string | undefined {
 function badHost(value: string): string | undefined {
   const host = readHost(value)
   return typeof host === 'string' ? host : undefined
-}
-
-function badHeaderNames(headers: Readonly<Record<string, unknown>>): string | undefined {
-  return Object.keys(headers)
-    .map(badHeaderName)
-    .find((each) => each !== undefined)
 }
 
 // RFC 6265 §4.1.1: a cookie's name is a token.

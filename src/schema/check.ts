@@ -97,6 +97,10 @@ function readType(field: Field, given: unknown, path: Path, notes: Notes): unkno
     }
     case 'map': {
       if (!isRecord(input)) return wrong('expected a map')
+      for (const key of Object.keys(input)) {
+        const message = field.rules.keys?.(key)
+        if (message !== undefined) wrong(message)
+      }
       return mapValues(input, (each, key) => read(elementOf(field), each, [...path, key], notes))
     }
     case 'record':

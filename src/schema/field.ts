@@ -31,6 +31,8 @@ export interface Rules {
   readonly referenceable?: boolean
   /** Kong stores it encrypted: it is a secret, never to be shown. */
   readonly encrypted?: boolean
+  /** Of a map: gives Kong's message for a bad key. */
+  readonly keys?: (key: string) => string | undefined
   /** A check that no other rule can say; gives Kong's message for a bad value. */
   readonly custom?: (value: never) => string | undefined
 }

@@ -31,7 +31,7 @@ export const schema = record(
       }),
     }),
     headers: map('Headers that are sent along.', string('A value.', { custom: badHeaderValue }), {
-      custom: badHeaders,
+      keys: badHeader,
     }),
     retry_count: integer('Has no effect, as in Kong: see `queue.max_retry_time`.'),
     queue_size: integer(
@@ -58,14 +58,9 @@ function badEndpoint(endpoint: string): string | undefined {
 /** These are the message's own. */
 const RESERVED = ['Host', 'Content-Length', 'Content-Type']
 
-function badHeaders(headers: Readonly<Record<string, string>>): string | undefined {
-  for (const name of Object.keys(headers)) {
-    const reserved = RESERVED.find((each) => each.toLowerCase() === name.toLowerCase())
-    if (reserved !== undefined) return `cannot contain '${reserved}' header`
-    const message = badHeaderName(name)
-    if (message !== undefined) return message
-  }
-  return undefined
+function badHeader(name: string): string | undefined {
+  const reserved = RESERVED.find((each) => each.toLowerCase() === name.toLowerCase())
+  return reserved === undefined ? badHeaderName(name) : `cannot contain '${reserved}' header`
 }
 
 function twoCredentials(config: Readonly<Record<string, unknown>>): string | undefined {

@@ -68,6 +68,7 @@ test.each([
   [{ hosts: ['a:99999'] },                        ['hosts.0: invalid port number']],
   [{ headers: { Host: ['a'] } },                  ["headers: cannot contain 'host' header, which must be specified in the 'hosts' attribute"]],
   [{ headers: { 'a b': ['c'] } },                 ["headers: bad header name 'a b', allowed characters are A-Z, a-z, 0-9, '_', and '-'"]],
+  [{ headers: { a: 'b', host: ['c'] }, hosts: [1] }, ['hosts.0: expected a string', "headers: cannot contain 'host' header, which must be specified in the 'hosts' attribute", 'headers.a: expected an array']],
   [{ headers: { a: 'b' } },                       ['headers.a: expected an array']],
   [{ paths: ['/'], https_redirect_status_code: 300 }, ['https_redirect_status_code: expected one of: 426, 301, 302, 307, 308']],
   [{ paths: ['/'], path_handling: 'v2' },         ['path_handling: expected one of: v0, v1']],

@@ -1,7 +1,9 @@
 import { chmodSync } from 'node:fs'
+import type { UpstreamHealth } from './balancer/balancer.ts'
 import type { KeyPair } from './front/certificates.ts'
 import type { ListenAddress } from './listen.ts'
 import { JSON_TYPE, type Node, type Page } from './pdk.ts'
+import { balancerPage, targetsPage, upstreamAsked } from './status_upstreams.ts'
 import { PRODUCT } from './version.ts'
 
 export interface StatusServer {
@@ -19,12 +21,13 @@ export interface StatusOptions {
   drain(): void
   readonly gateway: {
     readonly node: Node
+    readonly upstreamHealth: readonly UpstreamHealth[]
     readonly configurationHash: string
     readonly pages: ReadonlyMap<string, () => Page>
   }
 }
 
-/** Kong's Status API: `/status`, `/status/ready` and the plugins' pages. Throws Bun's error if the port is taken. */
+/** Kong's Status API: `/status`, `/status/ready`, the health of upstreams and the plugins' pages. Throws Bun's error if the port is taken. */
 export function startStatus(address: ListenAddress, options: StatusOptions): StatusServer {
   const { host, port, unix, ssl = false, http2 = false } = address
   const manner = {
@@ -64,7 +67,12 @@ async function answer(request: Request, options: StatusOptions): Promise<Respons
       return isReady() ? json(200, { message: 'ready' }) : json(503, { message: 'draining' })
     case '/status':
       return isPost ? json(405, { message: 'Method not allowed' }) : status(url, gateway)
+    case '/status/dns':
+      if (isPost) return json(405, { message: 'Method not allowed' })
+      return json(501, { message: 'not implemented with the legacy DNS client' })
     default:
+      if (url && upstreamAsked(url.pathname) !== undefined)
+        return isPost ? json(405, { message: 'Method not allowed' }) : upstream(url, gateway)
       if (!page) return json(404, { message: 'Not found' })
       if (isPost) return json(405, { message: 'Method not allowed' })
       return text(200, page())
@@ -99,6 +107,14 @@ function status(url: URL, { node, configurationHash }: StatusOptions['gateway'])
     server: node.statistics(),
     configuration_hash: configurationHash,
   })
+}
+
+function upstream(url: URL, { node, upstreamHealth }: StatusOptions['gateway']): Response {
+  const asked = upstreamAsked(url.pathname)
+  const found = upstreamHealth.find(({ id, name }) => id === asked || name === asked)
+  if (!found) return json(404, { message: 'Not found' })
+  const isWhole = url.searchParams.get('balancer_health') === '1'
+  return json(200, (isWhole ? balancerPage : targetsPage)(found, node.id))
 }
 
 const UNITS: Readonly<Record<string, number>> = { k: 10, m: 20, g: 30 }

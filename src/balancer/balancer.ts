@@ -24,6 +24,7 @@ export interface BalancerOptions {
 }
 
 interface Target extends TargetAddresses {
+  readonly id: string
   readonly weight: number
   addresses: Address[]
   /** What its name leads to; nothing for an address, and as long as nobody has told. */
@@ -51,6 +52,7 @@ export interface WeightHealth {
 }
 
 export interface TargetHealth {
+  readonly id: string
   /** As `host:port`. */
   readonly target: string
   readonly weight: number
@@ -180,7 +182,7 @@ export class Balancer {
   }
 
   #healthOf(target: Target): TargetHealth {
-    const { weight, resolved } = target
+    const { id, weight, resolved } = target
     const addresses = target.addresses.map((each) => ({
       ip: each.ip,
       port: each.port,
@@ -189,6 +191,7 @@ export class Balancer {
     }))
     const isAny = target.addresses.some(({ health }) => health.isHealthy)
     return {
+      id,
       target: nameOf(target),
       weight,
       health: addresses.length === 0 ? 'DNS_ERROR' : this.#wordOf(weight, isAny),
@@ -204,10 +207,11 @@ export class Balancer {
 
   // ---- names
 
-  #targetOf({ target, weight }: TargetEntity, before: Balancer | undefined): Target {
+  #targetOf({ id, target, weight }: TargetEntity, before: Balancer | undefined): Target {
     const [, host = '', port = ''] = /^(.*):(\d+)$/.exec(target) ?? []
     const name = host.replace(/^\[|\]$/g, '')
     const made: Target = {
+      id,
       name,
       port: Number(port),
       weight,

@@ -82,6 +82,10 @@ test.each([
   ['/status?scale=-1', 'GET',  400, 'scale must be equal or greater than 0'],
   ['/nothing',         'GET',  404, 'Not found'],
   ['/status',          'POST', 405, 'Method not allowed'],
+  ['/status/dns',      'GET',  501, 'not implemented with the legacy DNS client'],
+  ['/upstreams/x/health', 'GET', 404, 'Not found'],
+  ['/upstreams/%/health', 'GET', 404, 'Not found'],
+  ['/upstreams/x/health', 'POST', 405, 'Method not allowed'],
   ['/metrics',         'POST', 405, 'Method not allowed'],
   ['/status/ready',    'PUT',  405, 'Method not allowed'],
 ])('%s by %s is %i', async (path, method, status, message) => {
@@ -135,6 +139,50 @@ async function until(done: () => boolean): Promise<void> {
     await Bun.sleep(5)
   }
 }
+
+const UPSTREAM = '11111111-2222-3333-4444-555555555555'
+const TARGET = '66666666-7777-8888-9999-000000000000'
+
+test('the health of an upstream is told as Kong does, by its name and its id', async () => {
+  await using node = await started(
+    `upstreams:\n- id: ${UPSTREAM}\n  name: many.test\n  targets:\n` +
+      `  - { id: ${TARGET}, target: "127.0.0.1:9", weight: 7 }\n`,
+  )
+  const weight = { total: 7, available: 7, unavailable: 0 }
+  const host = {
+    host: '127.0.0.1',
+    port: 9,
+    nodeWeight: 7,
+    weight,
+    addresses: [{ ip: '127.0.0.1', port: 9, weight: 7, health: 'HEALTHCHECKS_OFF' }],
+  }
+  const around = { next: null, node_id: node.running.running.node.id }
+  for (const asked of ['many.test', UPSTREAM]) {
+    expect(await (await node.ask(`/upstreams/${asked}/health`)).json()).toEqual({
+      ...around,
+      data: [
+        {
+          id: TARGET,
+          target: '127.0.0.1:9',
+          weight: 7,
+          upstream: { id: UPSTREAM },
+          health: 'HEALTHCHECKS_OFF',
+          data: host,
+        },
+      ],
+    })
+  }
+  const whole = await node.ask('/upstreams/many.test/health?balancer_health=1')
+  expect(await whole.json()).toEqual({
+    ...around,
+    data: {
+      id: UPSTREAM,
+      health: 'HEALTHCHECKS_OFF',
+      balancer_health: 'HEALTHY',
+      details: { healthy: true, weight, hosts: [host] },
+    },
+  })
+})
 
 const CURL = ['curl', '-sk', '-m', '5', '-w', ' %{http_code} %{http_version}']
 

@@ -87,6 +87,7 @@ const SETTINGS = {
   error_default_type: setting('text/plain', oneOf(ERROR_TYPES)),
   allow_debug_header: setting('off', readBoolean),
   node_id: setting('', readNodeId),
+  session_secrets_before: setting('', readList),
   vault_env_prefix: setting('', (text) => text || undefined),
   vault_fs_prefix: setting('', readDirectory),
   lua_ssl_trusted_certificate: setting('system', readList),
@@ -106,6 +107,7 @@ const OWN: ReadonlySet<string> = new Set([
   'allow_missing_plugins',
   'compat',
   'declarative_dialect',
+  'session_secrets_before',
 ])
 
 /** The environment variable that a setting is read from. */

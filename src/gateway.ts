@@ -10,6 +10,7 @@ import type { VaultPrefixes } from './declarative/vaults.ts'
 import { Capacity } from './front/capacity.ts'
 import { DEFAULT_RULES, type HandshakeRules, type KeyPair } from './front/certificates.ts'
 import { Listener } from './front/listener.ts'
+import { findSecrets } from './kept_secret.ts'
 import type { ListenAddress } from './listen.ts'
 import type { Cache, Log, Node, Page, Plugin } from './pdk.ts'
 import { plugins } from './plugins/index.ts'
@@ -75,6 +76,10 @@ export interface GatewaySettings extends ClientAddressSettings, KeepaliveLimits 
   readonly error_default_type: string
   /** Whether a client that sends `Kong-Debug` is told the names of its route and service. */
   readonly allow_debug_header: boolean
+  /** The directory that the gateway may keep something in; without one it keeps nothing over a restart. */
+  readonly prefix?: string
+  /** Former values of `session_secret`: what they sealed is still opened. */
+  readonly session_secrets_before?: readonly string[]
   /** A UUID; drawn at the start unless given. */
   readonly node_id?: string | undefined
 }
@@ -160,6 +165,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     if (!it) kept.set(name, (it = create()))
     return it as T
   }
+  const ownSecrets = (name: string) =>
+    keep(`secrets:${name}`, () => findSecrets(name, { prefix: settings.prefix, log }))
   const shared = {
     log,
     fetch,
@@ -167,6 +174,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     ca: settings.ca,
     node_id: settings.node_id ?? randomUUID(),
     now: Date.now,
+    secrets: (name: string, given: string | undefined) => [
+      ...(given ? [given] : ownSecrets(name)),
+      ...(settings.session_secrets_before ?? []),
+    ],
     cache<V>(namespace: string): Cache<V> {
       let cache = caches.get(namespace)
       if (!cache) caches.set(namespace, (cache = new MemoryCache(CACHE_BYTES, Date.now)))

@@ -120,6 +120,11 @@ export interface Gateway {
   readonly log: Log
   /** Of this process, as a UUID; drawn at the start unless it is set. */
   readonly node_id: string
+  /**
+   * What to seal with: `given`, or else a secret of the gateway's own by that name, the same in all its processes and
+   * after a restart where it can be kept. Others behind it were in use before: they open only.
+   */
+  secrets(name: 'session', given: string | undefined): readonly string[]
   readonly consumers: Consumers
   /** The certificate of an authority of the configuration, by its id. */
   findAuthority(id: string): X509Certificate | undefined

@@ -33,6 +33,8 @@ export function settingsOf(
     error_default_type: conf.error_default_type,
     allow_debug_header: conf.allow_debug_header,
     node_id: conf.node_id,
+    prefix: conf.prefix,
+    session_secrets_before: conf.session_secrets_before,
     poolSize: conf.upstream_keepalive_pool_size,
     idleTimeout: conf.upstream_keepalive_idle_timeout,
     maxRequests: conf.upstream_keepalive_max_requests,

@@ -108,6 +108,7 @@ export function testGateway(
     id: 'plugin',
     scope: {},
     place: () => 'kong.yaml:1',
+    secrets: (_, given) => [given ?? 'a secret of the gateway itself'],
     findAuthority: () => undefined,
     ...parts,
     consumers: {

@@ -115,6 +115,25 @@ test('a body whose length nobody knew is cut off where it gets too large', async
   await eventually(() => upstream.requests.every(({ isWhole }) => !isWhole))
 })
 
+test('a body that gets too large when the service has begun to answer breaks the connection', async () => {
+  using upstream = await service(async (wire) => {
+    await wire.until((text) => text.includes('x'))
+    wire.send('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nearly')
+  })
+  await using running = await gateway(
+    `${proxied(upstream.port)}plugins: [{ name: request-size-limiting, config: { allowed_payload_size: 2 } }]`,
+  )
+  using wire = await Wire.to(running.port)
+  const chunk = `100000\r\n${'x'.repeat(0x100000)}\r\n`
+  wire.send(`POST / HTTP/1.1\r\nHost: h\r\n${CHUNKED}\r\n${chunk}`)
+  await wire.until((text) => text.includes('early'))
+  wire.send(chunk).send(chunk)
+  const answer = await wire.message()
+  expect([statusOf(answer), String(answer?.body), answer?.isWhole]).toEqual([200, 'early', false])
+  await eventually(() => running.access.length > 0)
+  expect(running.access).toEqual([expect.stringContaining(' 200 5 ')])
+})
+
 test('a body that gets too large while another plugin is at work does not reach the service', async () => {
   using upstream = await service(answering(ok()))
   let go: (() => void) | undefined

@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import { BodyDecoder, BodyTooLarge, Parts } from '../http1/body.ts'
+import { chunkHead, chunkTail } from '../http1/chunk.ts'
 import type { WriteBuffer } from '../http1/write_buffer.ts'
 import { BadMessage } from '../http1/grammar.ts'
 import { type RequestHead, UNTIL_CLOSE } from '../http1/head.ts'
@@ -269,7 +270,7 @@ export class Exchange implements HeadWriter {
     const hasPart = !this.#bodiless && part.length > 0
     const isFramed = this.#chunked && !this.#bodiless
     this.#chunkSize = isFramed ? part.length : 0
-    const tail = (hasPart && isFramed ? '\r\n' : '') + (last && isFramed ? '0\r\n\r\n' : '')
+    const tail = isFramed ? chunkTail(part.length, last) : ''
     const isNothing = this.#answer === undefined && !hasPart && tail === ''
     const ready = isNothing || this.connection.send(this, hasPart ? part : undefined, tail)
     if (last) this.#end()
@@ -280,7 +281,7 @@ export class Exchange implements HeadWriter {
   writeTo(out: WriteBuffer): void {
     if (this.#answer) this.#writeHead(out, this.#answer)
     this.#answer = undefined
-    if (this.#chunkSize > 0) out.text(`${this.#chunkSize.toString(16)}\r\n`)
+    if (this.#chunkSize > 0) out.text(chunkHead(this.#chunkSize))
   }
 
   #writeHead(out: WriteBuffer, answer: Answer): void {

@@ -9,9 +9,10 @@ import type { ClientHello } from './client_hello.ts'
 import { ClientConnection } from './connection.ts'
 import type { Exchange } from './exchange.ts'
 import { Greeting, type GreetingOptions, type Guest } from './greeting.ts'
-import { Http2Connection, type Http2ConnectionOwner } from './http2.ts'
+import { Http2Connection } from './http2.ts'
 import { shakeHands, type TlsSource } from './handshake.ts'
 import { type Origin, PLAIN } from './origin.ts'
+import type { RequestStreamOwner } from './request_stream.ts'
 
 /** How long an idle connection is kept after the listener has stopped; milliseconds. */
 const FAREWELL = 250
@@ -51,7 +52,7 @@ export class ListenError extends Error {
 type Server = Bun.TCPSocketListener<Guest> | Bun.UnixSocketListener<Guest>
 
 /** A port or a Unix socket on which HTTP/1.1 is spoken with clients. */
-export class Listener implements Http2ConnectionOwner {
+export class Listener implements RequestStreamOwner {
   readonly deadlines = new Deadlines()
   isDraining = false
   readonly handle: (exchange: Exchange) => void

@@ -3,6 +3,7 @@ import type { Choice, Peer, Peers } from '../balancer/peers.ts'
 import type { Answer, BodySink } from '../front/exchange.ts'
 import type { WriteBuffer } from '../http1/write_buffer.ts'
 import type { HeaderList } from '../headers.ts'
+import { chunkHead, chunkTail } from '../http1/chunk.ts'
 import { CHUNKED, type ResponseHead } from '../http1/head.ts'
 import type { HeadWriter } from '../http1/outbox.ts'
 import type { UpstreamClient } from '../upstream/client.ts'
@@ -203,13 +204,9 @@ export class Forwarding implements Receiver, BodySink, HeadWriter, Answer, Journ
     // What goes through a tunnel is always the last to be said for now: the other side may answer, or has `read_timeout`.
     if (this.#ctx.request.exchange.isTunnel) return connection.send('', bytes, '', true)
     if (!this.#isChunked) return connection.send('', bytes, '', last)
-    if (bytes.length === 0) return last ? connection.send('0\r\n\r\n', undefined, '', true) : true
-    return connection.send(
-      `${bytes.length.toString(16)}\r\n`,
-      bytes,
-      last ? '\r\n0\r\n\r\n' : '\r\n',
-      last,
-    )
+    const { length } = bytes
+    if (length === 0 && !last) return true
+    return connection.send(chunkHead(length), bytes, chunkTail(length, last), last)
   }
 
   drain(): void {

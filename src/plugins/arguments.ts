@@ -94,8 +94,10 @@ function formArguments(text: string): BodyArguments {
   const form = new URLSearchParams(`&${text}`) // A question mark at the front would be dropped.
   return {
     get(name) {
-      const values = form.getAll(name)
-      return values.length > 1 ? AMBIGUOUS : values[0]
+      const [value, ...more] = form.getAll(name)
+      if (more.length > 0) return AMBIGUOUS
+      // As in a query, one without `=` has no value.
+      return value === '' && `&${text}&`.includes(`&${name}&`) ? undefined : value
     },
     without: (names) => Buffer.from(removeArguments(text, names)),
   }

@@ -50,6 +50,16 @@ test('an argument without a value is no key: the next name is tried', async () =
   expect([twice.status, twice.body]).toEqual([401, expect.stringContaining('Duplicate API key')])
 })
 
+test('nor is one without a value in a form', async () => {
+  await using gate = await withPlugin('{ key_names: [first, apikey], key_in_body: true }')
+  const form = 'first&apikey=secret'
+  const outcome = await gate.send(
+    `${FORM}Content-Length: ${form.length}\r\n\r\n${form}`,
+    'POST / HTTP/1.1',
+  )
+  expect(outcome.status).toBe(200)
+})
+
 test('preflight requests need no key where run_on_preflight is false', async () => {
   await using gate = await withPlugin('{ run_on_preflight: false }')
   expect((await gate.send('', 'OPTIONS / HTTP/1.1')).status).toBe(200)

@@ -16,7 +16,7 @@ import type { Field } from '../schema/field.ts'
 import { nearest } from '../schema/nearest.ts'
 import type { Draft } from './expand.ts'
 import { type LocatedFault, printPath } from './faults.ts'
-import { KINDS, mapKinds } from './kinds.ts'
+import { KINDS, mapKinds, NESTED } from './kinds.ts'
 import { findWritten } from './origin.ts'
 import type { Path } from './parse.ts'
 import { partialSchema } from './partials.ts'
@@ -109,7 +109,7 @@ export class Checker {
           'the value of this reference cannot stand here',
           undefined,
         )
-      else this.#fault(draft, [...at, ...path], message, hint)
+      else this.#fault(draft, [...at, ...path], message, hint ?? nestedGuess(draft, at, path))
     }
     for (const { path, reference } of missing)
       this.#say(draft, [[...at, ...path]], `${reference} could not be found, so the value is empty`)
@@ -284,6 +284,14 @@ export class Checker {
 }
 
 type Valid = Extract<Checked<unknown>, { faults?: never }>
+
+/** What may be nested in an entity is no field of its schema. */
+function nestedGuess({ kind, input }: Draft, at: Path, [name, ...more]: Path): string | undefined {
+  const isField = at.length === 0 && more.length === 0 && typeof name === 'string'
+  if (!isField || !Object.hasOwn(input, name)) return undefined
+  const near = nearest(name, [...NESTED[kind].keys()])
+  return near && Array.isArray(input[name]) ? `did you mean "${near}"?` : undefined
+}
 
 function isProtocol(value: unknown): boolean {
   return (PLUGIN_PROTOCOLS as readonly unknown[]).includes(value)

@@ -96,8 +96,8 @@ export function loadDeclarative(
     })
     return { faults: [...unsetFault(unset), ...bad.flatMap((each) => each.faults)] }
   }
-  const meta = mergeMeta(good, dialect)
-  if ('faults' in meta) return { faults: meta.faults }
+  const { meta, faults: metaFaults } = mergeMeta(good, dialect)
+  if (!meta) return { faults: metaFaults }
 
   const { drafts, faults } = expand(good, meta, dialect)
   const references = new References(drafts, dialect)
@@ -113,7 +113,7 @@ export function loadDeclarative(
   const order = drafts.toSorted((a, b) => Number(b.kind === 'vaults') - Number(a.kind === 'vaults'))
   for (const draft of order) checker.check(draft, references.resolve(draft))
   if (routerFlavor !== 'expressions') faults.push(...expressionFaults(drafts))
-  const all = [...faults, ...references.faults, ...checker.faults()]
+  const all = [...metaFaults, ...faults, ...references.faults, ...checker.faults()]
   if (all.length > 0) return { faults: sorted(all, files) }
   return {
     entities: checker.entities as unknown as Entities,

@@ -53,13 +53,17 @@ export interface Meta {
 
 type Values = Readonly<Record<string, unknown>>
 
-/** Merges what the files say about themselves, as decK does: lists are appended, of two values the first stays. */
+/**
+ * Merges what the files say about themselves, as decK does: lists are appended, of two values the first stays. Gives no
+ * `meta` where something is at fault without which the rest would seem so too.
+ */
 export function mergeMeta(
   files: readonly ParsedFile[],
   dialect: Dialect,
-): Meta | { faults: readonly LocatedFault[] } {
+): { readonly meta: Meta | undefined; readonly faults: readonly LocatedFault[] } {
   const faults: LocatedFault[] = []
   const metas: Infer<typeof meta>[] = []
+  let isVital = false
   for (const file of files) {
     const given = Object.fromEntries(
       Object.entries(file.content).filter(
@@ -68,6 +72,13 @@ export function mergeMeta(
     )
     const checked = check(meta, given)
     if (checked.faults) {
+      const broken = new Set(checked.faults.map(({ path }) => path[0]))
+      const sound = Object.entries(given).filter(([name]) => !broken.has(name))
+      const rest = check(meta, { _format_version: '3.0', ...Object.fromEntries(sound) })
+      // Both give entities fields that would seem to lack; without a version it may be any file.
+      isVital ||= broken.has('_plugin_configs') || broken.has('_info')
+      isVital ||= given._format_version === undefined
+      if (!rest.faults) metas.push(rest.value)
       faults.push(
         ...checked.faults.map(({ path, message, hint }) =>
           file.fault(path, message, hint ?? advice(path, given)),
@@ -87,8 +98,8 @@ export function mergeMeta(
     )
   }
   const [first] = metas
-  if (faults.length > 0 || !first) return { faults }
-  return {
+  if (isVital || !first) return { meta: undefined, faults }
+  const merged: Meta = {
     format_version: first._format_version as Meta['format_version'],
     select_tags: metas.flatMap((each) => each._info?.select_tags ?? []),
     defaults: {
@@ -101,6 +112,7 @@ export function mergeMeta(
       metas.map((each) => each._plugin_configs),
     ) as Meta['plugin_configs'],
   }
+  return { meta: merged, faults }
 }
 
 function advice(

@@ -16,7 +16,10 @@ export type Fetch = (url: string, request: OutboundRequest) => Promise<Response>
 /** Finds the addresses of a host, at least one. Throws `UpstreamError`. */
 export type Locate = (host: string, port: number) => Promise<readonly Address[]>
 
-/** A `fetch` over the gateway's own client: no environment proxy, no redirects, limits of its own for each server. Without `locate` the system knows where hosts are. */
+/**
+ * A `fetch` over the gateway's own client: no environment proxy, no redirects, limits of its own for each server. Without
+ * `locate` the system finds the hosts.
+ */
 export function createFetch(
   client: UpstreamClient,
   ca: string | undefined,

@@ -9,6 +9,12 @@ import { SocketStream } from './socket_stream.ts'
 
 /** nginx's `http2_max_concurrent_streams`. */
 const MAX_STREAMS = 128
+/**
+ * How much a client may send before it hears that it was taken, in one stream and in all: what is less makes an upload
+ * slow for who is far, what is more is memory that a service which reads nothing costs us.
+ */
+const STREAM_WINDOW = 256 * 1024
+const WINDOW = 1024 * 1024
 /** How long a connection without streams is kept, as one of HTTP/1.1; milliseconds. */
 const IDLE_TIMEOUT = 75_000
 /** nginx's `send_timeout`: how long a client may take nothing of an answer that waits; milliseconds. */
@@ -41,6 +47,7 @@ export class Http2Connection implements Guest, Waiter {
     const server = createServer({
       settings: {
         enablePush: false,
+        initialWindowSize: STREAM_WINDOW,
         maxConcurrentStreams: MAX_STREAMS,
         maxHeaderListSize: MAX_HEADER_LIST,
       },
@@ -51,6 +58,8 @@ export class Http2Connection implements Guest, Waiter {
     })
     server.on('session', (session) => {
       this.#session = session
+      // Before the client has heard of the settings, the library would lose count.
+      session.once('localSettings', () => session.setLocalWindowSize(WINDOW))
       session.on('error', () => this.#over())
       session.on('close', () => this.#over())
     })

@@ -301,9 +301,28 @@ const DATA = 0
 const RST_STREAM = 3
 const GOAWAY = 7
 const END_STREAM = 1
+const ACK = 1
 const END_HEADERS = 4
 
 type Fields = readonly (readonly [string, string])[]
+
+test('a client that is far away may send 256 KiB of a body before it hears of us', async () => {
+  using upstream = await service(answering(ok('served')))
+  await using running = await gateway(proxied(upstream.port), { listen: [PLAIN] })
+  using wire = await Wire.to(running.port)
+  wire.send(Buffer.concat([PREFACE, SETTINGS, frame(4, ACK, 0, [])]))
+  await eventually(() => typesOf(wire.waiting).includes(WINDOW_UPDATE))
+  const part = Array.from({ length: 16_384 }, () => 120)
+  wire.send(
+    Buffer.concat([
+      frame(HEADERS, END_HEADERS, 1, block(BASE)),
+      ...Array.from({ length: 15 }, () => frame(DATA, 0, 1, part)),
+      frame(DATA, END_STREAM, 1, part),
+    ]),
+  )
+  await eventually(() => wire.waiting.includes('served'))
+  expect(upstream.requests[0]!.body).toHaveLength(256 * 1024)
+})
 
 const LARGE = 60_000
 /** SETTINGS_INITIAL_WINDOW_SIZE: 0. */

@@ -4,6 +4,9 @@ import { readText } from './text.ts'
 /** Expressions within each other: more would exhaust the stack. */
 const DEEPEST = 100
 
+/** Operators and members in all: each holds what stands before it, so that a chain of them is deep as well. */
+const MOST_LINKS = 1000
+
 /** The words that CEL keeps for itself. */
 const RESERVED = new Set(
   `as break const continue else for function if import let loop package namespace return var void while`.split(
@@ -24,6 +27,7 @@ class Parser {
   readonly #source: string
   #at = 0
   #depth = 0
+  #links = 0
 
   constructor(source: string) {
     this.#source = source
@@ -50,20 +54,20 @@ class Parser {
 
   #either(): Node {
     let left = this.#both()
-    while (this.#take(/\|\|/y)) left = { is: 'either', at: left.at, left, right: this.#both() }
+    while (this.#takeLink(/\|\|/y)) left = { is: 'either', at: left.at, left, right: this.#both() }
     return left
   }
 
   #both(): Node {
     let left = this.#relation()
-    while (this.#take(/&&/y)) left = { is: 'both', at: left.at, left, right: this.#relation() }
+    while (this.#takeLink(/&&/y)) left = { is: 'both', at: left.at, left, right: this.#relation() }
     return left
   }
 
   #relation(): Node {
     let left = this.#sum()
     for (;;) {
-      const operator = this.#take(/[=!]=|<=?|>=?|in\b/y) as Operator | undefined
+      const operator = this.#takeLink(/[=!]=|<=?|>=?|in\b/y) as Operator | undefined
       if (operator === undefined) return left
       left = { is: 'binary', at: left.at, operator, left, right: this.#sum() }
     }
@@ -72,7 +76,7 @@ class Parser {
   #sum(): Node {
     let left = this.#unary()
     for (;;) {
-      const operator = this.#take(/[-+*/%]/y)
+      const operator = this.#takeLink(/[-+*/%]/y)
       if (operator === undefined) return left
       if (operator !== '+') throw this.#error(`conditions have no ${operator}`, this.#at - 1)
       left = { is: 'binary', at: left.at, operator, left, right: this.#unary() }
@@ -92,13 +96,13 @@ class Parser {
   #member(): Node {
     let node = this.#primary()
     for (;;) {
-      if (this.#take(/\./y)) {
+      if (this.#takeLink(/\./y)) {
         const name = this.#take(/[A-Za-z_]\w*/y)
         if (name === undefined) throw this.#error('expected a name behind the dot')
         node = this.#take(/\(/y)
           ? { is: 'call', at: node.at, on: node, name, args: this.#list(')') }
           : { is: 'member', at: node.at, of: node, name }
-      } else if (this.#take(/\[/y)) {
+      } else if (this.#takeLink(/\[/y)) {
         node = { is: 'index', at: node.at, of: node, key: this.#expression() }
         this.#expect(']')
       } else return node
@@ -154,6 +158,12 @@ class Parser {
 
   #expect(char: keyof typeof CLOSING): void {
     if (!this.#take(CLOSING[char])) throw this.#error(`expected ${char}`)
+  }
+
+  #takeLink(pattern: RegExp): string | undefined {
+    const found = this.#take(pattern)
+    if (found !== undefined && ++this.#links > MOST_LINKS) throw this.#error('too many operators')
+    return found
   }
 
   #take(pattern: RegExp): string | undefined {

@@ -209,6 +209,9 @@ const FAULTS: readonly (readonly [string, string])[] = [
   ['while == 1', 'while is no field, at character 1'],
   ['http.path ^= "/a"', 'expected an operator, or the end, at character 11'],
   ['('.repeat(200), 'too many expressions within each other, at character 101'],
+  // Each operator holds what stands before it: a chain of them would exhaust the stack as brackets would.
+  [Array(20_000).fill('true').join(' || '), 'too many operators, at character 8009'],
+  [`kong.ctx.shared${'.a'.repeat(2000)} == "a"`, 'too many operators, at character 2013'],
   ['['.repeat(1024), 'too many expressions within each other, at character 101'],
 ]
 

@@ -1,9 +1,9 @@
 import { chmodSync } from 'node:fs'
 import type { UpstreamHealth } from './balancer/balancer.ts'
+import { balancerPage, targetsPage, upstreamAsked } from './balancer/health_pages.ts'
 import type { KeyPair } from './front/certificates.ts'
 import type { ListenAddress } from './listen.ts'
 import { JSON_TYPE, type Node, type Page } from './pdk.ts'
-import { balancerPage, targetsPage, upstreamAsked } from './status_upstreams.ts'
 import { PRODUCT } from './version.ts'
 
 export interface StatusServer {

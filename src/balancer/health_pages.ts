@@ -1,4 +1,4 @@
-import type { TargetHealth, UpstreamHealth, WeightHealth } from './balancer/balancer.ts'
+import type { TargetHealth, UpstreamHealth, WeightHealth } from './balancer.ts'
 
 /** `/upstreams/{id or name}/health`; gives the id or the name, or nothing for another path. */
 export function upstreamAsked(path: string): string | undefined {

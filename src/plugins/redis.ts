@@ -1,7 +1,15 @@
 import { createHash } from 'node:crypto'
 import type { Gateway } from '../pdk.ts'
 import { Redis, type RedisSettings } from '../redis.ts'
-import { boolean, type Infer, integer, record, string } from '../schema/field.ts'
+import {
+  array,
+  boolean,
+  type EntityCheck,
+  type Fields,
+  integer,
+  record,
+  string,
+} from '../schema/field.ts'
 
 /** What is stored encrypted, and may stand in a vault. */
 export const secret = { referenceable: true, encrypted: true } as const
@@ -25,18 +33,15 @@ export const cloudFields = {
   azure_tenant_id: string('The tenant of the application.', secret),
 }
 
-const cloud_authentication = record(
-  'How to log in to a Redis of a cloud provider.',
-  {
-    ...cloudFields,
-    auth_provider: string('Whose cloud it is.', {
-      one_of: ['aws', 'azure', 'gcp'],
-      referenceable: true,
-      custom: () => "logging in with a cloud provider's identity is not built yet",
-    }),
-  },
-  { required: true },
-)
+const cloudDescription = 'How to log in to a Redis of a cloud provider.'
+const cloudLogin = {
+  ...cloudFields,
+  auth_provider: string('Whose cloud it is.', {
+    one_of: ['aws', 'azure', 'gcp'],
+    referenceable: true,
+    custom: () => "logging in with a cloud provider's identity is not built yet",
+  }),
+}
 
 /** The field `redis` of plugins that count in one. */
 export function redisRecord(description: string) {
@@ -55,13 +60,106 @@ export function redisRecord(description: string) {
       ssl: boolean('Whether to connect with TLS.', { default: false }),
       ssl_verify: boolean('Whether the certificate is checked.', { default: true }),
       server_name: string('The name that the certificate must have.', { referenceable: true }),
-      cloud_authentication,
+      cloud_authentication: record(cloudDescription, cloudLogin, { required: true }),
     },
     { required: true },
   )
 }
 
-type RedisConfig = Infer<ReturnType<typeof redisRecord>>
+const MAX_TIME = 2_147_483_646
+const PORT = [0, 65_535] as const
+
+/** The field `redis` of plugins that keep things in one: all ways to reach it. `more` are those that not all of them have. */
+export function fullRedisRecord<F extends Fields>(description: string, more: F) {
+  return record(description, { ...redisFields, ...more }, {}, { checks: redisChecks })
+}
+
+export const redisFields = {
+  host: string('The host.', { default: '127.0.0.1', referenceable: true }),
+  port: integer('The port.', { default: 6379, between: PORT, referenceable: true }),
+  connect_timeout: integer('The limit for connecting; milliseconds.', {
+    default: 2000,
+    between: [0, MAX_TIME],
+  }),
+  send_timeout: integer('The limit for sending; milliseconds.', {
+    default: 2000,
+    between: [0, MAX_TIME],
+  }),
+  read_timeout: integer('The limit for reading; milliseconds.', {
+    default: 2000,
+    between: [0, MAX_TIME],
+  }),
+  username: string('The user; for the Redis itself where there are sentinels.', {
+    referenceable: true,
+  }),
+  password: string('The password; for the Redis itself where there are sentinels.', secret),
+  database: integer('The number of the database; a cluster has but one.', { default: 0 }),
+  ssl: boolean('Whether to connect with TLS, to sentinels and nodes of a cluster too.', {
+    default: false,
+  }),
+  ssl_verify: boolean('Whether the certificate is checked.', { default: true }),
+  server_name: string('The name that the certificate must have.', { referenceable: true }),
+  connection_is_proxied: boolean(
+    'Whether the connection passes a proxy such as Envoy, which is asked for keys and values alone.',
+    { default: false },
+  ),
+  keepalive_pool_size: integer(
+    'How many connections are kept in Kong. One that all requests share does here, so that nothing reads this.',
+    { default: 256, between: [1, MAX_TIME] },
+  ),
+  keepalive_backlog: integer(
+    'How many may wait for a connection in Kong. All may here, so that nothing reads this.',
+    { between: [0, MAX_TIME] },
+  ),
+  cluster_nodes: array(
+    'Some nodes of a Redis Cluster, which tell of the others.',
+    record('A node.', {
+      ip: string('The host.', { default: '127.0.0.1' }),
+      port: integer('The port.', { default: 6379, between: PORT }),
+    }),
+    { len_min: 1 },
+  ),
+  cluster_max_redirections: integer('How many redirections within the cluster are followed.', {
+    default: 5,
+  }),
+  sentinel_master: string('The name by which the sentinels know the master.'),
+  sentinel_role: string(
+    'Which of the servers to use; `any` is a replica while there is no master.',
+    {
+      one_of: ['any', 'master', 'slave'],
+    },
+  ),
+  sentinel_nodes: array(
+    'The sentinels.',
+    record('A sentinel.', {
+      host: string('The host.', { default: '127.0.0.1' }),
+      port: integer('The port.', { default: 6379, between: PORT }),
+    }),
+    { len_min: 1 },
+  ),
+  sentinel_username: string('The user for the sentinels.', { referenceable: true }),
+  sentinel_password: string('The password for the sentinels.', secret),
+  cloud_authentication: record(cloudDescription, cloudLogin),
+} satisfies Fields
+
+const SENTINEL = ['sentinel_master', 'sentinel_role', 'sentinel_nodes'] as const
+
+const redisChecks: readonly EntityCheck[] = [
+  (redis) =>
+    new Set(SENTINEL.map((name) => redis[name] === undefined)).size > 1
+      ? `all or none of these fields must be set: ${SENTINEL.map((name) => `'${name}'`).join(', ')}`
+      : undefined,
+  ({ sentinel_master, cluster_nodes }) =>
+    sentinel_master !== undefined && cluster_nodes !== undefined
+      ? { field: 'cluster_nodes', message: 'cannot be set together with sentinel_master' }
+      : undefined,
+]
+
+/** Milliseconds. */
+const USUAL_TIME = 2000
+
+/** What plugins know of a Redis: the fields of `redisRecord` or of `fullRedisRecord`. */
+type RedisConfig = Partial<Omit<RedisSettings, 'ca'>>
 
 /**
  * The connection that a plugin shares with all who ask for the same Redis in the same way, kept over reloads; and a name
@@ -72,7 +170,30 @@ export function keepRedis(
   config: RedisConfig,
   gateway: Pick<Gateway, 'ca' | 'keep'>,
 ): { redis: Redis; name: string } {
-  const settings: RedisSettings = { ...config, host: config.host ?? '', ca: gateway.ca }
+  const settings: RedisSettings = {
+    host: config.host ?? '127.0.0.1',
+    port: config.port ?? 6379,
+    socket: config.socket,
+    database: config.database ?? 0,
+    timeout: config.timeout,
+    connect_timeout: config.connect_timeout ?? config.timeout ?? USUAL_TIME,
+    send_timeout: config.send_timeout ?? config.timeout ?? USUAL_TIME,
+    read_timeout: config.read_timeout ?? config.timeout ?? USUAL_TIME,
+    username: config.username,
+    password: config.password,
+    ssl: config.ssl ?? false,
+    ssl_verify: config.ssl_verify ?? true,
+    server_name: config.server_name,
+    ca: gateway.ca,
+    connection_is_proxied: config.connection_is_proxied,
+    cluster_nodes: config.cluster_nodes,
+    cluster_max_redirections: config.cluster_max_redirections,
+    sentinel_master: config.sentinel_master,
+    sentinel_role: config.sentinel_role,
+    sentinel_nodes: config.sentinel_nodes,
+    sentinel_username: config.sentinel_username,
+    sentinel_password: config.sentinel_password,
+  }
   // There is a password among the settings, so the name is a digest.
   const digest = createHash('sha256').update(JSON.stringify(settings)).digest('base64url')
   const name = `${plugin} ${digest}`

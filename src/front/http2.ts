@@ -36,6 +36,7 @@ export class Http2Connection implements Guest, Waiter {
   readonly #bytes: SocketStream
   readonly #streams = new Set<RequestStream>()
   #session: Http2Session | undefined
+  #lastStream = 0
   #isClosing = false
 
   constructor(socket: Socket<Guest>, owner: RequestStreamOwner, origin: Origin) {
@@ -72,6 +73,9 @@ export class Http2Connection implements Guest, Waiter {
   }
 
   #begin(stream: ServerHttp2Stream, flags: number, raw: unknown): void {
+    // RFC 9113 §5.1.1: what has no higher number than all before is no new stream.
+    if (stream.id! <= this.#lastStream) return this.#refuse()
+    this.#lastStream = stream.id!
     // RFC 9113 §6.2: the request ends with its head.
     const isWhole = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0
     const { remoteAddress, remotePort, localAddress, localPort } = this.#socket
@@ -123,6 +127,12 @@ export class Http2Connection implements Guest, Waiter {
     this.deadline = performance.now() + SEND_TIMEOUT
     // What is said of the fault is written in this turn.
     setImmediate(() => this.#wait())
+  }
+
+  /** The client broke the rules where the library does not see it. */
+  #refuse(): void {
+    this.#session?.goaway(constants.NGHTTP2_PROTOCOL_ERROR)
+    this.#over()
   }
 
   /** Sends FIN, and goes on reading: closing with unread bytes would be a reset, and the last words lost. */

@@ -306,6 +306,19 @@ const END_HEADERS = 4
 
 type Fields = readonly (readonly [string, string])[]
 
+test('a stream that has no higher number than those before is refused with its connection', async () => {
+  using upstream = await service(answering(ok('served')))
+  await using running = await gateway(proxied(upstream.port), { listen: [PLAIN] })
+  using wire = await Wire.to(running.port)
+  const request = (stream: number) => frame(HEADERS, END_HEADERS | END_STREAM, stream, block(GET))
+  wire.send(Buffer.concat([PREFACE, SETTINGS, request(3)]))
+  await eventually(() => wire.waiting.includes('served'))
+  wire.send(request(1))
+  await eventually(() => wire.ending !== undefined)
+  expect(typesOf(wire.waiting)).toContain(GOAWAY)
+  expect(upstream.requests).toHaveLength(1)
+})
+
 test('a client that is far away may send 256 KiB of a body before it hears of us', async () => {
   using upstream = await service(answering(ok('served')))
   await using running = await gateway(proxied(upstream.port), { listen: [PLAIN] })

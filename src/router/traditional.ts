@@ -1,58 +1,25 @@
-import { type Captures, Pattern } from '../pattern/pattern.ts'
-import { wireText } from '../path.ts'
+import type { Captures } from '../pattern/pattern.ts'
 import { luaSort } from './lua_sort.ts'
 import type { RoutedRequest } from './request.ts'
 import type { Match, RouteFinder } from './router.ts'
 import type { RouteRule } from './rules.ts'
-
-/** The kinds of conditions, as the bits of a category; a category is what kinds a route has. */
-const HOST = 0x40
-const HEADER = 0x20
-const URI = 0x10
-const METHOD = 0x08
-const SNI = 0x04
-/** Conditions on addresses. Kong's older router reads none of HTTP requests, so these never hold. */
-const SOURCE = 0x02
-const DESTINATION = 0x01
-
-/** What a route is sorted by before all else. */
-const HAS_REGEX_URI = 0x01
-const PLAIN_HOSTS_ONLY = 0x02
-const HAS_WILDCARD_HOST_PORT = 0x04
-
-/** One path of a route, with all its other conditions. */
-interface TraditionalRule<T> {
-  readonly value: T
-  /** Its place among all. */
-  order: number
-  readonly category: number
-  readonly subWeight: number
-  readonly regexPriority: number
-  readonly createdAt: number | undefined
-  readonly hosts: ReadonlySet<string>
-  readonly wildcards: readonly Wildcard[]
-  readonly headers: readonly HeaderRule[]
-  readonly path: PathRule | undefined
-  readonly methods: ReadonlySet<string>
-  readonly snis: ReadonlySet<string>
-}
-
-interface Wildcard {
-  readonly host: string
-  readonly pattern: Pattern
-}
-
-interface HeaderRule {
-  readonly name: string
-  readonly values: ReadonlySet<string>
-  readonly pattern: Pattern | undefined
-}
-
-/** A path as it is compared; `regex` says whether, and `rest` what of the path it leaves. */
-interface PathRule {
-  readonly text: string
-  readonly regex: { readonly pattern: Pattern; readonly withRest: Pattern } | undefined
-}
+import { hostOf, type RequestHost } from './traditional_host.ts'
+import {
+  byOrder,
+  DESTINATION,
+  HEADER,
+  type HeaderRule,
+  HOST,
+  lowerBytes,
+  METHOD,
+  type PathRule,
+  rulesOf,
+  SNI,
+  SOURCE,
+  type TraditionalRule,
+  URI,
+  type Wildcard,
+} from './traditional_rule.ts'
 
 /** What one kind of condition narrows the rules of a category to, by what of the request it holds for. */
 interface Category<T> {
@@ -71,13 +38,6 @@ interface Hits {
   readonly header: string | undefined
   readonly path: string | undefined
   readonly category: number
-}
-
-interface RequestHost {
-  readonly sent: string
-  readonly name: string
-  /** With the port of the scheme if none was sent. */
-  readonly withPort: string
 }
 
 /**
@@ -178,93 +138,6 @@ export class TraditionalRouter<T> implements RouteFinder<T> {
     }
     return undefined
   }
-}
-
-/** Each path of a route is a rule of its own. */
-function rulesOf<T>(route: RouteRule, value: T): TraditionalRule<T>[] {
-  const { methods = [], snis = [], headers = {}, hosts = [], paths = [] } = route
-  const wildcards = hosts.filter((host) => host.includes('*'))
-  const hasWildcardPort = wildcards.some((host) => splitPort(host, undefined).hasPort)
-  const category =
-    bit(HOST, hosts) |
-    bit(HEADER, Object.keys(headers)) |
-    bit(URI, paths) |
-    bit(METHOD, methods) |
-    bit(SNI, snis) |
-    bit(SOURCE, route.sources) |
-    bit(DESTINATION, route.destinations)
-  const subWeight =
-    (hosts.length > 0 && wildcards.length === 0 ? PLAIN_HOSTS_ONLY : 0) |
-    (hasWildcardPort ? HAS_WILDCARD_HOST_PORT : 0)
-  const common = {
-    value,
-    order: 0,
-    category,
-    regexPriority: route.regex_priority ?? 0,
-    createdAt: route.created_at,
-    hosts: new Set(hosts.filter((host) => !host.includes('*'))),
-    wildcards: wildcards.map((host) => ({ host, pattern: wildcardPattern(host) })),
-    headers: Object.entries(headers).map(headerRule),
-    methods: new Set(methods.map((method) => method.toUpperCase())),
-    snis: new Set(snis.map((sni) => (sni.length > 1 ? sni.replace(/\.$/, '') : sni))),
-  }
-  if (paths.length === 0) return [{ ...common, subWeight, path: undefined }]
-  return paths.map((written) => {
-    const path = pathRule(written)
-    return { ...common, path, subWeight: subWeight | (path.regex ? HAS_REGEX_URI : 0) }
-  })
-}
-
-function bit(kind: number, list: readonly unknown[] | undefined): number {
-  return list && list.length > 0 ? kind : 0
-}
-
-function pathRule(written: string): PathRule {
-  if (!written.startsWith('~')) return { text: wireText(written), regex: undefined }
-  const text = wireText(written.slice(1))
-  return {
-    text,
-    regex: {
-      pattern: new Pattern(text, 'pcre', true),
-      // Of alternatives only the last is bound to the rest, as in Kong.
-      withRest: new Pattern(`${text}(.*)`, 'pcre', true),
-    },
-  }
-}
-
-function wildcardPattern(host: string): Pattern {
-  const { hasPort } = splitPort(host, undefined)
-  const source = host.replace(/[^*]+/g, quote).replace('*', '.+')
-  return new Pattern(`${source}${hasPort ? '' : '(?::\\d+)?'}$`, 'pcre', true)
-}
-
-function quote(text: string): string {
-  return text.replace(/[^\w-]/g, '\\$&')
-}
-
-function headerRule([name, values]: [string, readonly string[]]): HeaderRule {
-  const [only = '', ...others] = values.map(wireText)
-  const isPattern = only.startsWith('~*') && others.length === 0
-  return {
-    name: name.toLowerCase(),
-    values: new Set(values.map((value) => lowerBytes(wireText(value)))),
-    pattern: isPattern ? new Pattern(only.slice(2), 'pcre') : undefined,
-  }
-}
-
-function byOrder(a: TraditionalRule<unknown>, b: TraditionalRule<unknown>): number {
-  if (a.subWeight !== b.subWeight) return b.subWeight - a.subWeight
-  if (a.headers.length !== b.headers.length) return b.headers.length - a.headers.length
-  if ((a.subWeight & HAS_REGEX_URI) !== 0 && a.regexPriority !== b.regexPriority)
-    return b.regexPriority - a.regexPriority
-  const lengths = prefixLength(b) - prefixLength(a)
-  if (lengths !== 0) return lengths
-  if (a.createdAt === undefined || b.createdAt === undefined) return 0
-  return a.createdAt - b.createdAt
-}
-
-function prefixLength({ path }: TraditionalRule<unknown>): number {
-  return path && !path.regex ? path.text.length : 0
 }
 
 /** The categories with more kinds of conditions first, and of these the one with the higher kinds. */
@@ -413,37 +286,4 @@ function foundByRegex<T>(value: T, path: string, captures: Captures, groups: num
 function valuesOf({ headers }: RoutedRequest, name: string): string[] {
   const exact = headers.all(name)
   return exact.length > 0 ? exact : headers.all(name.replaceAll('_', '-'))
-}
-
-function hostOf({ host, scheme }: RoutedRequest): RequestHost {
-  const { name, withPort } = splitPort(host, scheme === 'https' ? 443 : 80)
-  return { sent: host, name, withPort }
-}
-
-/** Takes a port off a host; only digits are one, and brackets are taken off the address of IPv6. */
-function splitPort(
-  host: string,
-  defaultPort: number | undefined,
-): { name: string; withPort: string; hasPort: boolean } {
-  const add = (name: string) => (defaultPort === undefined ? name : `${name}:${defaultPort}`)
-  if (host.startsWith('[')) {
-    const [, address, colon, digits = ''] = /^\[(.*?)\](?:(:)(\d*))?$/s.exec(host) ?? []
-    if (address === undefined) return { name: host, withPort: add(host), hasPort: false }
-    if (colon === undefined) return { name: address, withPort: add(host), hasPort: false }
-    if (digits !== '') return { name: address, withPort: host, hasPort: true }
-    return { name: address, withPort: `${host}${defaultPort ?? ''}`, hasPort: false }
-  }
-  const colon = host.indexOf(':')
-  if (colon < 0) return { name: host, withPort: add(host), hasPort: false }
-  const name = host.slice(0, colon)
-  const digits = host.slice(colon + 1)
-  if (digits === '') return { name, withPort: add(name), hasPort: false }
-  if (/^\d+$/.test(digits)) return { name, withPort: host, hasPort: true }
-  const bracketed = defaultPort === undefined ? host : `[${host}]:${defaultPort}`
-  return { name: host, withPort: bracketed, hasPort: false }
-}
-
-/** As Lua lowers a text, byte by byte. */
-function lowerBytes(text: string): string {
-  return text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
 }

@@ -172,6 +172,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     fetch,
     keep,
     ca: settings.ca,
+    prefix: settings.prefix,
     node_id: settings.node_id ?? randomUUID(),
     now: Date.now,
     secrets: (name: string, given: string | undefined) => [

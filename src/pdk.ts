@@ -1,6 +1,7 @@
 import type { KeyObject, X509Certificate } from 'node:crypto'
 import type {
   BasicauthCredential,
+  Certificate,
   Consumer,
   ConsumerGroup,
   JwtSecret,
@@ -125,9 +126,13 @@ export interface Gateway {
    * after a restart where it can be kept. Others behind it were in use before: they open only.
    */
   secrets(name: 'session', given: string | undefined): readonly string[]
+  /** The directory for files of the gateway's own, which outlive it; undefined where there is none. */
+  readonly prefix: string | undefined
   readonly consumers: Consumers
   /** The certificate of an authority of the configuration, by its id. */
   findAuthority(id: string): X509Certificate | undefined
+  /** A certificate of the configuration, by its id. */
+  findCertificate(id: string): Certificate | undefined
   /** PEM of the authorities that are trusted in place of the built-in ones. */
   readonly ca: string | undefined
   /** The id of this plugin entity, which stays the same when the configuration is loaded again. */
@@ -197,6 +202,12 @@ export interface OutboundRequest {
   readonly ssl_verify?: boolean
   /** Keeps the connection for the next request. Default true. */
   readonly keepalive?: boolean
+  /** Default 1.1. A server that is asked by 1.0 must not answer in chunks. */
+  readonly http_version?: '1.0' | '1.1'
+  /** What the gateway shows to say who it is, in PEM. */
+  readonly certificate?: { readonly cert: string; readonly key: string } | undefined
+  /** Asks by a proxy, for `https:` through a tunnel (RFC 9110 §9.3.6); `authorization` is its `Proxy-Authorization`. */
+  readonly proxy?: { readonly url: string; readonly authorization?: string } | undefined
 }
 
 /** A memory of values that end: least recently used go first. */

@@ -19,7 +19,7 @@ type LoadedEntities = Extract<Loaded, { entities: unknown }>
 /** Makes of a loaded configuration all that requests need, so that a request finds only prepared things. */
 export function prepare(
   loaded: LoadedEntities,
-  shared: Omit<PluginGateway, 'consumers' | 'findAuthority' | 'id' | 'scope' | 'place'>,
+  shared: Omit<PluginGateway, 'consumers' | 'findAuthority' | 'findCertificate' | 'id' | 'scope' | 'place'>,
   directory: Directory,
   plugins: ReadonlyMap<string, Plugin>,
   flavor: RouterFlavor = 'traditional_compatible',
@@ -30,6 +30,8 @@ export function prepare(
     entities.ca_certificates.map(({ id, cert }) => [id, readCertificate(cert)]),
   )
   const findAuthority = (id: string) => authorities.get(id)
+  const certificates = new Map(entities.certificates.map((each) => [each.id, each]))
+  const findCertificate = (id: string) => certificates.get(id)
   const services = new Map(entities.services.map((service) => [service.id, service]))
   const memberships = membershipsOf(entities)
   const atWork = entities.plugins.filter(({ enabled }) => enabled)
@@ -46,7 +48,7 @@ export function prepare(
     if (!plugin) throw new Error(`the plugin ${entity.name} was loaded, and is not there`)
     const place = () => loaded.place(entity)
     const { id, name, condition: source } = entity
-    const gateway = { ...shared, consumers, findAuthority, id, scope: entity, place }
+    const gateway = { ...shared, consumers, findAuthority, findCertificate, id, scope: entity, place }
     const condition =
       source === undefined
         ? undefined

@@ -1,10 +1,14 @@
 import type { Gateway } from '../../pdk.ts'
 import { array, boolean, type Config, number, string } from '../../schema/field.ts'
+import { fields as endpoints, withEndpoints } from './endpoints.ts'
 import { badHeaderName, badHeaderValue } from '../header.ts'
 import { hashOf } from './hash.ts'
 import { type Issuer, parseIssuer } from './issuer.ts'
 import { Refusal } from './refusal.ts'
-import { fields as transport, type Metadata, type RelyingParty } from './relying_party.ts'
+import type { Metadata } from './metadata.ts'
+import { createCheck, fields as parameters } from './parameters.ts'
+import type { RelyingParty } from './relying_party.ts'
+import { fields as transport } from './transport.ts'
 import { badUrl } from './url.ts'
 import { createKeySet, isSameIssuer, type KeySet } from './verify.ts'
 
@@ -17,7 +21,6 @@ export const fields = {
     'Whether `issuer` only names the issuer of tokens, and is never asked for anything.',
     { default: false },
   ),
-  token_endpoint: string('The token endpoint, instead of the discovered one.', { custom: badUrl }),
   jwks_endpoint: string('Where the keys of the provider are, instead of the discovered place.', {
     custom: badUrl,
   }),
@@ -37,13 +40,16 @@ export const fields = {
     'How long the provider is not asked again after it was asked for a key that it did not have; seconds.',
     { default: 30 },
   ),
+  cache_ttl_resurrect: number(
+    'How long what is known of the provider serves after its time where nothing newer can be had; seconds. Without it until there is something newer.',
+  ),
   cache_ttl: number(
     'How long discovery documents and keys are kept, and tokens that do not say how long they live; seconds.',
     { default: 3600 },
   ),
 }
 
-type Settings = Config<typeof fields & Pick<typeof transport, 'ssl_verify' | 'timeout'>>
+type Settings = Config<typeof fields & typeof endpoints & typeof transport & typeof parameters>
 
 /** Seconds to wait after a failed attempt, as Kong does. */
 const RETRY_AFTER = 5
@@ -87,17 +93,19 @@ export function createDiscovery(
   relyingParty: Pick<RelyingParty, 'loadMetadata' | 'loadKeys'>,
   gateway: Pick<Gateway, 'cache' | 'now' | 'log' | 'place'>,
 ): Discovery {
-  const { cache_ttl, rediscovery_lifetime, using_pseudo_issuer } = config
+  const { cache_ttl, cache_ttl_resurrect, rediscovery_lifetime, using_pseudo_issuer } = config
   const { now } = gateway
   const issuer = parseIssuer(config.issuer)
   const allowHttp = issuer?.url.protocol === 'http:'
   const headers = discoveryHeaders(config)
   const state = sharedState(config, gateway)
+  const check = createCheck({ ...config })
 
   function current(): Provider | undefined {
     const ttl = state.isWhole ? cache_ttl : Math.min(cache_ttl, rediscovery_lifetime)
     const isFresh = now() - state.loadedAt < ttl * 1000
-    return isFresh || hasJustFailed() ? state.provider : undefined
+    if (isFresh) return state.provider
+    return hasJustFailed() ? staleProvider() : undefined
   }
 
   function hasJustFailed(): boolean {
@@ -139,16 +147,15 @@ export function createDiscovery(
   }
 
   async function loadMetadata(): Promise<Metadata> {
-    const { token_endpoint, jwks_endpoint } = config
-    const overrides = token_endpoint === undefined ? {} : { token_endpoint }
+    const { jwks_endpoint } = config
     if (!issuer) throw new Refusal('provider_unreachable', 'issuer is no URL')
-    const named: Metadata = { issuer: issuer.name, ...overrides }
+    const named = withEndpoints(config, { issuer: issuer.name })
     if (using_pseudo_issuer) return named
     try {
       const document = await relyingParty.loadMetadata(issuer, headers)
       state.isWhole = true
       warnOfIssuer(document, issuer)
-      return { ...document, ...overrides }
+      return withEndpoints(config, document)
     } catch (error) {
       // With the keys known from elsewhere bearer tokens can be verified without the provider.
       if (jwks_endpoint === undefined) throw error
@@ -188,20 +195,31 @@ export function createDiscovery(
     return loaded.flatMap(([, keys]) => keys)
   }
 
+  /** What was known and may still serve where nothing newer can be had. */
+  function staleProvider(): Provider | undefined {
+    if (cache_ttl_resurrect === undefined) return state.provider
+    const ends = state.loadedAt + (cache_ttl + cache_ttl_resurrect) * 1000
+    return now() < ends ? state.provider : undefined
+  }
+
+  async function loadAnew(): Promise<Provider> {
+    const stale = staleProvider()
+    // One request waits for a slow provider; the others go on with what was known.
+    if (state.pending) return stale ?? state.pending
+    if (state.failure && hasJustFailed()) throw state.failure
+    return ask().catch((error) => {
+      if (stale) return stale
+      throw error
+    })
+  }
+
   return {
-    allowHttp: allowHttp || config.token_endpoint !== undefined,
+    allowHttp,
     current,
     async load() {
-      const known = current()
-      if (known) return known
-      const stale = state.provider
-      // One request waits for a slow provider; the others go on with what was known.
-      if (state.pending) return stale ?? state.pending
-      if (state.failure && hasJustFailed()) throw state.failure
-      return ask().catch((error) => {
-        if (stale) return stale
-        throw error
-      })
+      const known = current() ?? (await loadAnew())
+      check(known.metadata)
+      return known
     },
     async renew(seen) {
       if (state.provider && state.provider !== seen) return state.provider
@@ -214,9 +232,9 @@ export function createDiscovery(
 
 function sharedState(config: Settings, gateway: Pick<Gateway, 'cache'>): State {
   const cache = gateway.cache<State>('oidc:providers')
-  const settings = Object.keys(fields).map((name) => config[name as keyof typeof fields])
   // What was loaded over a connection that nobody checked must not serve who wants it checked.
-  const key = hashOf(JSON.stringify([...settings, config.ssl_verify, config.timeout]))
+  const names = Object.keys({ ...fields, ...endpoints, ...transport })
+  const key = hashOf(JSON.stringify(names.map((name) => config[name as keyof Settings])))
   const known = cache.get(key)
   if (known) return known
   const state: State = {

@@ -6,22 +6,27 @@ export const REASONS = {
   invalid_signature: 'No key of the provider has signed the token.',
   invalid_issuer: 'The token was issued by somebody else.',
   invalid_audience: 'The ID token was issued for another client.',
+  invalid_nonce: 'The ID token was issued for another login.',
+  session_mismatch: 'The cookie of jwt_session_cookie belongs to another session than the token.',
   token_expired: 'The token is too old.',
   token_not_yet_valid: 'The token is for later.',
   invalid_grant: 'The provider refused the password or the refresh token.',
   invalid_client: 'The provider refused the client and its secret.',
-  unsupported_client_auth: 'The client is to authenticate in a way that is not built yet.',
   unauthorized_client: 'The provider does not allow the client this grant, or refused its secret.',
   invalid_scope: 'The provider refused the scopes.',
   provider_refused: 'The provider refused the request with another OAuth error.',
   provider_unreachable: 'The provider could not be reached.',
   provider_timeout: 'The provider did not answer in time.',
   provider_invalid_response: 'The provider gave an answer that breaks the protocol.',
+  provider_mismatch:
+    'The provider does not offer what the configuration asks for (verify_parameters).',
   insufficient_scope: 'The token lacks a scope of scopes_required.',
   insufficient_audience: 'The token lacks an audience of audience_required.',
   insufficient_groups: 'The token lacks a group of groups_required.',
   insufficient_roles: 'The token lacks a role of roles_required.',
   forbidden_claim: 'The token has a claim of claims_forbidden.',
+  consumer_not_found: 'No consumer has the name that the claims of consumer_claims give.',
+  consumer_group_not_found: 'No consumer group has a name that consumer_groups_claim gives.',
 } as const
 
 export type Code = keyof typeof REASONS
@@ -32,6 +37,8 @@ const FORBIDDEN: ReadonlySet<Code> = new Set<Code>([
   'insufficient_groups',
   'insufficient_roles',
   'forbidden_claim',
+  'consumer_not_found',
+  'consumer_group_not_found',
 ])
 
 /** Codes whose sentence quotes the provider: that is for the operator, and nothing for a client. */

@@ -1,20 +1,28 @@
 import * as oauth from 'oauth4webapi'
 import type { Gateway } from '../../pdk.ts'
 import { isRecord } from '../../schema/check.ts'
-import { array, boolean, type Config, number, string } from '../../schema/field.ts'
+import { array, type Config, string } from '../../schema/field.ts'
 import { badHeaderName, badHeaderValue } from '../header.ts'
-import { chooseAuth, type Client } from './client.ts'
+import { type Answered, answeredBy } from './answered.ts'
+import type { Code, TokenResponse } from './calls.ts'
+import type { AuthenticatedEndpoint, ClientAuth, ClientAuths } from './client_auth.ts'
+import type { Client } from './clients.ts'
+import { configuredUrls, type fields as endpoints } from './endpoints.ts'
+import type { fields as exchange } from './exchange.ts'
 import { type Attempt, InvalidAnswer, OAuthError, refusalOf } from './failure.ts'
 import type { Issuer } from './issuer.ts'
+import { type Endpoint, type Metadata, metadataOf } from './metadata.ts'
+import { NOTHING, type Passed } from './passing.ts'
+import { Refusal } from './refusal.ts'
+import { createTransport, fields as transport } from './transport.ts'
 
 const argument = string('A text.')
+const headerName = string('A name.', { custom: badHeaderName })
+const headerValue = string('A value.', { custom: badHeaderValue })
+const VALUES = 'Their values, in the same order.'
 
 export const fields = {
-  timeout: number('How long the provider may take to answer; milliseconds.', { default: 10_000 }),
-  ssl_verify: boolean("Whether the provider's certificate is checked.", { default: true }),
-  keepalive: boolean('Whether connections to the provider are kept for the next request.', {
-    default: true,
-  }),
+  ...transport,
   scopes: array(
     'The scopes that tokens are asked for; null or empty asks for none.',
     string('A scope.', { referenceable: true }),
@@ -25,34 +33,82 @@ export const fields = {
     'The names of further arguments sent to the token endpoint.',
     argument,
   ),
-  token_post_args_values: array('Their values, in the same order.', argument),
+  token_post_args_values: array(VALUES, argument),
   token_headers_names: array(
     'The names of further headers sent to the token endpoint.',
-    string('A name.', { custom: badHeaderName }),
+    headerName,
   ),
-  token_headers_values: array(
-    'Their values, in the same order.',
-    string('A value.', { custom: badHeaderValue }),
+  token_headers_values: array(VALUES, headerValue),
+  token_headers_replay: array(
+    'The headers of the token endpoint that are passed on to the client.',
+    headerName,
   ),
+  token_headers_prefix: string('What is put before their names.', {
+    custom: (prefix: string) => (prefix === '' ? undefined : badHeaderName(prefix)),
+  }),
+  token_headers_grants: array(
+    'The grants for which they are passed on; without it all.',
+    string('A grant.', {
+      one_of: ['authorization_code', 'client_credentials', 'password', 'refresh_token'],
+    }),
+  ),
+  introspection_accept: string('The form in which the answer is asked for.', {
+    default: 'application/json',
+    one_of: ['application/json', 'application/jwt', 'application/token-introspection+jwt'],
+  }),
+  introspection_hint: string('What the provider is told that the token is.', {
+    default: 'access_token',
+  }),
+  introspection_token_param_name: string('The name of the argument with the token.', {
+    default: 'token',
+  }),
+  introspection_headers_names: array(
+    'The names of further headers of the request. `Authorization` replaces that of the client.',
+    headerName,
+  ),
+  introspection_headers_values: array(
+    VALUES,
+    string('A value.', { referenceable: true, custom: badHeaderValue }),
+    { encrypted: true },
+  ),
+  introspection_post_args_names: array('The names of further arguments of the request.', argument),
+  introspection_post_args_values: array(VALUES, argument),
+  userinfo_accept: string('The form in which the user info is asked for.', {
+    default: 'application/json',
+    one_of: ['application/json', 'application/jwt'],
+  }),
+  userinfo_headers_names: array(
+    'The names of further headers of the user info request.',
+    headerName,
+  ),
+  userinfo_headers_values: array(VALUES, headerValue),
+  userinfo_query_args_names: array(
+    'The names of further arguments of the user info request.',
+    argument,
+  ),
+  userinfo_query_args_values: array(VALUES, argument),
+  revocation_token_param_name: string('The name of the argument with the token to revoke.', {
+    default: 'token',
+  }),
 }
 
-/** A provider's discovery document (OpenID Connect Discovery §3), as far as it is read; `issuer` is always there. */
-export interface Metadata {
-  readonly issuer: string
-  readonly token_endpoint?: string
-  readonly jwks_uri?: string
-  readonly token_endpoint_auth_methods_supported?: readonly string[]
-}
+type Settings = Config<
+  typeof fields &
+    typeof endpoints &
+    Pick<typeof exchange, 'token_exchange' | 'token_exchange_endpoint'> & {
+      readonly tls_client_auth_ssl_verify: (typeof import('./client_auth.ts').fields)['tls_client_auth_ssl_verify']
+    }
+>
 
-/** What a token endpoint gave (RFC 6749 §5.1). */
-export interface TokenResponse {
-  readonly access_token: string
-  readonly refresh_token?: string
-  readonly id_token?: string
-  /** Seconds; below or at zero the token is not for a second use. Unset if the provider does not say. */
-  readonly expires_in?: number
-  /** Seconds that the refresh token lives, as Keycloak tells. */
-  readonly refresh_expires_in?: number
+/** The provider as it is asked for one request: where, as whom, and with what of the client's. */
+export interface Provision {
+  readonly metadata: Metadata
+  readonly client: Client
+  /** Whether the client is the caller's own, not the gateway's. */
+  readonly isCallers: boolean
+  /** Whether discovered endpoints may be `http:`. */
+  readonly allowHttp: boolean
+  readonly passed?: Passed
 }
 
 /** Every call to the identity provider. All throw `Refusal`. */
@@ -61,98 +117,179 @@ export interface RelyingParty {
   loadMetadata(issuer: Issuer, headers: Headers): Promise<Metadata>
   /** Loads the members of a JWK set; `url` is where. */
   loadKeys(url: string, allowHttp: boolean): Promise<readonly unknown[]>
-  password(at: TokenEndpoint, username: string, password: string): Promise<TokenResponse>
-  refresh(at: TokenEndpoint, refresh_token: string): Promise<TokenResponse>
-  clientCredentials(at: TokenEndpoint): Promise<TokenResponse>
+  password(at: Provision, username: string, password: string): Promise<TokenResponse>
+  refresh(at: Provision, refresh_token: string): Promise<TokenResponse>
+  clientCredentials(at: Provision): Promise<TokenResponse>
+  /** The same with an assertion that the caller has sent. */
+  clientAssertion(at: Provision, assertion: string): Promise<TokenResponse>
+  authorizationCode(at: Provision, code: Code): Promise<TokenResponse>
+  exchange(at: Provision, subject_token: string): Promise<TokenResponse>
+  legacyExchange(at: Provision, access_token: string): Promise<string>
+  introspect(at: Provision, token: string): Promise<Answered>
+  userInfo(at: Provision, access_token: string): Promise<Answered>
+  revoke(at: Provision, token: string, hint: string): Promise<void>
+  pushAuthorizationRequest(
+    at: Provision,
+    parameters: URLSearchParams,
+  ): Promise<{ readonly request_uri: string; readonly expires_in: number }>
 }
 
-/** Where tokens are asked for, and as whom. */
-export interface TokenEndpoint {
-  readonly metadata: Metadata
-  readonly client: Client
-  /** Whether the client is the caller's own, not the gateway's. */
-  readonly isCallers: boolean
-  /** Whether the endpoint may be `http:`. */
-  readonly allowHttp: boolean
+/** What is sent to one endpoint; `secrets` must not be seen in any log. */
+interface Sending {
+  readonly what: string
+  readonly endpoint: AuthenticatedEndpoint
+  readonly form: URLSearchParams
+  readonly accept: string
+  readonly secrets: readonly string[]
+  /** Headers that the client's authentication replaces, and headers that replace it. */
+  readonly before?: Pairs
+  readonly after?: Pairs
+  /** Authenticates otherwise than the client is configured to. */
+  readonly auth?: Pick<ClientAuth, 'apply' | 'certificate'>
 }
 
 /** Prepares the calls of one plugin entity; `gateway.fetch` makes them. */
 export function createRelyingParty(
-  config: Config<typeof fields>,
+  config: Settings,
+  auths: ClientAuths,
   gateway: Pick<Gateway, 'fetch'>,
 ): RelyingParty {
-  const { timeout, ssl_verify, keepalive } = config
-  const postArguments = pairs(config.token_post_args_names, config.token_post_args_values)
+  const send = createTransport(config, gateway)
+  const ownUrls = configuredUrls(config)
+  const tokenArgs = pairs(config.token_post_args_names, config.token_post_args_values)
   const tokenHeaders = pairs(config.token_headers_names, config.token_headers_values)
+  const introspectionArgs = pairs(
+    config.introspection_post_args_names,
+    config.introspection_post_args_values,
+  )
+  const introspectionHeaders = pairs(
+    config.introspection_headers_names,
+    config.introspection_headers_values,
+  )
+  const userInfoArgs = pairs(config.userinfo_query_args_names, config.userinfo_query_args_values)
+  const userInfoHeaders = pairs(config.userinfo_headers_names, config.userinfo_headers_values)
+  const replay = createReplay(config)
+  const { token_exchange } = config
 
-  /** One exchange with the provider; `last` keeps what is known of it for the advice. */
-  const fetcher = (last: Attempt) => async (url: string, request: FetchOptions) => {
-    last.url = new URL(url)
-    last.secrets = [...last.secrets, ...secretsIn(request)]
-    const headers = new Headers(request.headers)
-    headers.delete('user-agent')
-    const body = request.body?.toString()
-    const answer = await gateway.fetch(url, {
-      method: request.method,
-      headers,
-      body,
-      timeout,
-      ssl_verify,
-      keepalive,
-    })
-    last.status = answer.status
-    last.mediaType = answer.headers.get('content-type')?.split(';', 1)[0]?.trim().toLowerCase()
-    // A challenge would hide the error code of the body (RFC 6749 §5.2 wants both with invalid_client).
-    const answered = new Headers(answer.headers)
-    answered.delete('www-authenticate')
-    return new Response(answer.body, { status: answer.status, headers: answered })
-  }
-
+  /** Makes one call; `last` keeps what is known of it for the words about its failure. */
   async function attempt<T>(
     what: string,
-    at: { isCallers: boolean; url: URL; secret?: string | undefined },
-    ask: (fetch: ReturnType<typeof fetcher>) => Promise<T>,
+    at: { readonly isCallers: boolean; readonly url: URL; readonly secrets?: readonly string[] },
+    ask: (last: Attempt) => Promise<T>,
   ): Promise<T> {
-    const last: Attempt = { url: at.url, secrets: at.secret ? [at.secret] : [] }
+    const last: Attempt = { url: at.url, secrets: at.secrets ?? [] }
     try {
-      return await ask(fetcher(last))
+      return await ask(last)
     } catch (error) {
       throw refusalOf(inOurWords(error), what, at.isCallers, last)
     }
   }
 
-  function grant(
-    what: string,
-    at: TokenEndpoint,
-    ask: (as: oauth.AuthorizationServer, options: GrantOptions) => Promise<Response>,
-  ): Promise<TokenResponse> {
-    const { metadata, client, allowHttp, isCallers } = at
-    const as = metadata as oauth.AuthorizationServer
-    const url = new URL(URL.parse(metadata.token_endpoint ?? '') ?? metadata.issuer)
-    const secret = client.client_secret
-    return attempt(what, { isCallers, url, secret }, async (fetch) => {
-      const additionalParameters = new URLSearchParams()
-      if (what !== 'refresh_token' && config.scopes && config.scopes.length > 0)
-        additionalParameters.set('scope', config.scopes.join(' '))
-      for (const audience of config.audience ?? [])
-        additionalParameters.append('audience', audience)
-      for (const [name, value] of postArguments) additionalParameters.append(name, value)
-      const answer = await ask(as, {
-        [oauth.customFetch]: fetch,
-        [oauth.allowInsecureRequests]: allowHttp,
-        headers: new Headers(tokenHeaders),
-        additionalParameters,
-      })
-      return judge(as, { client_id: client.client_id }, answer)
+  /** One exchange with the provider. */
+  async function exchange(
+    last: Attempt,
+    url: URL,
+    request: { method: string; headers: Headers; body?: string | undefined },
+    more?: Parameters<typeof send>[2],
+  ): Promise<Response> {
+    last.url = url
+    const answer = await send(url, request, more)
+    last.status = answer.status
+    last.mediaType = mediaTypeOf(answer)
+    return answer
+  }
+
+  function endpointOf(
+    name: Endpoint,
+    { metadata, allowHttp }: Provision,
+    withCertificate: boolean,
+  ): URL {
+    const alias = withCertificate ? metadata.mtls_endpoint_aliases?.[name] : undefined
+    const text = alias ?? metadata[name]
+    if (text === undefined)
+      throw new InvalidAnswer(`the provider has no ${name}, and none is configured`)
+    const url = URL.parse(text)
+    if (!url) throw new InvalidAnswer(`the ${name} of the provider is no URL`)
+    oauth.checkProtocol(url, !allowHttp && !ownUrls.has(text))
+    return url
+  }
+
+  function post<T>(
+    at: Provision,
+    { what, endpoint, form, accept, secrets, before = [], after = [], auth: other }: Sending,
+    read: (answer: Response) => Promise<T>,
+  ): Promise<T> {
+    const { metadata, client, isCallers } = at
+    const url = new URL(URL.parse(metadata[endpoint] ?? '') ?? metadata.issuer)
+    const hidden = [...secrets, client.client_secret ?? ''].filter((each) => each !== '')
+    return attempt(what, { isCallers, url, secrets: hidden }, async (last) => {
+      const auth = other ?? auths.at(endpoint, metadata, client)
+      const { certificate } = auth
+      const to = endpointOf(endpoint, at, certificate !== undefined)
+      const headers = new Headers({ accept })
+      for (const [name, value] of before) headers.set(name, value)
+      await auth.apply(to, form, headers)
+      for (const [name, value] of after) headers.set(name, value)
+      headers.set('content-type', 'application/x-www-form-urlencoded;charset=UTF-8')
+      const body = form.toString()
+      last.secrets = [...last.secrets, ...secretsIn(form, headers)]
+      const { tls_client_auth_ssl_verify: ssl_verify } = config
+      const answer = await exchange(
+        last,
+        to,
+        { method: 'POST', headers, body },
+        certificate && { certificate, ssl_verify },
+      )
+      return read(answer)
     })
   }
 
+  /** Asks for tokens. `own` are the grant's arguments, which nothing replaces. */
+  function grant(
+    grant_type: string,
+    at: Provision,
+    own: Readonly<Record<string, string | undefined>>,
+    asked: { scopes?: readonly string[] | undefined; audience?: readonly string[] | undefined },
+    more: Partial<Pick<Sending, 'what' | 'auth' | 'secrets'>> = {},
+  ): Promise<TokenResponse> {
+    const { headers, args } = at.passed ?? NOTHING
+    const form = new URLSearchParams({ grant_type })
+    for (const [name, value] of Object.entries(own)) if (value !== undefined) form.set(name, value)
+    const isPassed = (name: string) => args.some(([passed]) => passed === name)
+    if (!isPassed('scope') && asked.scopes && asked.scopes.length > 0)
+      form.set('scope', asked.scopes.join(' '))
+    if (!isPassed('audience'))
+      for (const audience of asked.audience ?? []) form.append('audience', audience)
+    for (const [name, value] of tokenArgs) form.append(name, value)
+    // What the operator has written counts before what a client has sent.
+    const isWritten = (name: string) => tokenArgs.some(([written]) => written === name)
+    for (const [name, value] of args) if (!isWritten(name)) form.append(name, value)
+    const what = more.what ?? grant_type
+    const sending: Sending = {
+      what,
+      endpoint: 'token_endpoint',
+      form,
+      accept: 'application/json',
+      before: [...headers, ...tokenHeaders],
+      secrets: more.secrets ?? [],
+      ...(more.auth && { auth: more.auth }),
+    }
+    return post(at, sending, async (answer) => {
+      const tokens = await tokensIn(at, answer)
+      const replayed = replay(what, answer.headers)
+      return replayed.length > 0 ? { ...tokens, replayed } : tokens
+    })
+  }
+
+  const usual = { scopes: config.scopes, audience: config.audience }
+
   return {
     loadMetadata: (issuer, headers) =>
-      attempt('discovery', { isCallers: false, url: issuer.url }, async (fetch) => {
+      attempt('discovery', { isCallers: false, url: issuer.url }, async (last) => {
         const answer = await oauth.discoveryRequest(issuer.url, {
           algorithm: issuer.algorithm,
-          [oauth.customFetch]: fetch,
+          [oauth.customFetch]: (url: string, { headers }: { headers: Record<string, string> }) =>
+            exchange(last, new URL(url), { method: 'GET', headers: withoutAgent(headers) }),
           [oauth.allowInsecureRequests]: issuer.url.protocol === 'http:',
           headers,
         })
@@ -162,10 +299,10 @@ export function createRelyingParty(
       }),
 
     loadKeys: (url, allowHttp) =>
-      attempt('keys', { isCallers: false, url: new URL(url) }, async (fetch) => {
+      attempt('keys', { isCallers: false, url: new URL(url) }, async (last) => {
         oauth.checkProtocol(new URL(url), !allowHttp)
-        const headers = { accept: 'application/json, application/jwk-set+json' }
-        const answer = await fetch(url, { method: 'GET', headers, body: undefined })
+        const headers = new Headers({ accept: 'application/json, application/jwk-set+json' })
+        const answer = await exchange(last, new URL(url), { method: 'GET', headers })
         if (answer.status !== 200) throw new InvalidAnswer(`the keys answered ${answer.status}`)
         const document: unknown = await answer.json()
         const keys = isRecord(document) ? document.keys : undefined
@@ -173,38 +310,169 @@ export function createRelyingParty(
         return keys
       }),
 
-    password: (at, username, password) =>
-      grant('password', at, (as, { additionalParameters, ...options }) => {
-        additionalParameters.set('username', username)
-        additionalParameters.set('password', password)
-        // prettier-ignore
-        return oauth.genericTokenEndpointRequest(as, clientOf(at), authOf(at), 'password', additionalParameters, options)
-      }),
+    password: (at, username, password) => grant('password', at, { username, password }, usual),
 
     refresh: (at, refresh_token) =>
-      grant('refresh_token', at, (as, options) =>
-        oauth.refreshTokenGrantRequest(as, clientOf(at), authOf(at), refresh_token, options),
-      ),
+      // RFC 6749 §6: the scopes stay as they are.
+      grant('refresh_token', at, { refresh_token }, { audience: config.audience }),
 
-    clientCredentials: (at) =>
-      grant('client_credentials', at, (as, { additionalParameters, ...options }) =>
-        // prettier-ignore
-        oauth.clientCredentialsGrantRequest(as, clientOf(at), authOf(at), additionalParameters, options),
-      ),
+    clientCredentials: (at) => grant('client_credentials', at, {}, usual),
+
+    clientAssertion: (at, assertion) =>
+      grant('client_credentials', at, {}, usual, {
+        auth: {
+          certificate: undefined,
+          apply(_url, form) {
+            form.set('client_assertion_type', ASSERTION_TYPE)
+            form.set('client_assertion', assertion)
+          },
+        },
+      }),
+
+    authorizationCode: (at, { code, redirect_uri, code_verifier }) =>
+      // The scopes were asked for with the authorization request.
+      grant('authorization_code', at, { code, redirect_uri, code_verifier }, {}),
+
+    exchange(at, subject_token) {
+      const { scopes, empty_scopes, audience, empty_audience } = token_exchange?.request ?? {}
+      return grant(
+        'urn:ietf:params:oauth:grant-type:token-exchange',
+        at,
+        { subject_token, subject_token_type: 'urn:ietf:params:oauth:token-type:access_token' },
+        {
+          scopes: empty_scopes ? [] : (scopes ?? config.scopes),
+          audience: empty_audience ? [] : (audience ?? config.audience),
+        },
+        { what: 'token_exchange', secrets: [subject_token] },
+      )
+    },
+
+    legacyExchange(at, access_token) {
+      const url = new URL(config.token_exchange_endpoint ?? at.metadata.issuer)
+      const { isCallers } = at
+      return attempt(
+        'token_exchange',
+        { isCallers, url, secrets: [access_token] },
+        async (last) => {
+          const headers = new Headers({ authorization: `Bearer ${access_token}` })
+          const answer = await exchange(last, url, { method: 'POST', headers, body: '' })
+          if (answer.status !== 200) throw new InvalidAnswer(`status ${answer.status}`)
+          const token = (await answer.text()).trim()
+          if (!isToken(token)) throw new InvalidAnswer('the answer is no token')
+          return token
+        },
+      )
+    },
+
+    introspect(at, token) {
+      const { headers, args } = at.passed ?? NOTHING
+      const form = new URLSearchParams([[config.introspection_token_param_name, token]])
+      if (config.introspection_hint) form.set('token_type_hint', config.introspection_hint)
+      for (const [name, value] of introspectionArgs) form.append(name, value)
+      for (const [name, value] of args) if (!form.has(name)) form.append(name, value)
+      const sending: Sending = {
+        what: 'introspection',
+        endpoint: 'introspection_endpoint',
+        form,
+        accept: config.introspection_accept,
+        after: [...headers, ...introspectionHeaders],
+        secrets: [token],
+      }
+      return post(at, sending, async (answer) => {
+        await judgeStatus(answer)
+        return answeredBy(answer, 'token_introspection')
+      })
+    },
+
+    userInfo(at, access_token) {
+      const { metadata, isCallers } = at
+      const { headers: passed, args } = at.passed ?? NOTHING
+      const url = new URL(URL.parse(metadata.userinfo_endpoint ?? '') ?? metadata.issuer)
+      return attempt('userinfo', { isCallers, url, secrets: [access_token] }, async (last) => {
+        const to = endpointOf('userinfo_endpoint', at, false)
+        for (const [name, value] of userInfoArgs) to.searchParams.append(name, value)
+        for (const [name, value] of args)
+          if (!to.searchParams.has(name)) to.searchParams.append(name, value)
+        const headers = new Headers({ accept: config.userinfo_accept })
+        for (const [name, value] of [...passed, ...userInfoHeaders]) headers.set(name, value)
+        // OpenID Connect Core §5.3.1: it is about this token, whatever else is sent.
+        headers.set('authorization', `Bearer ${access_token}`)
+        const answer = await exchange(last, to, { method: 'GET', headers })
+        if (answer.status === 401 || answer.status === 403)
+          throw new Refusal(
+            'invalid_token',
+            `the user info endpoint of the provider refused the token (${answer.status})`,
+          )
+        await judgeStatus(answer)
+        return answeredBy(answer)
+      })
+    },
+
+    revoke(at, token, hint) {
+      const form = new URLSearchParams([
+        [config.revocation_token_param_name, token],
+        ['token_type_hint', hint],
+      ])
+      const sending: Sending = {
+        what: 'revocation',
+        endpoint: 'revocation_endpoint',
+        form,
+        accept: 'application/json',
+        secrets: [token],
+      }
+      return post(at, sending, judgeStatus)
+    },
+
+    pushAuthorizationRequest(at, parameters) {
+      const { client_id } = at.client
+      const form = new URLSearchParams(parameters)
+      form.set('client_id', client_id)
+      const sending: Sending = {
+        what: 'pushed_authorization_request',
+        endpoint: 'pushed_authorization_request_endpoint',
+        form,
+        accept: 'application/json',
+        secrets: [],
+      }
+      return post(at, sending, async (answer) => {
+        const as = at.metadata as oauth.AuthorizationServer
+        const { request_uri, expires_in } = await oauth.processPushedAuthorizationResponse(
+          as,
+          { client_id },
+          withoutChallenge(answer),
+        )
+        return { request_uri, expires_in }
+      })
+    },
   }
 }
 
-interface FetchOptions {
-  readonly method: string
-  readonly headers: Record<string, string>
-  readonly body: URLSearchParams | undefined
+const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
+
+type Pairs = readonly (readonly [name: string, value: string])[]
+
+function mediaTypeOf(answer: Response): string | undefined {
+  return answer.headers.get('content-type')?.split(';', 1)[0]?.trim().toLowerCase()
+}
+
+function withoutAgent(given: Record<string, string>): Headers {
+  const headers = new Headers(given)
+  headers.delete('user-agent')
+  return headers
+}
+
+/** A challenge would hide the error code of the body (RFC 6749 §5.2 wants both with invalid_client). */
+function withoutChallenge(answer: Response): Response {
+  const headers = new Headers(answer.headers)
+  headers.delete('www-authenticate')
+  return new Response(answer.body, { status: answer.status, headers })
 }
 
 /** What a request carries that nobody may read in a log. */
-function secretsIn({ headers, body }: FetchOptions): string[] {
-  const [, basic = ''] = /^basic (.+)$/i.exec(new Headers(headers).get('authorization') ?? '') ?? []
-  const names = ['client_secret', 'password', 'refresh_token', 'client_assertion']
-  const sent = names.flatMap((name) => body?.getAll(name) ?? [])
+function secretsIn(form: URLSearchParams, headers: Headers): string[] {
+  const [, basic = ''] = /^basic (.+)$/i.exec(headers.get('authorization') ?? '') ?? []
+  const names = ['client_secret', 'password', 'refresh_token', 'client_assertion', 'code']
+  const sent = [...names, 'code_verifier', 'request'].flatMap((name) => form.getAll(name))
   const [, secret = ''] = /^[^:]*:(.*)$/s.exec(Buffer.from(basic, 'base64').toString()) ?? []
   return [basic, secret, ...sent].filter((each) => each !== '')
 }
@@ -220,42 +488,25 @@ function inOurWords(error: unknown): unknown {
   return isAnswer ? new InvalidAnswer(error.message) : error
 }
 
-type GrantOptions = oauth.TokenEndpointRequestOptions & { additionalParameters: URLSearchParams }
-
-function clientOf({ client }: TokenEndpoint): oauth.Client {
-  return { client_id: client.client_id }
-}
-
-function authOf({ client, metadata }: TokenEndpoint): oauth.ClientAuth {
-  const secret = client.client_secret ?? ''
-  switch (chooseAuth(client, metadata.token_endpoint_auth_methods_supported)) {
-    case 'client_secret_basic':
-      return clientSecretBasic(secret)
-    case 'client_secret_post':
-      return oauth.ClientSecretPost(secret)
-    case 'none':
-      return oauth.None()
-  }
-}
-
-/**
- * RFC 6749 §2.3.1: both halves are form-encoded before Base64. The library's own encodes `-`, `.` and `_` as well,
- * which the many providers that do not decode take for a wrong secret.
- */
-function clientSecretBasic(client_secret: string): oauth.ClientAuth {
-  const encode = (text: string) => new URLSearchParams([['', text]]).toString().slice(1)
-  return (_as, { client_id }, _body, headers) => {
-    const pair = `${encode(client_id)}:${encode(client_secret)}`
-    headers.set('authorization', `Basic ${Buffer.from(pair).toString('base64')}`)
-  }
+/** Anything but a success is a failure, whatever its body says. Throws `OAuthError` and `InvalidAnswer`. */
+async function judgeStatus(answer: Response): Promise<void> {
+  if (answer.ok) return
+  const body: unknown = await answer.json().catch(() => undefined)
+  const { error, error_description } = isRecord(body) ? body : {}
+  if (typeof error === 'string')
+    throw new OAuthError(
+      answer.status,
+      error,
+      typeof error_description === 'string' ? error_description : undefined,
+    )
+  throw new InvalidAnswer(`status ${answer.status}`)
 }
 
 /** Judges a token endpoint's answer. Throws the library's errors and `InvalidAnswer`. */
-async function judge(
-  as: oauth.AuthorizationServer,
-  client: oauth.Client,
-  answer: Response,
-): Promise<TokenResponse> {
+async function tokensIn(at: Provision, given: Response): Promise<TokenResponse> {
+  const as = at.metadata as oauth.AuthorizationServer
+  const client: oauth.Client = { client_id: at.client.client_id }
+  const answer = withoutChallenge(given)
   if (answer.status !== 200) {
     await oauth.processGenericTokenEndpointResponse(as, client, answer)
     throw new InvalidAnswer(`status ${answer.status}`)
@@ -284,8 +535,7 @@ async function judge(
   if (id_token !== undefined && id_token !== null && typeof id_token !== 'string')
     throw new InvalidAnswer('the ID token is no text')
   for (const token of [access_token, refresh_token, id_token]) {
-    // RFC 6749 appendix A: all else could break out of the header that carries it.
-    if (token !== undefined && token !== null && !/^[\x21-\x7e]+$/.test(String(token)))
+    if (token !== undefined && token !== null && !isToken(String(token)))
       throw new InvalidAnswer('a token holds characters that no token may have')
   }
   return {
@@ -294,7 +544,13 @@ async function judge(
     ...(typeof id_token === 'string' && { id_token }),
     ...secondsIn('expires_in', expires_in),
     ...secondsIn('refresh_expires_in', refresh_expires_in),
+    members: document,
   }
+}
+
+/** RFC 6749 appendix A: all else could break out of the header that carries it. */
+function isToken(text: string): boolean {
+  return /^[\x21-\x7e]+$/.test(text)
 }
 
 function secondsIn<N extends string>(name: N, value: unknown): { [K in N]?: number } {
@@ -303,16 +559,38 @@ function secondsIn<N extends string>(name: N, value: unknown): { [K in N]?: numb
   return { [name]: seconds } as { [K in N]?: number }
 }
 
-/** The members of a discovery document that are read, where they are of the right type. */
-function metadataOf(document: Readonly<Record<string, unknown>> & { issuer: string }): Metadata {
-  const { issuer, token_endpoint, jwks_uri } = document
-  const methods = document.token_endpoint_auth_methods_supported
-  return {
-    issuer,
-    ...(typeof token_endpoint === 'string' && { token_endpoint }),
-    ...(typeof jwks_uri === 'string' && { jwks_uri }),
-    ...(Array.isArray(methods) && { token_endpoint_auth_methods_supported: methods.map(String) }),
-  }
+/** Headers that belong to the connection or to the body, which the client is not sent. */
+const NOT_REPLAYED: ReadonlySet<string> = new Set([
+  'connection',
+  'content-encoding',
+  'content-length',
+  'content-type',
+  'keep-alive',
+  'proxy-authenticate',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+/** Prepares which headers of the token endpoint the client is sent. */
+function createReplay(
+  config: Pick<Settings, 'token_headers_replay' | 'token_headers_prefix' | 'token_headers_grants'>,
+): (grant: string, headers: Headers) => Pairs {
+  const { token_headers_replay = [], token_headers_prefix = '', token_headers_grants } = config
+  const names = token_headers_replay.filter(
+    (name) => token_headers_prefix !== '' || !NOT_REPLAYED.has(name.toLowerCase()),
+  )
+  const grants: ReadonlySet<string> | undefined =
+    token_headers_grants && new Set(token_headers_grants)
+  return (grant, headers) =>
+    grants && !grants.has(grant)
+      ? []
+      : names.flatMap((name) => {
+          const value = headers.get(name)
+          const isSent = value !== null && badHeaderValue(value) === undefined
+          return isSent ? [[`${token_headers_prefix}${name}`, value] as const] : []
+        })
 }
 
 async function issuerOf(answer: { json(): Promise<unknown> }): Promise<URL | null> {
@@ -323,9 +601,6 @@ async function issuerOf(answer: { json(): Promise<unknown> }): Promise<URL | nul
 }
 
 /** The pairs of two lists of one length; a name without a value is sent empty. */
-function pairs(
-  names: readonly string[] | undefined,
-  values: readonly string[] | undefined,
-): [string, string][] {
-  return (names ?? []).map((name, i) => [name, values?.[i] ?? ''])
+function pairs(names: readonly string[] | undefined, values: readonly string[] | undefined): Pairs {
+  return (names ?? []).map((name, i) => [name, values?.[i] ?? ''] as const)
 }

@@ -12,20 +12,17 @@ import {
 import { fields as answers } from './answer.ts'
 import { fields as authentication } from './authenticate.ts'
 import { fields as authorization } from './authorize.ts'
-import { fields as clients } from './client.ts'
 import { fields as consumers } from './consumer.ts'
-import { fields as discovery } from './discovery.ts'
 import { fields as headers } from './headers.ts'
-import { fields as relyingParty } from './relying_party.ts'
+import { checks as exchangeChecks } from './exchange.ts'
+import { fields as provider } from './provider.ts'
 import { fields as tokens } from './tokens.ts'
 import { checks, fields as unsupported } from './unsupported.ts'
 import { fields as verification } from './verify.ts'
 
 const fields = {
-  ...discovery,
+  ...provider,
   ...authentication,
-  ...clients,
-  ...relyingParty,
   ...tokens,
   ...verification,
   ...authorization,
@@ -94,7 +91,7 @@ export const schema = record(
   'Lets those pass whom an OpenID Connect provider knows.',
   fields,
   { required: true },
-  { shorthands, checks },
+  { shorthands, checks: [...checks, ...exchangeChecks] },
 )
 
 /** Where null says "nothing" instead of "as usual". */

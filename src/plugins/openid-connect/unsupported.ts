@@ -2,7 +2,7 @@ import type { Warning } from '../../pdk.ts'
 import { check } from '../../schema/check.ts'
 import type { Config, EntityCheck, Field, Fields } from '../../schema/field.ts'
 import { fields as authentication, missingMethods } from './authenticate.ts'
-import { fields as clients, missingAuth } from './client.ts'
+import { fields as clients } from './clients.ts'
 import { fields as guards } from './unsupported/guards.ts'
 import { fields as introspection } from './unsupported/introspection.ts'
 import { fields as login } from './unsupported/login.ts'
@@ -19,8 +19,6 @@ const NOT_HONOURED: readonly (readonly [what: string, fields: Fields])[] = [
   ['introspection and user info are not asked for yet', introspection],
   ['consumers are not looked up by a claim yet', others.consumers],
   ['tokens are not bound to their holder yet', others.binding],
-  ['one client is used, with a secret or none', others.clientKeys],
-  ['the provider is asked directly, with HTTP/1.1', others.transport],
   ['nothing of the kind is passed on yet', others.passing],
   ['keys are not shown to others yet', others.keyHeaders],
   ['what is kept stays in this process', others.caches],
@@ -35,8 +33,6 @@ export const fields = {
   ...guards,
   ...others.consumers,
   ...others.binding,
-  ...others.clientKeys,
-  ...others.transport,
   ...others.passing,
   ...others.keyHeaders,
   ...others.caches,
@@ -80,12 +76,12 @@ export function warningsOf(config: Settings): Warning[] {
   const needClient = asked.filter((name) => name === 'password' || name === 'refresh_token')
   if (needClient.length > 0 && config.client_id === undefined)
     warn(['client_id'], `not set, so that ${needClient.join(' and ')} cannot succeed`)
-  const auth = missingAuth(config)
-  if (auth !== undefined)
-    warn(['client_auth'], `${auth}: not built yet, so that no tokens are asked for`)
   const clientCount = config.client_id?.length ?? 0
   if (clientCount > 1)
-    warn(['client_id'], `the first of the ${clientCount} clients serves all requests`)
+    warn(
+      ['client_arg'],
+      `an argument or a header "${config.client_arg}" of any request chooses one of the ${clientCount} clients, one of the application's own too`,
+    )
   if (config.ignore_signature.length > 0)
     warn(
       ['ignore_signature'],

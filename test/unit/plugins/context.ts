@@ -104,12 +104,14 @@ export function testGateway(
       return kept.get(name) as T
     },
     ca: undefined,
+    prefix: undefined,
     node_id: 'node',
     id: 'plugin',
     scope: {},
     place: () => 'kong.yaml:1',
     secrets: (_, given) => [given ?? 'a secret of the gateway itself'],
     findAuthority: () => undefined,
+    findCertificate: () => undefined,
     ...parts,
     consumers: {
       find: (name) =>

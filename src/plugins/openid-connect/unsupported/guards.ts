@@ -74,38 +74,6 @@ export const fields = {
     text,
     never,
   ),
-  token_exchange: record(
-    'Which tokens of other issuers are exchanged for one of the provider.',
-    {
-      subject_token_issuers: array(
-        'The issuers.',
-        record('An issuer.', {
-          issuer: string('The issuer.', { required: true }),
-          conditions: record('Which of its tokens are exchanged.', {
-            has_scopes: array('Scopes that the token has.', text),
-            missing_scopes: array('Scopes that the token lacks.', text),
-            has_audience: array('Audiences that the token has.', text),
-            missing_audience: array('Audiences that the token lacks.', text),
-          }),
-          verify_signature: boolean('Whether the signature is checked first.', { default: false }),
-          jwks_uri: string('Where the keys of the issuer are.'),
-        }),
-        { required: true, len_min: 1 },
-      ),
-      request: record('What the new token is asked for.', {
-        scopes: array('Its scopes.', text),
-        empty_scopes: boolean('Whether no scopes are asked for.', { default: false }),
-        audience: array('Its audiences.', text),
-        empty_audience: boolean('Whether no audience is asked for.', { default: false }),
-      }),
-      cache: record('How long the new token is kept.', {
-        enabled: boolean('Whether it is kept.', { default: true }),
-        ttl: integer('For how long; seconds.'),
-      }),
-    },
-    never,
-  ),
-  token_exchange_endpoint: string('Where Kong exchanged tokens before RFC 8693.', never),
   principals: record('Looks callers up in Kong Identity.', {
     enabled: boolean('Whether they are looked up.', {
       default: false,

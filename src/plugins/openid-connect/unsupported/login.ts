@@ -1,22 +1,15 @@
 import { array, boolean, number, string } from '../../../schema/field.ts'
 import { AUTH_METHODS } from '../authenticate.ts'
-import { CLIENT_AUTH_METHODS } from '../client.ts'
 
 const text = string('A text.')
-const url = string('A URL.', { referenceable: true })
 
 /** Logging in with a browser: the authorization code flow. */
 export const fields = {
-  authorization_endpoint: string('The authorization endpoint, instead of the discovered one.'),
   authorization_query_args_names: array(
     'The names of further arguments of the authorization request.',
     text,
   ),
   authorization_query_args_values: array('Their values, in the same order.', text),
-  authorization_query_args_client: array(
-    'The arguments of the client that the authorization request repeats.',
-    text,
-  ),
   authorization_cookie_name: string('The name of the cookie that holds a login under way.', {
     default: 'authorization',
   }),
@@ -31,10 +24,6 @@ export const fields = {
   }),
   authorization_cookie_secure: boolean('Whether that cookie is sent over TLS only.'),
   authorization_rolling_timeout: number('How long a login may take; seconds.', { default: 600 }),
-  redirect_uri: array(
-    'Where the provider sends the browser back, for each client.',
-    string('A URL.'),
-  ),
   response_mode: string('How the provider hands over the code.', {
     default: 'query',
     one_of: ['form_post', 'form_post.jwt', 'fragment', 'fragment.jwt', 'jwt', 'query', 'query.jwt'],
@@ -49,13 +38,6 @@ export const fields = {
   ),
   require_signed_request_object: boolean(
     'Whether the authorization request is signed; without it as the provider announces.',
-  ),
-  pushed_authorization_request_endpoint: string(
-    'Where authorization requests are handed in, instead of the discovered place.',
-  ),
-  pushed_authorization_request_endpoint_auth_method: string(
-    'How the client authenticates there, instead of `client_auth`.',
-    { one_of: CLIENT_AUTH_METHODS },
   ),
   verify_nonce: boolean('Whether the ID token has to repeat the nonce of the request.', {
     default: true,
@@ -80,5 +62,4 @@ export const fields = {
     default: 'fragment',
     one_of: ['fragment', 'query'],
   }),
-  login_redirect_uri: array('Where the browser goes after a login, for each client.', url),
 }

@@ -1,5 +1,4 @@
 import { array, boolean, string } from '../../../schema/field.ts'
-import { CLIENT_AUTH_METHODS } from '../client.ts'
 
 /** Ending a session, and the revocation of its tokens. */
 export const fields = {
@@ -11,10 +10,6 @@ export const fields = {
     string('A method.', { one_of: ['DELETE', 'GET', 'POST'] }),
     { default: ['DELETE', 'POST'] },
   ),
-  logout_redirect_uri: array(
-    'Where the browser goes after a logout, for each client.',
-    string('A URL.', { referenceable: true }),
-  ),
   logout_revoke: boolean('Whether a logout revokes the tokens at the provider.', {
     default: false,
   }),
@@ -24,14 +19,4 @@ export const fields = {
   logout_revoke_refresh_token: boolean('Whether the refresh token is among them.', {
     default: true,
   }),
-  end_session_endpoint: string('The end session endpoint, instead of the discovered one.'),
-  revocation_endpoint: string('The revocation endpoint, instead of the discovered one.'),
-  revocation_endpoint_auth_method: string(
-    'How the client authenticates there, instead of `client_auth`.',
-    { one_of: CLIENT_AUTH_METHODS },
-  ),
-  revocation_token_param_name: string('The name of the argument with the token to revoke.', {
-    default: 'token',
-  }),
-  mtls_revocation_endpoint: string('The revocation endpoint for clients with a certificate.'),
 }

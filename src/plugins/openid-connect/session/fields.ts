@@ -1,18 +1,8 @@
 import { array, boolean, number, string } from '../../../schema/field.ts'
 import { badCookieAttribute, badCookieName } from './cookies.ts'
+import { FACTS } from './facts.ts'
 import { fields as memcached } from './memcached.ts'
 import { fields as redis } from './redis.ts'
-
-/** The facts of a session that headers can tell. */
-export const FACTS = [
-  'absolute-timeout',
-  'audience',
-  'id',
-  'idling-timeout',
-  'rolling-timeout',
-  'subject',
-  'timeout',
-] as const
 
 const sessionHeaders = (whither: string) =>
   array(

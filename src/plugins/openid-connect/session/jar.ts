@@ -167,12 +167,18 @@ export class Jar {
     const { cache, envelopes } = this.#parts
     const key = this.#keyOf(text, bound, undefined)
     const known = cache.get(key)
-    // What one plugin has opened is another one's under the same name, with the same secrets: but not its timeouts.
-    if (known) return this.#isOver(known.head) ? undefined : { ...known, jar: this }
+    if (known && this.#isOver(known.head)) return undefined
+    if (known?.jar === this) return known
+    // Another plugin, or this one before a reload, has opened it: the same, but for the timeouts.
+    if (known) return this.#remember(text, { ...known, jar: this })
     const envelope = envelopes.read(text, bound)
     if (!envelope?.box || this.#isOver(envelope.head)) return undefined
     const opened = this.#opened(envelope, envelope.box, key)
-    if (opened) cache.set(key, opened, REMEMBERED, 512 + 4 * text.length)
+    return opened && this.#remember(text, opened)
+  }
+
+  #remember(text: string, opened: Opened): Opened {
+    this.#parts.cache.set(opened.key, opened, REMEMBERED, 512 + 4 * text.length)
     return opened
   }
 

@@ -13,11 +13,15 @@ import { TestContext, testGateway } from '../../context.ts'
 export const ISSUER = 'https://issuer.test/realms/one'
 export const DATA: SessionData = { method: 'password', client: 0, access_token: 'at' }
 
-const schema = record('', {
-  ...fields,
-  issuer: string('', { default: ISSUER }),
-  client_id: array('', string('')),
-})
+const schema = record(
+  '',
+  {
+    ...fields,
+    issuer: string('', { default: ISSUER }),
+    client_id: array('', string('')),
+  },
+  { required: true },
+)
 
 /** A clock, and a gateway that goes by it; what lives over reloads does so over several `sessions`. */
 export class Node {

@@ -206,7 +206,7 @@ test('two cookies of one name are a fault of the configuration', async () => {
     session_cookie_name: 'a',
     session_remember_cookie_name: 'a2',
   }
-  expect(faultOf(config)?.field).toBe('session_remember_cookie_name')
+  expect(faultOf(config)).toMatchObject({ field: 'session_remember_cookie_name' })
   expect(faultOf({ ...config, session_remember_cookie_name: 'b' })).toBeUndefined()
   expect(() => new Node().sessions({ session_cookie_name: 'a;b' })).toThrow('name of a cookie')
   expect(() => new Node().sessions({ session_cookie_path: '/; Domain=a' })).toThrow('semicolon')

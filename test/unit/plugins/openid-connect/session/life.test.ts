@@ -155,6 +155,18 @@ test('a cookie is read once for each connection', () => {
   expect(now(sessions.open(new Browser().request(connection)))).toBeUndefined()
 })
 
+test('a cookie is read once for all connections, by each configuration with its own timeouts', () => {
+  const node = new Node()
+  const { sessions, browser } = logIn(node)
+  const short = node.sessions({ session_idling_timeout: 10 })
+  const first = now(sessions.open(browser.request()))
+  expect(now(sessions.open(browser.request()))).toBe(first!)
+  expect(now(short.open(browser.request()))?.ends.idling).toBe(node.now + 10_000)
+  node.pass(10)
+  expect(now(short.open(browser.request()))).toBeUndefined()
+  expect(now(sessions.open(browser.request()))?.ends.idling).toBe(node.now + 890_000)
+})
+
 test('several applications share a cookie, and end apart', () => {
   const node = new Node()
   const a = logIn(node, { session_audience: 'a' })

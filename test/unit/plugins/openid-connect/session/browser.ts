@@ -27,8 +27,13 @@ const schema = record(
 export class Node {
   now = 1_800_000_000_000
   before: readonly string[] = []
+  readonly kept = new Map<string, object>()
   readonly gateway = testGateway({
     now: () => this.now,
+    keep: <T extends object>(name: string, create: () => T) => {
+      if (!this.kept.has(name)) this.kept.set(name, create())
+      return this.kept.get(name) as T
+    },
     secrets: (_, given) => [given ?? 'secret', ...this.before],
   })
 

@@ -6,7 +6,7 @@ import { DEFAULT_DNS, type DnsSettings } from './dns/settings.ts'
 import type { LocatedFault, SourceFile } from './declarative/faults.ts'
 import type { Dialect } from './declarative/dialect.ts'
 import { loadDeclarative } from './declarative/load.ts'
-import type { VaultPrefixes } from './declarative/vaults.ts'
+import type { VaultSettings } from './declarative/vaults.ts'
 import { Capacity } from './front/capacity.ts'
 import { DEFAULT_RULES, type HandshakeRules, type KeyPair } from './front/certificates.ts'
 import { Listener } from './front/listener.ts'
@@ -70,8 +70,8 @@ export interface GatewaySettings extends ClientAddressSettings, KeepaliveLimits 
   readonly allowMissingPlugins: boolean
   readonly compat: CompatVersion
   readonly declarative_dialect: Dialect
-  /** What stands before the names in the vaults that are always there. */
-  readonly vaults: VaultPrefixes
+  /** Of the vaults that are always there. */
+  readonly vaults: VaultSettings
   /** The form of an error that nginx raises in Kong, for a client that names none. */
   readonly error_default_type: string
   /** Whether a client that sends `Kong-Debug` is told the names of its route and service. */
@@ -193,6 +193,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     const loaded = loadDeclarative(files, {
       env: options.env,
       plugins: known,
+      bundled: plugins,
       compat: settings.compat,
       allowMissingPlugins: settings.allowMissingPlugins,
       dialect: settings.declarative_dialect,

@@ -4,7 +4,7 @@ import { checkOrdering } from '../prepare.ts'
 import { readConfiguration } from './configuration.ts'
 import { help } from './help.ts'
 import { reportError, reportFaults } from './report.ts'
-import { enabledPlugins, vaultPrefixes } from './settings.ts'
+import { enabledPlugins, vaultSettings } from './settings.ts'
 import { UnreadableFile } from './sources.ts'
 import { readOptions } from './usage.ts'
 
@@ -27,7 +27,7 @@ export function check(args: string[]): number {
       compat: conf.compat,
       allowMissingPlugins: conf.allow_missing_plugins,
       dialect: conf.declarative_dialect,
-      vaults: vaultPrefixes(conf),
+      vaults: vaultSettings(conf),
       routerFlavor: conf.router_flavor,
     })
     if (loaded.faults) return reportFaults(loaded.faults)

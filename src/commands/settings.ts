@@ -2,7 +2,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createSecureContext, rootCertificates } from 'node:tls'
 import type { Conf } from '../conf.ts'
-import type { VaultPrefixes } from '../declarative/vaults.ts'
+import type { VaultSettings } from '../declarative/vaults.ts'
 import { badCertificate, badChain, badPrivateKey } from '../entities/pem.ts'
 import type { HandshakeRules, KeyPair } from '../front/certificates.ts'
 import type { GatewaySettings } from '../gateway.ts'
@@ -29,7 +29,7 @@ export function settingsOf(
     allowMissingPlugins: conf.allow_missing_plugins,
     compat: conf.compat,
     declarative_dialect: conf.declarative_dialect,
-    vaults: vaultPrefixes(conf),
+    vaults: vaultSettings(conf),
     error_default_type: conf.error_default_type,
     allow_debug_header: conf.allow_debug_header,
     node_id: conf.node_id,
@@ -131,11 +131,11 @@ function handshakeRules({ ssl_cipher_suite, ssl_ciphers, ssl_protocols }: Conf):
   return { minVersion: versions[0]!, maxVersion: versions.at(-1)!, ciphers }
 }
 
-/** What stands before the names in the vaults that are always there. */
-export function vaultPrefixes({ vault_env_prefix, vault_fs_prefix }: Conf): VaultPrefixes {
+/** Of the vaults that are always there. */
+export function vaultSettings(conf: Conf): VaultSettings {
   return {
-    ...(vault_env_prefix !== undefined && { env: vault_env_prefix }),
-    ...(vault_fs_prefix !== undefined && { fs: vault_fs_prefix }),
+    env: { prefix: conf.vault_env_prefix, base64_decode: conf.vault_env_decode_base64 },
+    fs: { prefix: conf.vault_fs_prefix, base64_decode: conf.vault_fs_decode_base64 },
   }
 }
 

@@ -9,7 +9,7 @@ import { mergeMeta } from './merge.ts'
 import { type ParsedFile, parseFile } from './parse.ts'
 import { References } from './references.ts'
 import type { Env } from './template.ts'
-import { type VaultPrefixes, Vaults } from './vaults.ts'
+import { type VaultSettings, Vaults } from './vaults.ts'
 
 export type { LocatedFault, SourceFile }
 
@@ -62,8 +62,8 @@ export interface LoadOptions {
   readonly bundled?: ReadonlyMap<string, Plugin>
   /** The release of Kong whose defaults are taken; the newest unless told. */
   readonly compat?: CompatVersion
-  /** What stands before the names in the vaults that are always there. */
-  readonly vaults?: VaultPrefixes
+  /** Of the vaults that are always there. */
+  readonly vaults?: VaultSettings
   /** The router that the routes are for; `traditional_compatible` unless told. */
   readonly routerFlavor?: RouterFlavor
   /** Whether a plugin that is not there is left out, if nothing that it does keeps anybody from anything. */

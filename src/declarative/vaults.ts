@@ -7,8 +7,10 @@ import { isVaultReference } from '../schema/vault_reference.ts'
 import type { Path } from './parse.ts'
 import type { Env } from './template.ts'
 
-/** What stands before the names in a vault: of variables for `env`, the directory of the files for `fs`. */
-export type VaultPrefixes = Readonly<Partial<Record<VaultName, string>>>
+/** What the node says of the vaults that are always there, as `config` says it of those that are declared. */
+export type VaultSettings = Readonly<
+  Partial<Record<VaultName, Pick<Vault['config'], 'prefix' | 'base64_decode'>>>
+>
 
 const MAX_BYTES = 1024 * 1024
 
@@ -25,15 +27,18 @@ export class Vaults {
   /** Declared, with a fault. */
   readonly #broken = new Set<unknown>()
 
-  constructor(env: Env, prefixes: VaultPrefixes) {
+  constructor(env: Env, settings: VaultSettings) {
     this.#env = env
-    for (const kind of VAULTS)
-      this.#byName.set(kind, { kind, prefix: prefixes[kind], isBase64: false })
+    for (const kind of VAULTS) this.#place(kind, kind, settings[kind])
   }
 
   add({ prefix, name, config }: Vault): void {
-    const isBase64 = config.base64_decode === true
-    this.#byName.set(prefix, { kind: name as VaultName, prefix: config.prefix, isBase64 })
+    this.#place(prefix, name as VaultName, config)
+  }
+
+  #place(name: string, kind: VaultName, config: VaultSettings[VaultName]): void {
+    const isBase64 = config?.base64_decode === true
+    this.#byName.set(name, { kind, prefix: config?.prefix, isBase64 })
   }
 
   /** A vault whose own fault is told, so that those who refer to it need not be. */

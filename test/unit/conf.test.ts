@@ -73,6 +73,8 @@ test.each([
   ['error_default_type',        'application/json',                        'application/json'],
   ['node_id',                   '11111111-2222-3333-4444-555555555555',    '11111111-2222-3333-4444-555555555555'],
   ['vault_env_prefix',          'SECRET_',                                 'SECRET_'],
+  ['vault_env_decode_base64',   'on',                                      true],
+  ['vault_fs_decode_base64',    'on',                                      true],
   ['vault_fs_prefix',           '/run/secrets',                            '/run/secrets'],
   ['declarative_dialect',       'deck',                                    'deck'],
 ])('%s = %s', (name, text, value) => {

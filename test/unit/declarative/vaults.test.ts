@@ -44,6 +44,8 @@ const env = {
   JSON_VALUE: '{"user":"alex","number":1}',
   PORT: '8080',
   BAD: 'has blanks',
+  CODED: 'b2YgdGhlIGVudmlyb25tZW50',
+  BAD_CODE: 'one!',
 }
 
 function load(config: string, vaults = '', prefixes = {}) {
@@ -105,6 +107,12 @@ test('a reference is one wherever the schema lets a field hold it, and text else
   expect(config(`old_secret: '${reference}'`)).toMatchObject({ secret: env.SECRET })
 })
 
+test('the vault of the environment is in Base64 where the setting says so', () => {
+  const settings = { env: { base64_decode: true } }
+  expect(config("secret: '{vault://env/coded}'", '', settings).secret).toBe('of the environment')
+  expect(config("secret: '{vault://env/bad-code}'", '', settings).secret).toBe('')
+})
+
 test('a reference where a field takes none is text, and that is said', () => {
   const reference = "'{vault://env/secret}'"
   const loaded = load(
@@ -141,7 +149,9 @@ test('a vault of files gives what a file of its directory holds, and nothing out
     expect(secret('inside')).toBe('one')
     expect(secret('deep/json/key')).toBe('two')
     expect(secret('deep/json')).toBe('{"key":"two"}')
-    expect(config(`secret: '{vault://fs/inside}'`, '', { fs: directory }).secret).toBe('one')
+    expect(config(`secret: '{vault://fs/inside}'`, '', { fs: { prefix: directory } }).secret).toBe(
+      'one',
+    )
     for (const path of [
       '../outside',
       'deep/../../outside',

@@ -2,6 +2,7 @@ import { chmodSync } from 'node:fs'
 import type { UpstreamHealth } from './balancer/balancer.ts'
 import { balancerPage, targetsPage, upstreamAsked } from './balancer/health_pages.ts'
 import type { KeyPair } from './front/certificates.ts'
+import { removeAbandoned } from './front/listener.ts'
 import type { ListenAddress } from './listen.ts'
 import { JSON_TYPE, type Node, type Page } from './pdk.ts'
 import { PRODUCT } from './version.ts'
@@ -28,7 +29,11 @@ export interface StatusOptions {
 }
 
 /** Kong's Status API: `/status`, `/status/ready`, the health of upstreams and the plugins' pages. Throws Bun's error if the port is taken. */
-export function startStatus(address: ListenAddress, options: StatusOptions): StatusServer {
+export async function startStatus(
+  address: ListenAddress,
+  options: StatusOptions,
+): Promise<StatusServer> {
+  await removeAbandoned(address)
   const { host, port, unix, ssl = false, http2 = false } = address
   const manner = {
     ...(ssl && { tls: options.certificate }),

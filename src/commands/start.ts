@@ -141,7 +141,7 @@ async function openStatus(
   const servers: StatusServer[] = []
   for (const address of status_listen) {
     try {
-      servers.push(startStatus(address, options))
+      servers.push(await startStatus(address, options))
     } catch (error) {
       await Promise.all([gateway.stop(0), ...servers.map((server) => server.stop())])
       const { code = 'failed' } = error as { code?: string }

@@ -94,9 +94,7 @@ export class Listener implements RequestStreamOwner {
 
   /** Begins to listen. Throws `ListenError`. */
   static async open(options: ListenerOptions): Promise<Listener> {
-    const { unix } = options.address
-    // What a process that was killed has left behind would keep the next one out for ever.
-    if (unix !== undefined && (await isAbandoned(unix))) rmSync(unix)
+    await removeAbandoned(options.address)
     return new Listener(options)
   }
 
@@ -210,6 +208,11 @@ export class Listener implements RequestStreamOwner {
   async #emptied(until: number): Promise<void> {
     while (this.#guests.size > 0 && performance.now() < until) await Bun.sleep(5)
   }
+}
+
+/** Removes a Unix socket that a killed process has left behind: it would keep the next one out for ever. */
+export async function removeAbandoned({ unix }: ListenAddress): Promise<void> {
+  if (unix !== undefined && (await isAbandoned(unix))) rmSync(unix)
 }
 
 /** Whether a Unix socket is there, and nobody listens on it. */

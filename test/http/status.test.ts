@@ -13,7 +13,7 @@ async function started(yaml = '', address: ListenAddress = { host: '127.0.0.1', 
   const target = await service(answering(ok()))
   const running = await gateway(`${proxied(target.port)}${yaml}`)
   let isReady = true
-  const status = startStatus(address, {
+  const status = await startStatus(address, {
     certificate: createSelfSigned(Date.now()),
     isReady: () => isReady,
     drain: () => void (isReady = false),
@@ -209,6 +209,30 @@ test('a Unix socket has the status, by TLS too, and goes with its listener', asy
     )
   }
   expect(existsSync(path)).toBe(false)
+  rmSync(dirname(path), { recursive: true })
+})
+
+test('what a killed process has left behind of a Unix socket is taken over, and nothing else', async () => {
+  const path = `${mkdtempSync(join(tmpdir(), 'status-'))}/a.sock`
+  const address = { host: '', port: 0, unix: path }
+  const url = 'http://localhost/status/ready'
+  const left = Bun.spawn([
+    process.execPath,
+    '-e',
+    `Bun.serve({ unix: ${JSON.stringify(path)}, fetch: () => new Response() }); process.kill(process.pid, 'SIGKILL')`,
+  ])
+  await left.exited
+  expect(existsSync(path)).toBe(true)
+  {
+    await using node = await started('', address)
+    const second = startStatus(address, {
+      isReady: () => false,
+      drain() {},
+      gateway: node.running.running,
+    })
+    expect(await second.catch(({ code }: NodeJS.ErrnoException) => code)).toBe('EADDRINUSE')
+    expect(await outputOf([...CURL, '--unix-socket', path, url])).toStartWith('{"message":"ready"}')
+  }
   rmSync(dirname(path), { recursive: true })
 })
 

@@ -19,7 +19,7 @@ const schema = record(
       { required: true, default: false },
     ),
     include_consumer_groups: boolean(
-      'Whether the consumer groups of the consumer count, beside those of `acls`.',
+      'Whether the consumer groups count, beside those of `acls`: those that an authentication plugin has found, or else those of the consumer.',
       { required: true, default: false },
     ),
   },
@@ -35,7 +35,8 @@ export const acl: Plugin<Config> = {
   priority: 950,
   schema,
   create(config, { consumers }) {
-    const { allow = [], deny = [], hide_groups_header, always_use_authenticated_groups } = config
+    const { allow = [], deny = [], hide_groups_header } = config
+    const { always_use_authenticated_groups, include_consumer_groups } = config
     const listed = new Set(deny.length > 0 ? deny : allow)
     const isDenyList = deny.length > 0
     const groupsOf = createGroupsOf(config, consumers)
@@ -57,9 +58,15 @@ export const acl: Plugin<Config> = {
     return {
       access(ctx) {
         const { consumer, credential, authenticatedGroups } = ctx
+        const foundGroups = include_consumer_groups ? ctx.consumerGroups : undefined
         const asksOthers = !consumer || !credential || always_use_authenticated_groups
         if (asksOthers && authenticatedGroups)
           return finish(ctx, judge(authenticatedGroups), 'X-Authenticated-Groups')
+        if (foundGroups) {
+          const own = consumer ? consumers.groupsOf(consumer) : []
+          const names = foundGroups.map(({ name }) => name)
+          return finish(ctx, judge(union(own, names)), 'X-Consumer-Groups')
+        }
         if (!consumer) return refuse(ctx)
         const groups = groupsOf(consumer)
         if (groups.length === 0 && !isDenyList) return refuse(ctx)
@@ -109,13 +116,15 @@ function createGroupsOf(
   return (consumer) => {
     let list = lists.get(consumer)
     if (!list) {
-      list = [
-        ...new Set([...consumers.groupsOf(consumer), ...consumers.consumerGroupsOf(consumer)]),
-      ]
+      list = union(consumers.groupsOf(consumer), consumers.consumerGroupsOf(consumer))
       lists.set(consumer, list)
     }
     return list
   }
+}
+
+function union(some: readonly string[], others: readonly string[]): readonly string[] {
+  return [...new Set([...some, ...others])]
 }
 
 function notExactlyOne({ allow, deny }: Readonly<Record<string, unknown>>): string | undefined {

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import type { Consumer } from '../../../../src/entities/index.ts'
+import type { Consumer, ConsumerGroup } from '../../../../src/entities/index.ts'
 import { acl } from '../../../../src/plugins/acl/index.ts'
 import { check } from '../../../../src/schema/check.ts'
 import { messageOf, TestContext, testGateway } from '../context.ts'
@@ -18,6 +18,8 @@ interface Caller {
   /** Without one the consumer is the anonymous one. */
   readonly credential?: boolean
   readonly authenticatedGroups?: readonly string[]
+  /** By their names, as an authentication plugin found them. */
+  readonly consumerGroups?: readonly string[]
 }
 
 function ask(config: Record<string, unknown>, caller: Caller) {
@@ -29,6 +31,7 @@ function ask(config: Record<string, unknown>, caller: Caller) {
   const ctx = new TestContext()
   ctx.authenticate(caller.consumer, caller.credential ? { id: 'c' } : undefined)
   ctx.authenticatedGroups = caller.authenticatedGroups
+  ctx.consumerGroups = caller.consumerGroups?.map((name) => ({ id: name, name }) as ConsumerGroup)
   const handler = acl.create(checked.value, gateway)
   const exit = handler.access!(ctx)
   if (exit instanceof Promise) throw new Error('a promise')
@@ -79,6 +82,13 @@ test.each<[Record<string, unknown>, Caller, unknown[]]>([
   [{ allow: ['gold'], include_consumer_groups: true }, NONE,                            ['X-Consumer-Groups: gold']],
   [{ allow: ['admin'], include_consumer_groups: true }, ANN,                            ['X-Consumer-Groups: admin, dév, gold']],
   [{ deny: ['gold'], include_consumer_groups: true }, NONE,                             FORBIDDEN],
+  // Consumer groups of another plugin.
+  [{ allow: ['tin'] },                                 { ...ANN, consumerGroups: ['tin'] },            FORBIDDEN],
+  [{ allow: ['tin'], include_consumer_groups: true },  { ...ANN, consumerGroups: ['tin'] },            ['X-Consumer-Groups: admin, dév, tin']],
+  [{ allow: ['gold'], include_consumer_groups: true }, { ...ANN, consumerGroups: ['tin'] },            FORBIDDEN],
+  [{ deny: ['gold'], include_consumer_groups: true },  { ...NONE, consumerGroups: ['tin'] },           ['X-Consumer-Groups: tin']],
+  [{ allow: ['tin'], include_consumer_groups: true },  { credential: true, consumerGroups: ['tin'] },  ['X-Consumer-Groups: tin']],
+  [{ allow: ['gold'], include_consumer_groups: true }, { credential: true, consumerGroups: ['tin'] },  FORBIDDEN],
 ])('with %j %j gets %j', (config, caller, outcome) => {
   expect(ask(config, caller) as unknown[]).toEqual(outcome)
 })

@@ -77,7 +77,8 @@ export function connect(
   return promise
 }
 
-function tlsOptions({ serverName, verify, ca, certificate }: TargetTls) {
+/** How Bun is told what a target wants of TLS. */
+export function tlsOptions({ serverName, verify, ca, certificate }: TargetTls) {
   return {
     // RFC 6066 §3: an address is no name to ask by.
     serverName: isIP(serverName) === 0 ? serverName : '',
@@ -94,7 +95,8 @@ function reasonOf(error: unknown, { host, port }: Target): [UpstreamFault, strin
   return ['connect_failed', `cannot connect to ${host}:${port} (${code || 'failed'})`]
 }
 
-function identityError(name: string, socket: Socket): Error | undefined {
+/** Why the certificate of a server is not one for that name, if it is not. */
+export function identityError(name: string, socket: Socket): Error | undefined {
   const certificate = socket.getPeerCertificate()
   return certificate
     ? checkServerIdentity(name, certificate)

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { type ResponseHead } from '../http1/head.ts'
 import type { OutboundRequest } from '../pdk.ts'
 import { PRODUCT } from '../version.ts'
@@ -5,6 +6,7 @@ import type { UpstreamClient } from './client.ts'
 import type { UpstreamConnection } from './connection.ts'
 import { UpstreamError } from './errors.ts'
 import type { Address, Target } from './target.ts'
+import { connectThrough, type Proxy } from './tunnel.ts'
 
 const MAX_BYTES = 1024 * 1024
 /** How many requests one server is sent at once; more wait. A server that hangs keeps only its own waiting. */
@@ -28,7 +30,8 @@ export function createFetch(
   const queues = new Map<string, Queue>()
   return async (url, request) => {
     const parsed = new URL(url)
-    const target = targetOf(parsed, request.ssl_verify ?? true, ca)
+    const way = wayTo(parsed, request, ca)
+    const { target } = way
     let queue = queues.get(target.key)
     if (!queue) queues.set(target.key, (queue = new Queue(MAX_AT_ONCE)))
     const until = performance.now() + request.timeout
@@ -36,7 +39,7 @@ export function createFetch(
     try {
       // Timers count whole milliseconds.
       if (until - performance.now() < 1) throw tooManyWait()
-      return await ask(client, locate, target, parsed, request, until)
+      return await ask(client, locate, way, parsed, request, until)
     } finally {
       queue.leave()
       if (queue.isEmpty) queues.delete(target.key)
@@ -44,12 +47,51 @@ export function createFetch(
   }
 }
 
-function targetOf(url: URL, verify: boolean, ca: string | undefined): Target {
-  const isTls = url.protocol === 'https:'
+/** How a server is reached: what the connection is to, and the proxy that makes it or, for plain HTTP, takes its place. */
+interface Way {
+  readonly target: Target
+  readonly tunnel: Proxy | undefined
+  /** What a proxy is sent with each request; without a proxy that takes requests, nothing. */
+  readonly proxy: Pick<Proxy, 'authorization'> | undefined
+}
+
+function wayTo(url: URL, request: OutboundRequest, ca: string | undefined): Way {
+  const { ssl_verify: verify = true, certificate } = request
+  const proxy = request.proxy && proxyOf(request.proxy)
+  const server = addressOf(url)
+  const { host, port } = server
+  const through = proxy
+    ? ` by ${proxy.host}:${proxy.port} ${digest(proxy.authorization ?? '')}`
+    : ''
+  const key = `${url.protocol}//${host}:${port} ${verify} fetch${through}`
+  if (url.protocol !== 'https:')
+    return { target: { ...(proxy ?? server), tls: undefined, key }, tunnel: undefined, proxy }
+  const pair = certificate && { cert: certificate.cert, key: certificate.key }
+  const shown = pair ? ` as ${digest(pair.cert + pair.key)}` : ''
+  const tls = { serverName: host, verify, ca, ...(pair && { certificate: pair }) }
+  return { target: { host, port, tls, key: `${key}${shown}` }, tunnel: proxy, proxy: undefined }
+}
+
+function addressOf(url: URL): Address {
   const host = url.hostname.replace(/^\[|\]$/g, '')
-  const port = Number(url.port) || (isTls ? 443 : 80)
-  const tls = isTls ? { serverName: host, verify, ca } : undefined
-  return { host, port, tls, key: `${url.protocol}//${host}:${port} ${verify} fetch` }
+  return { host, port: Number(url.port) || (url.protocol === 'https:' ? 443 : 80) }
+}
+
+function proxyOf({ url, authorization }: NonNullable<OutboundRequest['proxy']>): Proxy {
+  const parsed = new URL(url)
+  if (parsed.protocol !== 'http:')
+    throw new UpstreamError('connect_failed', `the proxy ${parsed.host} has to be one of http:`, {
+      unsent: true,
+    })
+  const { username, password } = parsed
+  const user = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+  const basic = username === '' ? undefined : `Basic ${Buffer.from(user).toString('base64')}`
+  return { ...addressOf(parsed), authorization: authorization ?? basic }
+}
+
+/** What tells two secrets apart in the name of a connection, without being one. */
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('base64')
 }
 
 /** How long ago a kept connection may have been used for a POST; milliseconds. Some servers close theirs after seconds. */
@@ -59,28 +101,30 @@ const FRESH = 1_000
 async function ask(
   client: UpstreamClient,
   locate: Locate,
-  target: Target,
+  way: Way,
   url: URL,
   request: OutboundRequest,
   until: number,
 ): Promise<Response> {
+  const { target, tunnel, proxy } = way
   const isRepeatable = (request.method ?? 'GET') === 'GET'
   const kept = isRepeatable ? client.take(target) : client.takeFresh(target, FRESH)
   if (kept) {
     try {
-      return await exchange(kept, url, request, until)
+      return await exchange(kept, url, request, proxy, until)
     } catch (error) {
       if (!mayRepeat(error, request)) throw error
     }
   }
-  const connection = await connect(client, await inTime(locate, target, until), target, until)
-  return exchange(connection, url, request, until)
+  const places = await inTime(locate, tunnel ?? target, until)
+  const connection = await connect(client, places, way, until)
+  return exchange(connection, url, request, proxy, until)
 }
 
 /** The addresses of a target, as far as they are known in time. */
 function inTime(
   locate: Locate,
-  { host, port }: Target,
+  { host, port }: Address,
   until: number,
 ): Promise<readonly Address[]> {
   const { promise, resolve, reject } = Promise.withResolvers<readonly Address[]>()
@@ -97,14 +141,18 @@ function inTime(
 async function connect(
   client: UpstreamClient,
   places: readonly Address[],
-  target: Target,
+  { target, tunnel }: Way,
   until: number,
 ): Promise<UpstreamConnection> {
+  const { tls } = target
   const first = Math.floor(Math.random() * places.length)
   let failure: unknown
   for (const place of [...places.slice(first), ...places.slice(0, first)]) {
     try {
-      return await client.connect({ ...target, ...place }, until - performance.now())
+      const left = until - performance.now()
+      return await (tunnel && tls
+        ? connectThrough({ ...tunnel, ...place }, { ...target, tls }, left, client)
+        : client.connect({ ...target, ...place }, left))
     } catch (error) {
       if (!(error instanceof UpstreamError) || error.code !== 'connect_failed') throw error
       failure = error
@@ -126,6 +174,7 @@ function exchange(
   connection: UpstreamConnection,
   url: URL,
   request: OutboundRequest,
+  proxy: Way['proxy'],
   until: number,
 ): Promise<Response> {
   const { method = 'GET', timeout, maxBytes = MAX_BYTES } = request
@@ -146,7 +195,7 @@ function exchange(
     connection.abort()
     reject(new UpstreamError('invalid_response', `${url.host} ${message}`, { partial: true }))
   }
-  const head = headOf(method, url, request, body)
+  const head = headOf(method, url, request, proxy, body)
   connection.begin(method, head, body, true, timeouts, {
     head(given) {
       answer = given
@@ -180,6 +229,7 @@ function headOf(
   method: string,
   url: URL,
   request: OutboundRequest,
+  proxy: Way['proxy'],
   body: Uint8Array | undefined,
 ): string {
   const headers = new Headers(request.headers)
@@ -188,8 +238,12 @@ function headOf(
   if (!headers.has('user-agent')) headers.set('user-agent', PRODUCT)
   headers.set('connection', request.keepalive === false ? 'close' : 'keep-alive')
   if (body) headers.set('content-length', String(body.length))
+  if (proxy?.authorization !== undefined) headers.set('proxy-authorization', proxy.authorization)
   const fields = [...headers].map(([name, value]) => `${name}: ${value}\r\n`).join('')
-  return `${method} ${url.pathname}${url.search} HTTP/1.1\r\n${fields}\r\n`
+  // RFC 9112 §3.2.2: a proxy is told the whole address.
+  const place = proxy ? `http://${url.host}` : ''
+  const version = request.http_version ?? '1.1'
+  return `${method} ${place}${url.pathname}${url.search} HTTP/${version}\r\n${fields}\r\n`
 }
 
 function responseOf(head: ResponseHead, body: Uint8Array): Response {

@@ -47,7 +47,7 @@ export interface IdentityProvider {
 /** Prepares all that has to do with the provider. Asks nothing. */
 export function createIdentityProvider(config: Settings, gateway: Gateway): IdentityProvider {
   const auths = createClientAuths(config, gateway)
-  const relyingParty = createRelyingParty(config, auths, gateway)
+  const relyingParty = createRelyingParty(config, gateway, auths)
   const discovery = createDiscovery(config, relyingParty, gateway)
   const clients = createClients(config)
   const calls = createCalls(relyingParty, discovery, clients)

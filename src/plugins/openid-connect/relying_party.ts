@@ -5,7 +5,13 @@ import { array, type Config, string } from '../../schema/field.ts'
 import { badHeaderName, badHeaderValue } from '../header.ts'
 import { type Answered, answeredBy } from './answered.ts'
 import type { Code, TokenResponse } from './calls.ts'
-import type { AuthenticatedEndpoint, ClientAuth, ClientAuths } from './client_auth.ts'
+import {
+  type AuthenticatedEndpoint,
+  type ClientAuth,
+  type ClientAuths,
+  createClientAuths,
+  type fields as authentication,
+} from './client_auth.ts'
 import type { Client } from './clients.ts'
 import { configuredUrls, type fields as endpoints } from './endpoints.ts'
 import type { fields as exchange } from './exchange.ts'
@@ -95,9 +101,8 @@ export const fields = {
 type Settings = Config<
   typeof fields &
     typeof endpoints &
-    Pick<typeof exchange, 'token_exchange' | 'token_exchange_endpoint'> & {
-      readonly tls_client_auth_ssl_verify: (typeof import('./client_auth.ts').fields)['tls_client_auth_ssl_verify']
-    }
+    typeof authentication &
+    Pick<typeof exchange, 'token_exchange' | 'token_exchange_endpoint'>
 >
 
 /** The provider as it is asked for one request: where, as whom, and with what of the client's. */
@@ -151,8 +156,8 @@ interface Sending {
 /** Prepares the calls of one plugin entity; `gateway.fetch` makes them. */
 export function createRelyingParty(
   config: Settings,
-  auths: ClientAuths,
-  gateway: Pick<Gateway, 'fetch'>,
+  gateway: Pick<Gateway, 'fetch' | 'findCertificate' | 'keep' | 'log' | 'now' | 'prefix'>,
+  auths: ClientAuths = createClientAuths(config, gateway),
 ): RelyingParty {
   const send = createTransport(config, gateway)
   const ownUrls = configuredUrls(config)

@@ -61,6 +61,6 @@ export function* readChunks(
       if (text.length >= length || part === undefined) break
       text += part
     }
-    if (text.length === length) yield text
+    yield text
   }
 }

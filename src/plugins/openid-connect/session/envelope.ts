@@ -80,10 +80,9 @@ export function createEnvelopes(secrets: readonly string[], context: readonly st
     read(text, bound) {
       const head = decodeBase64url(text.slice(0, HEAD_TEXT))
       if (head?.length !== HEAD || head[0] !== VERSION) return undefined
-      const flags = head.readUInt16BE(1)
-      const isStored = flags === STORED
+      const isStored = head.readUInt16BE(1) === STORED
       const box = isStored ? undefined : decodeBase64url(text.slice(HEAD_TEXT))
-      if ((flags !== 0 && !isStored) || lengthOf(text) !== text.length) return undefined
+      if (lengthOf(text) !== text.length) return undefined
       if (isStored ? text.length !== HEAD_TEXT : !box || box.length < TAG) return undefined
       const mac = head.subarray(MAC_AT)
       const at = keys.findIndex((key) => timingSafeEqual(macOf(key, head, box, bound), mac))

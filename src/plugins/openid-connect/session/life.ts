@@ -241,8 +241,7 @@ export function createSessions(
     return (opened?.parts ?? []).filter(
       (part) =>
         part.audience !== audience &&
-        (!config.session_enforce_same_subject || part.subject === subject) &&
-        after(part.created, opened!.jar.timeouts.absolute) > now(),
+        (!config.session_enforce_same_subject || part.subject === subject),
     )
   }
 

@@ -256,6 +256,8 @@ export interface ClientRequest {
   readonly headers: HeaderList
   /** The client's address. */
   readonly ip: string
+  /** Whether who sent it is one of `trusted_ips`: a proxy in front, that is to be believed what it says of its client. */
+  readonly isPeerTrusted: boolean
   /** Stands for the client's connection: what one of its requests told may be remembered for the next, in a `WeakMap`. */
   readonly connection: object
   /** Whether a body was announced; it may still be empty. */

@@ -14,6 +14,7 @@ import type {
 import { escapePath, escapeQuery, normalizePath } from '../path.ts'
 import type { Match } from '../router/router.ts'
 import { upstreamPath } from '../router/upstream_path.ts'
+import type { ClientAddress } from './client_address.ts'
 import { listedInConnection } from './fields.ts'
 import type { Instance } from './plan.ts'
 import type { PreparedRoute } from './snapshot.ts'
@@ -39,11 +40,14 @@ export class ProxiedRequest implements ClientRequest {
   answer: ResponseContext | undefined
   watchers: readonly Instance[] | undefined
 
-  constructor(exchange: Exchange, id: string, ip: string) {
+  readonly #clientAddress: ClientAddress
+
+  constructor(exchange: Exchange, id: string, clientAddress: ClientAddress) {
     const { head } = exchange
     this.exchange = exchange
     this.id = id
-    this.ip = ip
+    this.ip = clientAddress.of(head, exchange.connection)
+    this.#clientAddress = clientAddress
     this.method = head.method
     this.host = head.host
     this.headers = head.headers
@@ -59,6 +63,10 @@ export class ProxiedRequest implements ClientRequest {
 
   get sni(): string | undefined {
     return this.exchange.connection.origin.serverName
+  }
+
+  get isPeerTrusted(): boolean {
+    return this.#clientAddress.isTrusted(this.exchange.connection.remoteAddress)
   }
 
   get remotePort(): number | undefined {

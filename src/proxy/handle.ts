@@ -72,8 +72,7 @@ export class RequestHandler implements ForwardingOwner {
 
   #handle(exchange: Exchange): void {
     const { nextRequestId, clientAddress, maxBodySize } = this.#options
-    const ip = clientAddress.of(exchange.head, exchange.connection)
-    const request = new ProxiedRequest(exchange, nextRequestId(), ip)
+    const request = new ProxiedRequest(exchange, nextRequestId(), clientAddress)
     if (NOT_ALLOWED.has(request.method)) return this.#error(request, 405, undefined, ALLOW)
     // RFC 9110 §9.3.7: `OPTIONS *` asks the gateway itself, and says no more than that it is there.
     if (request.rawPath === '*')
@@ -143,10 +142,7 @@ export class RequestHandler implements ForwardingOwner {
 
   /** What the peer says of its own client, if the peer is trusted. */
   #trusted({ request }: RequestContext, name: string): string | undefined {
-    const { remoteAddress } = request.exchange.connection
-    return this.#options.clientAddress.isTrusted(remoteAddress)
-      ? request.headers.get(name)
-      : undefined
+    return request.isPeerTrusted ? request.headers.get(name) : undefined
   }
 
   /** Answers for a plugin. A refusal says why in the log, and only there. */
@@ -236,7 +232,6 @@ export class RequestHandler implements ForwardingOwner {
   writeRequest(out: WriteBuffer, ctx: RequestContext, framing: string, hostOfPeer: string): void {
     const { request, prepared, matchedPath, upstream } = ctx
     const { route, pathRule } = prepared
-    const { connection } = request.exchange
     out.text(upstream.method)
     out.text(' ')
     out.text(ctx.upstreamUri)
@@ -247,7 +242,7 @@ export class RequestHandler implements ForwardingOwner {
       peer: this.#peerFields(request),
       // Decoded, it may hold whatever a client likes, a line break too.
       prefix: pathRule.strip ? escapePath(matchedPath) : '',
-      trusted: this.#options.clientAddress.isTrusted(connection.remoteAddress),
+      trusted: request.isPeerTrusted,
     }
     writeRequestFields(out, ctx, forwarded, framing, this.#options.fields)
     out.text('\r\n')

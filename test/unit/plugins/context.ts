@@ -50,6 +50,7 @@ export class TestContext implements AccessContext {
       query,
       headers: list,
       ip: '127.0.0.1',
+      isPeerTrusted: false,
       connection: {},
       hasBody: body !== '',
       limitBody: (bytes: number) => body.length <= bytes,

@@ -319,7 +319,7 @@ export function createSessions(
 
   function forgive(error: unknown): undefined {
     if (!(error instanceof SessionError)) throw error
-    gateway.log.warn('a session was not renewed', { code: error.code, cause: error.cause })
+    gateway.log.warn('a session was not renewed', { code: 'session_not_renewed', cause: error })
   }
 
   function renewed({ source }: Session, request: ClientRequest): Awaitable<Kept> {

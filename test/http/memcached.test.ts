@@ -203,6 +203,16 @@ async function answered(bytes: string | Buffer, timeout = 300): Promise<Error> {
   return await failure(memcached.get('mine'))
 }
 
+test('one that takes no connection in time is left alone for a moment', async () => {
+  using server = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } })
+  using memcached = open(server.port, { ssl: true, timeout: 200 })
+  const began = performance.now()
+  expect((await failure(memcached.get('a'))).message).toContain('no answer within 200 ms')
+  expect(performance.now() - began).toBeWithin(190, 390)
+  for (let i = 0; i < 5; i++) await failure(memcached.get('a'))
+  expect(performance.now() - began).toBeLessThan(390)
+})
+
 // prettier-ignore
 const HOSTILE: readonly (readonly [what: string, answer: string | Buffer, message: string])[] = [
   ['another key',                    'VALUE yours 0 1 1\r\na\r\nEND\r\n',                     'another key'],

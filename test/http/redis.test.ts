@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test'
+import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { Redis, RedisError, type RedisSettings } from '../../src/redis.ts'
 import { Folder } from '../e2e/folder.ts'
@@ -27,6 +28,27 @@ async function timed(asked: Promise<unknown>): Promise<number> {
   const began = performance.now()
   await asked
   return performance.now() - began
+}
+
+/** A way to a port on which what is sent over the connections of now can be lost, as by a firewall that forgot them. */
+function lossyTo(to: number, port: number) {
+  const pairs = new Set<{ isLost: boolean }>()
+  const server = createServer((near) => {
+    const pair = { isLost: false }
+    pairs.add(pair)
+    const far = connect(to, '127.0.0.1')
+    near.on('data', (bytes) => pair.isLost || far.write(bytes))
+    far.on('data', (bytes) => pair.isLost || near.write(bytes))
+    for (const each of [near, far]) each.on('error', () => {})
+    near.on('close', () => far.destroy())
+    far.on('close', () => near.destroy())
+  }).listen(port, '127.0.0.1')
+  return {
+    loseAll() {
+      for (const pair of pairs) pair.isLost = true
+    },
+    [Symbol.dispose]: () => void server.close(),
+  }
 }
 
 test('a Redis that is not there is an error at once, without a secret in it', async () => {
@@ -104,6 +126,16 @@ describe.skipIf(!hasRedis)(
       await first[Symbol.asyncDispose]()
       for (let i = 0; i < 3; i++)
         expect(await timed(failure(redis.send('PING', [])))).toBeLessThan(1_000)
+      await using _ = await redisServerAt(port)
+      expect(await redis.send('PING', [])).toBe('PONG')
+    })
+
+    test('one that was started again while nobody asked costs no request', async () => {
+      const first = await redisServer()
+      const { port } = first
+      using redis = new Redis(redisSettings(port))
+      expect(await redis.send('PING', [])).toBe('PONG')
+      await first[Symbol.asyncDispose]()
       await using _ = await redisServerAt(port)
       expect(await redis.send('PING', [])).toBe('PONG')
     })
@@ -200,6 +232,29 @@ describe.skipIf(!hasRedis)(
         expect(said.filter((each) => each === 'OK').length).toBe(keys.length - there)
         expect(said.filter((each) => each === 'RedisError').length).toBe(there)
       }
+    }, 30_000)
+
+    test('a connection to a node that has gone dumb is made anew', async () => {
+      const announced = await freePort()
+      using folder = new Folder()
+      await using node = await redisServer(
+        ...['--cluster-enabled', 'yes', '--cluster-port', String(await freePort())],
+        ...['--cluster-announce-ip', '127.0.0.1', '--cluster-announce-port', String(announced)],
+        ...['--dir', folder.path],
+      )
+      await node.ask('CLUSTER', 'ADDSLOTSRANGE', '0', '16383')
+      await until(async () =>
+        String(await node.ask('CLUSTER', 'INFO')).includes('cluster_state:ok'),
+      )
+      using between = lossyTo(node.port, announced)
+      const cluster_nodes = [{ ip: '127.0.0.1', port: announced }]
+      using redis = new Redis(
+        redisSettings(1, { cluster_nodes, timeout: undefined, read_timeout: 200 }),
+      )
+      expect(await redis.send('SET', ['a', '1'])).toBe('OK')
+      between.loseAll()
+      expect(await failure(redis.send('GET', ['a']))).toBeInstanceOf(RedisError)
+      await until(async () => (await redis.send('GET', ['a']).catch(() => '')) === '1')
     }, 30_000)
 
     test('nodes that are not there are an error at once, which names them', async () => {

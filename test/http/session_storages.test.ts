@@ -175,6 +175,19 @@ for (const [name, isThere, start] of BACKENDS) {
       expect(await storages[0]!.find('nobody')).toEqual([])
     }, 30_000)
 
+    test('three hundred sessions of one owner may begin at once', async () => {
+      await using backend = await start()
+      using first = node()
+      using second = node()
+      const storages = [backend.open(first), backend.open(second)]
+      await Promise.all(
+        Array.from({ length: 300 }, (_, i) =>
+          storages[i % 2]!.set(`session-${i}`, value('x'), 60, ['alice']),
+        ),
+      )
+      expect((await storages[0]!.find('alice')).length).toBe(300)
+    }, 30_000)
+
     test('a session that has ended is not listed, and one that lasts keeps the list', async () => {
       await using backend = await start()
       using gateway = node()

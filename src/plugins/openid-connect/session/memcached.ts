@@ -50,12 +50,16 @@ export function createMemcachedStorage(
 
 /** The keys under an owner, each with the epoch second when it ends, 0 for never; the newest last. */
 type List = ReadonlyMap<string, number>
+type Change = (list: Map<string, number>) => void
 
 /** The flags of an item are the epoch second when it ends, 0 for never: a memcached tells nobody how long one lasts. */
 class MemcachedStorage implements SessionStorage {
   readonly #memcached: Memcached
   readonly #prefix: string
   readonly #now: () => number
+  /** What is to be written next, and what is being written now; by the name of the list. */
+  readonly #open = new Map<string, { readonly changes: Change[]; readonly done: Promise<void> }>()
+  readonly #running = new Map<string, Promise<void>>()
 
   constructor(memcached: Memcached, prefix: string | undefined, now: () => number) {
     this.#memcached = memcached
@@ -70,7 +74,7 @@ class MemcachedStorage implements SessionStorage {
   async set(key: string, value: Uint8Array, ttl: number, owners: readonly string[]): Promise<void> {
     const flags = this.#endOf(ttl)
     // The lists first, so that no session is there which they do not name.
-    const put = (list: Map<string, number>) => {
+    const put: Change = (list) => {
       list.delete(key)
       list.set(key, flags)
     }
@@ -95,7 +99,7 @@ class MemcachedStorage implements SessionStorage {
   async delete(key: string, owners: readonly string[]): Promise<void> {
     await Promise.all([
       this.#memcached.delete(this.#keyOf(key)),
-      ...owners.map((owner) => this.#change(owner, (list) => list.delete(key))),
+      ...owners.map((owner) => this.#change(owner, (list) => void list.delete(key))),
     ])
   }
 
@@ -104,13 +108,39 @@ class MemcachedStorage implements SessionStorage {
     return item ? [...this.#read(item.value).keys()] : []
   }
 
-  /** Changes a list in one step, however many change it at the same time. */
-  async #change(owner: string, change: (list: Map<string, number>) => unknown): Promise<void> {
+  /**
+   * Changes a list in one step, however many nodes change it at the same time. In this one all who come while it is being
+   * written go together in the next writing, since each of them alone would have to try again for each of the others.
+   */
+  #change(owner: string, change: Change): Promise<void> {
     const name = this.#listOf(owner)
+    const open = this.#open.get(name)
+    if (open) {
+      open.changes.push(change)
+      return open.done
+    }
+    const changes = [change]
+    const before = this.#running.get(name) ?? Promise.resolve()
+    const done = before.then(() => {
+      this.#open.delete(name)
+      const write = this.#write(name, changes)
+      const over = write
+        .catch(() => {})
+        .then(() => {
+          if (this.#running.get(name) === over) this.#running.delete(name)
+        })
+      this.#running.set(name, over)
+      return write
+    })
+    this.#open.set(name, { changes, done })
+    return done
+  }
+
+  async #write(name: string, changes: readonly Change[]): Promise<void> {
     for (let i = 0; i < TRIES; i++) {
       const item = await this.#memcached.get(name)
       const list = new Map(item && this.#read(item.value))
-      change(list)
+      for (const change of changes) change(list)
       const changed = this.#itemOf(list)
       const isDone = item
         ? await this.#memcached.exchange(name, changed, item.unique)

@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import type { Plugin } from '../src/pdk.ts'
 import { plugins } from '../src/plugins/index.ts'
 import { UNREAD } from '../src/plugins/mtls-auth/index.ts'
-import { AUTH_METHODS, missingMethods } from '../src/plugins/openid-connect/authenticate.ts'
 import { fields as guards } from '../src/plugins/openid-connect/unsupported/guards.ts'
 import { fields as unsupported } from '../src/plugins/openid-connect/unsupported.ts'
 import type { Field } from '../src/schema/field.ts'
@@ -26,8 +25,6 @@ const NOT_HONOURED: Readonly<Record<string, ReadonlySet<string>>> = {
   'openid-connect': new Set(Object.keys(unsupported)),
 }
 
-const missing = missingMethods({ auth_methods: AUTH_METHODS })
-
 /** What the schema of a plugin cannot say of itself. */
 const NOTES: Readonly<Record<string, string>> = {
   'mtls-auth':
@@ -35,8 +32,7 @@ const NOTES: Readonly<Record<string, string>> = {
     'chain. Refused, since nothing here can check them: constraints of names, critical extensions that are not understood, ' +
     'signatures with MD5 or SHA-1. Not checked: revocations, policies, and the key usage of the client’s own certificate.',
   'openid-connect':
-    `The methods ${listed(AUTH_METHODS.filter((method) => !missing.includes(method)))} work; ${listed(missing)} ` +
-    'may stand in `auth_methods` and let nobody in, of which a warning reminds. `consumer_claims` is refused without `consumer_optional: true`.',
+    'The method authorization_code may stand in `auth_methods` and sends nobody to log in yet, of which a warning reminds.',
 }
 
 function page(plugin: Plugin): string {
@@ -138,10 +134,6 @@ function says(field: Field): string {
   ]
     .filter((part) => part !== undefined && part !== false)
     .join(' ')
-}
-
-function listed(names: readonly string[]): string {
-  return `${names.slice(0, -1).map(code).join(', ')} and ${code(names.at(-1)!)}`
 }
 
 function code(text: string): string {

@@ -1,5 +1,6 @@
 import { type Exit, exit } from '../../pdk.ts'
 import { array, boolean, type Config, string } from '../../schema/field.ts'
+import type { Client } from './clients.ts'
 import { Refusal } from './refusal.ts'
 
 const location = string('A URL.')
@@ -14,16 +15,25 @@ export const fields = {
   ),
   unauthorized_error_message: string('The message of a 401.', { default: 'Unauthorized' }),
   forbidden_error_message: string('The message of a 403.', { default: 'Forbidden' }),
-  unauthorized_redirect_uri: array('Where to send the client instead of a 401.', location),
-  forbidden_redirect_uri: array('Where to send the client instead of a 403.', location),
-  unexpected_redirect_uri: array('Where to send the client instead of a 500.', location),
+  unauthorized_redirect_uri: array(
+    'Where to send callers instead of a 401, for each client.',
+    location,
+  ),
+  forbidden_redirect_uri: array(
+    'Where to send callers instead of a 403, for each client.',
+    location,
+  ),
+  unexpected_redirect_uri: array(
+    'Where to send callers instead of a 500, for each client.',
+    location,
+  ),
 }
 
 export interface Answers {
-  /** 401 or 403 for the client; the refusal goes to the log. */
-  refuse(refusal: Refusal): Exit
+  /** 401 or 403, or the redirect of the client that the request chose; the refusal goes to the log. */
+  refuse(refusal: Refusal, client: Client | undefined): Exit
   /** For a fault of ours: the redirect of the configuration, or nothing where there is none. */
-  fail(cause: unknown): Exit | undefined
+  fail(cause: unknown, client: Client | undefined): Exit | undefined
 }
 
 /** Prepares the answers of one plugin entity; `realm` is the issuer's host. */
@@ -33,27 +43,31 @@ export function createAnswers(config: Config<typeof fields>, realm: string): Ans
     const code = expose_error_code && error !== undefined ? `, error="${error}"` : ''
     return ['WWW-Authenticate', `Bearer realm="${realm}"${code}`]
   }
-  // prettier-ignore
-  const unauthorized = answer(401, config.unauthorized_error_message, challenge(undefined), config.unauthorized_redirect_uri)
-  // prettier-ignore
-  const invalid = answer(401, config.unauthorized_error_message, challenge('invalid_token'), config.unauthorized_redirect_uri)
-  // prettier-ignore
-  const forbidden = answer(403, config.forbidden_error_message, challenge('insufficient_scope'), config.forbidden_redirect_uri)
-  const unexpected = config.unexpected_redirect_uri?.[0]
+  const unauthorized = answer(401, config.unauthorized_error_message, challenge(undefined))
+  const invalid = answer(401, config.unauthorized_error_message, challenge('invalid_token'))
+  const forbidden = answer(403, config.forbidden_error_message, challenge('insufficient_scope'))
 
   return {
-    refuse(refusal) {
+    refuse(refusal, client) {
       const { code, status } = refusal
+      const reason = { code, cause: refusal }
+      const target =
+        status === 403
+          ? client
+            ? client.forbidden_redirect_uri
+            : config.forbidden_redirect_uri?.[0]
+          : client
+            ? client.unauthorized_redirect_uri
+            : config.unauthorized_redirect_uri?.[0]
+      if (target !== undefined) return { ...redirect(target), reason }
       // RFC 6750 §3.1: no error code for a request without any credentials.
       const kind = status === 403 ? forbidden : code === 'no_credentials' ? unauthorized : invalid
-      return {
-        ...kind(display_errors ? ` (${refusal.shown})` : ''),
-        reason: { code, cause: refusal },
-      }
+      return { ...kind(display_errors ? ` (${refusal.shown})` : ''), reason }
     },
-    fail(cause) {
-      if (unexpected === undefined) return undefined
-      return { ...redirect(unexpected), reason: { code: 'unexpected', cause } }
+    fail(cause, client) {
+      const target = client ? client.unexpected_redirect_uri : config.unexpected_redirect_uri?.[0]
+      if (target === undefined) return undefined
+      return { ...redirect(target), reason: { code: 'unexpected', cause } }
     },
   }
 }
@@ -62,14 +76,19 @@ function answer(
   status: number,
   message: string,
   challenge: readonly [string, string],
-  redirects: readonly string[] | undefined,
 ): (detail: string) => Exit {
-  const target = redirects?.[0]
-  if (target !== undefined) return () => redirect(target)
   const plain = exit(status, { message }, [challenge])
   return (detail) => (detail ? exit(status, { message: message + detail }, [challenge]) : plain)
 }
 
-function redirect(target: string): Exit {
-  return { status: 302, headers: [['Location', target]], body: '' }
+/** Sends a browser elsewhere; nobody may keep the answer, which is of this moment. */
+export function redirect(target: string): Exit {
+  return {
+    status: 302,
+    headers: [
+      ['Cache-Control', 'no-store'],
+      ['Location', target],
+    ],
+    body: '',
+  }
 }

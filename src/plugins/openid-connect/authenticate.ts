@@ -1,27 +1,22 @@
-import type { AccessContext } from '../../pdk.ts'
+import type { AccessContext, ClientRequest } from '../../pdk.ts'
 import { array, boolean, type Config, string } from '../../schema/field.ts'
 import { type BodyArguments, hasBodyArguments, removeArguments } from '../arguments.ts'
-import { createBearer, fields as bearer } from './methods/bearer.ts'
+import { createAccessToken, fields as access_token } from './methods/access_token.ts'
 import {
   createClientCredentials,
   fields as client_credentials,
 } from './methods/client_credentials.ts'
-import type { Finder, Found } from './methods/method.ts'
+import { createFindIdToken, fields as id_token } from './methods/id_token.ts'
+import {
+  AUTH_METHODS,
+  type Finder,
+  type Found,
+  type MethodName,
+  type Place,
+} from './methods/method.ts'
+import { fields as possession } from './unsupported/guards.ts'
 import { createPassword, fields as password } from './methods/password.ts'
 import { createRefreshToken, fields as refresh_token } from './methods/refresh_token.ts'
-
-/** Every method of Kong, in alphabetical order. */
-export const AUTH_METHODS = [
-  'authorization_code',
-  'bearer',
-  'client_credentials',
-  'introspection',
-  'kong_oauth2',
-  'password',
-  'refresh_token',
-  'session',
-  'userinfo',
-] as const
 
 export const fields = {
   auth_methods: array(
@@ -36,44 +31,33 @@ export const fields = {
   run_on_preflight: boolean('Whether `OPTIONS` requests have to authenticate too.', {
     default: true,
   }),
-  ...bearer,
+  ...access_token,
+  ...id_token,
   ...refresh_token,
   ...password,
   ...client_credentials,
 }
 
-type Settings = Config<typeof fields>
+type Settings = Config<typeof fields & Pick<typeof possession, 'proof_of_possession_dpop'>>
 
-/** Kong's order of precedence, which cannot be configured; what is `undefined` is not built yet. */
+/** What is looked for in Kong's order of precedence, which cannot be configured, and for which methods. */
 // prettier-ignore
-const METHODS: readonly (readonly [(typeof AUTH_METHODS)[number], ((config: Settings) => Finder) | undefined])[] = [
-  ['session',            undefined],
-  ['bearer',             createBearer],
-  ['kong_oauth2',        undefined],
-  ['introspection',      undefined],
-  ['userinfo',           undefined],
-  ['refresh_token',      createRefreshToken],
-  ['password',           createPassword],
-  ['client_credentials', createClientCredentials],
-  ['authorization_code', undefined],
+const SEARCHES: readonly (readonly [methods: readonly MethodName[], create: (config: Settings) => Finder])[] = [
+  [['bearer', 'kong_oauth2', 'introspection', 'userinfo'], createAccessToken],
+  [['refresh_token'],                                      createRefreshToken],
+  [['password'],                                           createPassword],
+  [['client_credentials'],                                 createClientCredentials],
 ]
-
-/** The methods of a configuration that are not built yet. */
-export function missingMethods({ auth_methods }: Pick<Settings, 'auth_methods'>): string[] {
-  return METHODS.filter(([name, create]) => !create && auth_methods.includes(name)).map(
-    ([name]) => name,
-  )
-}
 
 /** Finds the credential that counts: the first one, in the order of precedence. */
 export interface Search {
   /** The names of the query's arguments that hold a credential. */
   readonly secretArguments: readonly string[]
   /** Looks at all but the body. */
-  find(ctx: AccessContext): Found | undefined
+  find(request: ClientRequest): Found | undefined
   /** Whether the body is worth reading, where nothing else was found. */
-  needsBody(ctx: AccessContext): boolean
-  findInBody(body: BodyArguments): Found | undefined
+  needsBody(request: ClientRequest): boolean
+  findInBody(body: BodyArguments, request: ClientRequest): Found | undefined
 }
 
 /**
@@ -81,24 +65,28 @@ export interface Search {
  * service meanwhile: who sends a credential elsewhere is not made to wait.
  */
 export function createSearch(config: Settings): Search {
-  const finders = METHODS.flatMap(([name, create]) =>
-    create && config.auth_methods.includes(name) ? [create(config)] : [],
-  )
+  const finders = SEARCHES.filter(([methods]) =>
+    methods.some((method) => config.auth_methods.includes(method)),
+  ).map(([, create]) => create(config))
   const bodyFinders = finders.flatMap(({ findInBody }) => (findInBody ? [findInBody] : []))
+  const findIdToken = createFindIdToken(config)
   return {
-    secretArguments: finders.flatMap(({ secretArguments }) => secretArguments),
-    find({ request }) {
+    secretArguments: [
+      ...finders.flatMap(({ secretArguments }) => secretArguments),
+      ...(config.id_token_param_name === undefined ? [] : [config.id_token_param_name]),
+    ],
+    find(request) {
       for (const finder of finders) {
         const found = finder.find(request)
-        if (found) return found
+        if (found) return findIdToken ? findIdToken(found, request) : found
       }
       return undefined
     },
-    needsBody: ({ request }) => bodyFinders.length > 0 && hasBodyArguments(request),
-    findInBody(body) {
+    needsBody: (request) => bodyFinders.length > 0 && hasBodyArguments(request),
+    findInBody(body, request) {
       for (const find of bodyFinders) {
         const found = find(body)
-        if (found) return found
+        if (found) return findIdToken ? findIdToken(found, request, body) : found
       }
       return undefined
     },
@@ -106,20 +94,29 @@ export function createSearch(config: Settings): Search {
 }
 
 /** Takes a credential out of the request to the service. */
-export function hide(ctx: AccessContext, { place }: Found, body: BodyArguments | undefined): void {
+export function hide(ctx: AccessContext, found: Found, body: BodyArguments | undefined): void {
+  hidePlace(ctx, found.place, body)
+  if (found.idToken) hidePlace(ctx, found.idToken.place, body)
+}
+
+function hidePlace(ctx: AccessContext, place: Place, body: BodyArguments | undefined): void {
   const { upstream } = ctx
   if (place.header !== undefined) upstream.headers.deleteSpellings(place.header)
-  if (place.cookie !== undefined) hideCookie(ctx, place.cookie)
+  if (place.cookie !== undefined) hideCookies(ctx, [place.cookie])
   if (place.arguments === undefined) return
   if (!place.isBody) upstream.query = removeArguments(upstream.query, place.arguments)
   else if (body) upstream.setBody(body.without(place.arguments))
 }
 
-function hideCookie({ upstream: { headers } }: AccessContext, name: string): void {
+/** Takes cookies out of the request to the service. */
+export function hideCookies(
+  { upstream: { headers } }: AccessContext,
+  names: readonly string[],
+): void {
   const kept = headers
     .all('cookie')
     .flatMap((header) => header.split(';'))
-    .filter((pair) => pair.split('=', 1)[0]!.trim() !== name)
+    .filter((pair) => !names.includes(pair.split('=', 1)[0]!.trim()))
     .map((pair) => pair.trim())
     .filter((pair) => pair !== '')
   if (kept.length > 0) headers.set('Cookie', kept.join('; '))

@@ -23,8 +23,11 @@ export const fields = {
   claims_forbidden: array('Claims that no token may have.', string('The name of a claim.')),
 }
 
-/** Judges the claims of an access token; gives the refusal, or nothing for a caller who may pass. */
-export type Authorize = (claims: Claims) => Refusal | undefined
+/**
+ * Judges what is known of an access token, by introspection and from itself: of several sources the first that has a
+ * claim counts. Gives the refusal, or nothing for a caller who may pass.
+ */
+export type Authorize = (claims: readonly Claims[]) => Refusal | undefined
 
 export function createAuthorize(config: Config<typeof fields>): Authorize {
   // prettier-ignore
@@ -55,12 +58,13 @@ function requirement(
   // An element of nothing but spaces asks for no word; that must not mean that everybody has all of them.
   const sets = alternatives.map(wordsOf).filter((set) => set.length > 0)
   return (claims) => {
-    const held = new Set(wordsOf(findClaim(claims, claim)))
+    const found = claims.map((each) => findClaim(each, claim)).find((value) => value !== undefined)
+    const held = new Set(wordsOf(found))
     return sets.some((set) => set.every((word) => held.has(word))) ? undefined : refusal
   }
 }
 
 function prohibition(name: string): Authorize {
   const refusal = new Refusal('forbidden_claim', `the claim "${name}" is forbidden`)
-  return (claims) => (Object.hasOwn(claims, name) ? refusal : undefined)
+  return (claims) => (claims.some((each) => Object.hasOwn(each, name)) ? refusal : undefined)
 }

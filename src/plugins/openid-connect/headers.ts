@@ -33,14 +33,32 @@ export const fields = {
   upstream_access_token_header: tokenHeader('the access token', 'service', {
     default: 'authorization:bearer',
   }),
+  upstream_access_token_jwk_header: tokenHeader('the key of the access token', 'service'),
   upstream_id_token_header: tokenHeader('the ID token', 'service'),
+  upstream_id_token_jwk_header: tokenHeader('the key of the ID token', 'service'),
   upstream_refresh_token_header: tokenHeader('the refresh token', 'service'),
+  upstream_user_info_header: tokenHeader('the user info', 'service'),
+  upstream_user_info_jwt_header: tokenHeader('the user info, where it is a JWT,', 'service'),
+  upstream_introspection_header: tokenHeader('what introspection tells', 'service'),
+  upstream_introspection_jwt_header: tokenHeader(
+    'what introspection tells, where it is a JWT,',
+    'service',
+  ),
   upstream_headers: claimHeaders('service'),
   upstream_headers_claims: claimNames('service'),
   upstream_headers_names: headerNames,
   downstream_access_token_header: tokenHeader('the access token', 'client'),
+  downstream_access_token_jwk_header: tokenHeader('the key of the access token', 'client'),
   downstream_id_token_header: tokenHeader('the ID token', 'client'),
+  downstream_id_token_jwk_header: tokenHeader('the key of the ID token', 'client'),
   downstream_refresh_token_header: tokenHeader('the refresh token', 'client'),
+  downstream_user_info_header: tokenHeader('the user info', 'client'),
+  downstream_user_info_jwt_header: tokenHeader('the user info, where it is a JWT,', 'client'),
+  downstream_introspection_header: tokenHeader('what introspection tells', 'client'),
+  downstream_introspection_jwt_header: tokenHeader(
+    'what introspection tells, where it is a JWT,',
+    'client',
+  ),
   downstream_headers: claimHeaders('client'),
   downstream_headers_claims: claimNames('client'),
   downstream_headers_names: headerNames,
@@ -49,9 +67,17 @@ export const fields = {
 /** What is known of a caller, as far as headers can tell it. */
 export interface Identity {
   readonly access_token: string | undefined
+  /** The key that has signed it, if one was asked. */
+  readonly access_token_jwk: object | undefined
   readonly id_token: string | undefined
+  readonly id_token_jwk: object | undefined
   readonly refresh_token: string | undefined
-  /** The claims of the access token and of the ID token, in this order. */
+  readonly introspection: Claims | undefined
+  /** What introspection told, as it came, if it was a JWT. */
+  readonly introspection_jwt: string | undefined
+  readonly user_info: Claims | undefined
+  readonly user_info_jwt: string | undefined
+  /** Where claims are looked for: introspection, access token, ID token, user info; as many as there are, in this order. */
   readonly claims: readonly Claims[]
 }
 
@@ -65,6 +91,8 @@ export interface IdentityHeaders {
   downstream(identity: Identity): Fields
   /** Whether there is anything to tell the client. */
   readonly hasDownstream: boolean
+  /** Whether anybody is told the user info. */
+  readonly tellsUserInfo: boolean
 }
 
 export function createIdentityHeaders(config: Config<typeof fields>): IdentityHeaders {
@@ -75,6 +103,12 @@ export function createIdentityHeaders(config: Config<typeof fields>): IdentityHe
     upstream: (identity) => upstream.flatMap((rule) => fieldOf(rule, identity)),
     downstream: (identity) => downstream.flatMap((rule) => fieldOf(rule, identity)),
     hasDownstream: downstream.length > 0,
+    tellsUserInfo: [
+      config.upstream_user_info_header,
+      config.upstream_user_info_jwt_header,
+      config.downstream_user_info_header,
+      config.downstream_user_info_jwt_header,
+    ].some((header) => header !== undefined),
   }
 }
 
@@ -90,12 +124,10 @@ interface Rule {
 
 function rulesOf(config: Config<typeof fields>, whither: 'upstream' | 'downstream'): Rule[] {
   return [
-    token(config[`${whither}_access_token_header`], 'access_token'),
-    token(config[`${whither}_id_token_header`], 'id_token'),
-    token(config[`${whither}_refresh_token_header`], 'refresh_token'),
+    ...TOLD.flatMap((what) => told(config[`${whither}_${what}_header`], what)),
     ...(config[`${whither}_headers`] ?? []).map(claim),
     ...older(config[`${whither}_headers_claims`], config[`${whither}_headers_names`]),
-  ].filter((rule) => rule !== undefined)
+  ]
 }
 
 function fieldOf({ name, value }: Rule, identity: Identity): [string, string][] {
@@ -103,17 +135,28 @@ function fieldOf({ name, value }: Rule, identity: Identity): [string, string][] 
   return text === undefined ? [] : [[name, text]]
 }
 
-function token(
-  header: string | undefined,
-  kind: 'access_token' | 'id_token' | 'refresh_token',
-): Rule | undefined {
-  if (header === undefined) return undefined
+/** What has a field of its own, beside single claims. */
+const TOLD = [
+  'access_token',
+  'access_token_jwk',
+  'id_token',
+  'id_token_jwk',
+  'refresh_token',
+  'user_info',
+  'user_info_jwt',
+  'introspection',
+  'introspection_jwt',
+] as const
+
+function told(header: string | undefined, what: (typeof TOLD)[number]): Rule[] {
+  if (header === undefined) return []
   const [name = '', scheme] = header.split(':')
   const prefix = scheme === undefined ? '' : 'Bearer '
-  return {
-    name: wireName(name),
-    value: ({ [kind]: text }) => (text === undefined ? undefined : prefix + text),
+  const value = ({ [what]: told }: Identity) => {
+    const text = told === undefined ? undefined : wireValue(told)
+    return text === undefined ? undefined : prefix + text
   }
+  return [{ name: wireName(name), value }]
 }
 
 function claim({ header, path }: { header: string; path: readonly string[] }): Rule {

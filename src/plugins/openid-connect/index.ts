@@ -1,17 +1,25 @@
-import { type AccessContext, type ClientRequest, type Exit, type Plugin } from '../../pdk.ts'
-import { becomeAnonymous } from '../anonymous.ts'
+import type { AccessContext, Awaitable, Exit, Plugin } from '../../pdk.ts'
 import { type BodyArguments, readBodyArguments } from '../arguments.ts'
+import { Additions } from './additions.ts'
+import { createAdmission, type Presented } from './admit.ts'
 import { createAnswers } from './answer.ts'
-import { createSearch, hide } from './authenticate.ts'
-import { createDiscovery } from './discovery.ts'
-import { createGrants, tokenIdentity } from './grants.ts'
+import { createSearch } from './authenticate.ts'
+import { then } from './awaitable.ts'
+import { createClusterCache } from './cluster_cache.ts'
+import { tokenIdentity } from './grants.ts'
 import { hashOf, hashOfAll } from './hash.ts'
-import { createIdentityHeaders, dropSpoofed, type Fields } from './headers.ts'
-import type { Found, Place } from './methods/method.ts'
-import { createProve, holds, type Proof, sizeOf } from './proof.ts'
+import { createIdentityHeaders, dropSpoofed } from './headers.ts'
+import { createLookups } from './lookups.ts'
+import type { Found } from './methods/method.ts'
+import { createOccasions, type Occasion } from './occasion.ts'
+import { holds, type Proof, sizeOf } from './proof.ts'
+import { createProver } from './prove.ts'
+import { createIdentityProvider } from './provider.ts'
 import { Refusal } from './refusal.ts'
-import { createRelyingParty } from './relying_party.ts'
 import { type Config, schema, withDefaults } from './schema.ts'
+import { createSessions, type Session } from './session/index.ts'
+import { createSessionMethod, SessionOver } from './session_method.ts'
+import { createStorage } from './session/storages.ts'
 import { createTokens, saltOf } from './tokens.ts'
 import { warningsOf } from './unsupported.ts'
 
@@ -24,84 +32,163 @@ export const openidConnect: Plugin<Config> = {
   warnings: (config) => warningsOf(withDefaults(config)),
   create(given, gateway) {
     const config = withDefaults(given)
-    const { anonymous, run_on_preflight, hide_credentials } = config
-    const relyingParty = createRelyingParty(config, gateway)
-    const discovery = createDiscovery(config, relyingParty, gateway)
+    const { anonymous, auth_methods, run_on_preflight } = config
+    const provider = createIdentityProvider(config, gateway)
+    const { calls, clients, discovery, exchanges } = provider
+    const occasions = createOccasions(clients, provider.passing)
     const salt = saltOf(config, gateway)
-    const grants = createGrants(config, relyingParty, discovery)
-    const tokens = createTokens(config, grants, gateway, tokenIdentity(config, salt))
+    const identity = tokenIdentity(config, salt)
+    const cluster = createClusterCache(config, gateway)
+    const lookups = createLookups(config, calls, cluster, gateway, identity)
     const headers = createIdentityHeaders(config)
-    const answers = createAnswers(config, URL.parse(config.issuer)?.hostname ?? '')
-    const prove = createProve(config, { discovery, tokens, headers, gateway })
+    const sessions = auth_methods.includes('session')
+      ? createSessions(config, gateway, createStorage(config, gateway))
+      : undefined
+    const parts = {
+      discovery,
+      clients,
+      exchanges,
+      lookups,
+      headers,
+      gateway,
+      keepsIdentity: !!sessions,
+    }
+    const tokens = createTokens(config, calls, cluster, gateway, identity)
+    const prover = createProver(config, { ...parts, tokens })
     const search = createSearch(config)
+    const additions = new Additions()
+    const answers = createAnswers(config, URL.parse(config.issuer)?.hostname ?? '')
+    const admission = createAdmission(config, { answers, additions, sessions, gateway })
+    const sessionMethod =
+      sessions &&
+      createSessionMethod(config, {
+        sessions,
+        prover: createProver(config, { ...parts, tokens: tokensOfSessions() }),
+        admission,
+        additions,
+        occasions,
+        now: gateway.now,
+      })
     const proofs = gateway.cache<Proof>('oidc:proofs')
     // A proof is one of this configuration: another one might have refused the same credential.
     const fingerprint = hashOfAll(salt, JSON.stringify(config))
+    const addsToAnswers =
+      headers.hasDownstream || sessions !== undefined || config.token_headers_replay !== undefined
     const nothingFound = new Refusal('no_credentials')
     // A client that keeps its connection sends the same credential again: to see that it is the same takes no hash.
-    const lastProofs = new WeakMap<object, { raw: string; place: Place; proof: Proof }>()
-    const downstream = new WeakMap<ClientRequest, Fields>()
+    const lastProofs = new WeakMap<object, LastProof>()
 
-    function refuse(ctx: AccessContext, refusal: Refusal): Exit | undefined {
-      if (anonymous !== undefined) return becomeAnonymous(ctx, gateway, anonymous)
-      return answers.refuse(refusal)
+    /** Requests that bring the same session at once redeem its refresh token once, whether or not tokens are kept otherwise. */
+    function tokensOfSessions() {
+      const kept = { ...config, cache_tokens: true }
+      return createTokens(kept, calls, cluster, gateway, hashOfAll(identity, 'session'))
     }
 
-    function admit(
-      ctx: AccessContext,
-      found: Found,
-      proof: Proof,
-      body: BodyArguments | undefined,
-    ): Exit | undefined {
-      if (proof.refusal) return refuse(ctx, proof.refusal)
-      if (hide_credentials) hide(ctx, found, body)
-      ctx.authenticate(undefined, proof.credential)
-      ctx.authenticatedGroups = proof.groups
-      ctx.upstream.headers.appendList(proof.upstream)
-      if (headers.hasDownstream) downstream.set(ctx.request, proof.downstream)
-      return undefined
+    /** The credential that the request carries counts, or else there is none. */
+    function bySearch(ctx: AccessContext, why = nothingFound): Awaitable<Exit | undefined> {
+      const { request } = ctx
+      const found = search.find(request)
+      const needsBody = found ? occasions.needsBody(request) : search.needsBody(request)
+      if (!needsBody) {
+        const occasion = occasions.of(request)
+        return found ? judge(ctx, found, occasion) : byNothing(ctx, occasion, why)
+      }
+      return readBodyArguments(request).then((body) => {
+        const occasion = occasions.of(request, body)
+        const inBody = found ?? search.findInBody(body, request)
+        return inBody ? judge(ctx, inBody, occasion, body) : byNothing(ctx, occasion, why)
+      })
+    }
+
+    function byNothing(ctx: AccessContext, occasion: Occasion, why: Refusal) {
+      return admission.refuse(ctx, why, { occasion })
+    }
+
+    function bySession(ctx: AccessContext, session: Session): Awaitable<Exit | undefined> {
+      const occasion = occasions.ofClient(session.data.client)
+      return guard(ctx, occasion, () =>
+        then(sessionMethod!.admit(ctx, session), (exit) =>
+          exit instanceof SessionOver ? bySearch(ctx, exit.refusal) : exit,
+        ),
+      )
     }
 
     /** Answers without a promise where the credential has been proved before. */
-    function judge(ctx: AccessContext, found: Found, body?: BodyArguments) {
+    function judge(
+      ctx: AccessContext,
+      found: Found,
+      occasion: Occasion,
+      body?: BodyArguments,
+    ): Awaitable<Exit | undefined> {
       const { connection } = ctx.request
+      const presented = { occasion, found, body }
       const last = lastProofs.get(connection)
-      if (last?.raw === found.raw && last.place === found.place && isGood(last.proof))
-        return admit(ctx, found, last.proof, body)
-      // Neither of the first three holds a blank, so that no two credentials have one text.
-      const key = hashOf(`${fingerprint} ${found.method} ${found.place.id} ${found.raw}`)
+      if (last && isSame(last, found, occasion) && isGood(last.proof))
+        return admit(ctx, last.proof, presented)
+      const key = keyOf(found, occasion)
       const proof = proofs.get(key)
-      if (!proof || !isGood(proof)) return judgeAnew(ctx, found, key, body)
-      lastProofs.set(connection, { raw: found.raw, place: found.place, proof })
-      return admit(ctx, found, proof, body)
+      if (proof && isGood(proof)) {
+        lastProofs.set(connection, { found, occasion, proof })
+        return admit(ctx, proof, presented)
+      }
+      return guard(ctx, occasion, async () => {
+        const proved = await proofs.once(key, () => proveAnew(found, occasion, key))
+        return admit(ctx, proved, presented)
+      })
+    }
+
+    function keyOf({ kind, place, raw, idToken }: Found, { key }: Occasion): string {
+      const rest = idToken || key ? ` ${raw.length} ${idToken?.raw ?? ''} ${key}` : ''
+      // None of the first three holds a blank, nor does an ID token that is any good, so that no two have one text.
+      return hashOf(`${fingerprint} ${kind} ${place.id} ${raw}${rest}`)
     }
 
     function isGood(proof: Proof): boolean {
       return holds(proof, gateway.now(), discovery.current())
     }
 
-    async function judgeAnew(
+    function admit(
       ctx: AccessContext,
-      found: Found,
-      key: string,
-      body: BodyArguments | undefined,
-    ): Promise<Exit | undefined> {
-      try {
-        const proof = await proofs.once(key, () => proveAnew(found, key))
-        return admit(ctx, found, proof, body)
-      } catch (error) {
-        if (error instanceof Refusal) return refuse(ctx, error)
-        const exit = answers.fail(error)
+      proof: Proof,
+      presented: Presented,
+    ): Awaitable<Exit | undefined> {
+      if (!sessionMethod) return admission.admit(ctx, proof, presented)
+      const next = () => sessionMethod.begin(ctx, proof, presented.occasion)
+      return admission.admit(ctx, proof, { ...presented, next })
+    }
+
+    async function proveAnew(found: Found, occasion: Occasion, key: string): Promise<Proof> {
+      const proof = await prove(found, occasion)
+      if (config.cache_tokens || found.kind === 'access_token')
+        proofs.set(key, proof, (proof.ends - gateway.now()) / 1000, sizeOf(proof))
+      return proof
+    }
+
+    function prove({ kind, place, raw, idToken }: Found, occasion: Occasion): Promise<Proof> {
+      const credential = place.read(raw)
+      if (kind !== 'access_token') return prover.grant(kind, credential, occasion)
+      const id_token = idToken && idToken.place.read(idToken.raw).secret
+      return prover.accessToken(credential.secret, id_token, occasion)
+    }
+
+    /** Refuses a caller where what was asked for was refused, and answers for what nobody foresaw. */
+    function guard(
+      ctx: AccessContext,
+      occasion: Occasion,
+      go: () => Awaitable<Exit | undefined>,
+    ): Awaitable<Exit | undefined> {
+      const failed = (error: unknown): Awaitable<Exit | undefined> => {
+        if (error instanceof Refusal) return admission.refuse(ctx, error, { occasion })
+        const exit = answers.fail(error, occasion.client)
         if (exit) return exit
         throw error
       }
-    }
-
-    async function proveAnew(found: Found, key: string): Promise<Proof> {
-      const proof = await prove(found.method, found.place.read(found.raw))
-      if (config.cache_tokens || found.method === 'bearer')
-        proofs.set(key, proof, (proof.ends - gateway.now()) / 1000, sizeOf(proof))
-      return proof
+      try {
+        const exit = go()
+        return exit instanceof Promise ? exit.catch(failed) : exit
+      } catch (error) {
+        return failed(error)
+      }
     }
 
     return {
@@ -111,20 +198,28 @@ export const openidConnect: Plugin<Config> = {
         if (!run_on_preflight && ctx.request.method === 'OPTIONS') return undefined
         // With `anonymous` several authentication plugins are alternatives: another one has succeeded already.
         if (anonymous !== undefined && ctx.credential) return undefined
-        const found = search.find(ctx)
-        if (found) return judge(ctx, found)
-        if (!search.needsBody(ctx)) return refuse(ctx, nothingFound)
-        return readBodyArguments(ctx.request).then((body) => {
-          const inBody = search.findInBody(body)
-          return inBody ? judge(ctx, inBody, body) : refuse(ctx, nothingFound)
-        })
+        if (!sessions) return bySearch(ctx)
+        return then(sessions.open(ctx.request), (session) =>
+          session ? bySession(ctx, session) : bySearch(ctx),
+        )
       },
-      ...(headers.hasDownstream && {
-        header_filter(ctx) {
-          for (const [name, value] of downstream.get(ctx.request) ?? [])
-            ctx.headers.set(name, value)
-        },
-      }),
+      ...(addsToAnswers && { header_filter: (ctx) => additions.apply(ctx) }),
     }
   },
+}
+
+/** What the last request of a connection proved. */
+interface LastProof {
+  readonly found: Found
+  readonly occasion: Occasion
+  readonly proof: Proof
+}
+
+function isSame(last: LastProof, found: Found, occasion: Occasion): boolean {
+  return (
+    last.found.raw === found.raw &&
+    last.found.place === found.place &&
+    last.found.idToken?.raw === found.idToken?.raw &&
+    last.occasion === occasion
+  )
 }

@@ -9,15 +9,21 @@ import {
   type Shorthand,
   string,
 } from '../../schema/field.ts'
+import { fields as admission } from './admit.ts'
 import { fields as answers } from './answer.ts'
 import { fields as authentication } from './authenticate.ts'
 import { fields as authorization } from './authorize.ts'
+import { fields as cluster } from './cluster_cache.ts'
 import { fields as consumers } from './consumer.ts'
 import { fields as headers } from './headers.ts'
 import { checks as exchangeChecks } from './exchange.ts'
+import { fields as lookups } from './lookups.ts'
 import { fields as provider } from './provider.ts'
+import { fields as proving } from './prove.ts'
+import { checks as sessionChecks, fields as sessions } from './session/index.ts'
+import { fields as sessionMethod } from './session_method.ts'
 import { fields as tokens } from './tokens.ts'
-import { checks, fields as unsupported } from './unsupported.ts'
+import { fields as unsupported } from './unsupported.ts'
 import { fields as verification } from './verify.ts'
 
 const fields = {
@@ -29,6 +35,12 @@ const fields = {
   ...consumers,
   ...headers,
   ...answers,
+  ...admission,
+  ...proving,
+  ...lookups,
+  ...cluster,
+  ...sessions,
+  ...sessionMethod,
   ...unsupported,
 }
 
@@ -91,7 +103,7 @@ export const schema = record(
   'Lets those pass whom an OpenID Connect provider knows.',
   fields,
   { required: true },
-  { shorthands, checks: [...checks, ...exchangeChecks] },
+  { shorthands, checks: [...exchangeChecks, ...sessionChecks] },
 )
 
 /** Where null says "nothing" instead of "as usual". */

@@ -1,10 +1,15 @@
 import type { Gateway } from '../../pdk.ts'
 import { boolean, type Config, number, string } from '../../schema/field.ts'
+import type { Calls, TokenResponse } from './calls.ts'
+import type { ClusterCache } from './cluster_cache.ts'
 import { fields as discovery } from './discovery.ts'
 import { hashOfAll } from './hash.ts'
+import type { Fields } from './headers.ts'
 import type { Credential } from './methods/method.ts'
 import { isTransient, Refusal } from './refusal.ts'
-import type { TokenResponse } from './relying_party.ts'
+import type { Occasion } from './occasion.ts'
+import { fields as transport } from './transport.ts'
+import { fields as login } from './unsupported/login.ts'
 import { fields as verification, parseJws, timeOf } from './verify.ts'
 
 export const fields = {
@@ -30,7 +35,11 @@ export const fields = {
 }
 
 type Settings = Config<
-  typeof fields & Pick<typeof discovery, 'cache_ttl'> & Pick<typeof verification, 'leeway'>
+  typeof fields &
+    Pick<typeof discovery, 'cache_ttl'> &
+    Pick<typeof verification, 'leeway'> &
+    Pick<typeof transport, 'timeout'> &
+    Pick<typeof login, 'login_tokens'>
 >
 
 /** The tokens of one answer of the provider. */
@@ -42,6 +51,10 @@ export interface TokenSet {
   readonly isIdTokenNew: boolean
   /** Until when it serves further requests; milliseconds since the epoch, 0 for never. */
   readonly ends: number
+  /** All that the provider answered, where a client may be given it. */
+  readonly members: Readonly<Record<string, unknown>> | undefined
+  /** The headers of that answer that the client is sent. */
+  readonly replayed: Fields
 }
 
 /**
@@ -69,16 +82,13 @@ export interface Held {
   readonly isCached: boolean
 }
 
-/** The grants of the provider. All throw `Refusal`. */
-export interface Grants {
-  password(credential: Credential): Promise<TokenResponse>
-  client_credentials(credential: Credential): Promise<TokenResponse>
-  refresh_token(refresh_token: string): Promise<TokenResponse>
-}
+type Grants = Pick<Calls, 'password' | 'client_credentials' | 'refresh_token'>
 
 export interface Tokens {
   /** Gives the tokens for a credential: kept ones, or new ones by one call for all who ask at once. Throws `Refusal`. */
-  redeem(method: keyof Grants, credential: Credential): Promise<Held>
+  redeem(method: keyof Grants, credential: Credential, occasion: Occasion): Promise<Held>
+  /** Begins a line with what a login gave. */
+  begin(answer: TokenResponse): Held
   /** Lets a kept set serve no more, because it no longer verifies: the next `redeem` asks the provider. */
   spoil(held: Held): void
 }
@@ -87,45 +97,70 @@ export interface Tokens {
 export function createTokens(
   config: Settings,
   grants: Grants,
+  cluster: ClusterCache | undefined,
   gateway: Pick<Gateway, 'cache' | 'now'>,
   identity: string,
 ): Tokens {
-  const { cache_tokens, cache_ttl, cache_ttl_neg, refresh_tokens, leeway } = config
+  const { cache_tokens, cache_ttl, cache_ttl_neg, refresh_tokens, leeway, timeout } = config
   const { now } = gateway
   const lines = gateway.cache<Line>('oidc:lines')
   // Apart from the lines, which nobody shall be able to push out by presenting invented tokens.
   const refused = gateway.cache<true>('oidc:refused')
-  const keyOf = (method: keyof Grants, { name, secret }: Credential) =>
-    hashOfAll(identity, method, name, secret)
-  const refreshKey = (secret: string) => keyOf('refresh_token', { name: '', secret })
+  const keyOf = (method: keyof Grants, { name, secret }: Credential, { key }: Occasion) =>
+    hashOfAll(identity, method, name, secret, key)
+  const refreshKey = (secret: string, occasion: Occasion) =>
+    keyOf('refresh_token', { name: '', secret }, occasion)
   const isFresh = ({ ends }: TokenSet) => ends - leeway * 1000 > now()
+
+  /**
+   * Asks the provider once for all nodes; without a cluster, or if nothing is to be kept, for this one. What a refresh
+   * token gave is there for `late` seconds at least, for nodes that are asked with it later.
+   */
+  async function ask(
+    key: string,
+    load: () => Promise<TokenResponse>,
+    late = 0,
+  ): Promise<Received & { isOurs: boolean }> {
+    const receive = async () => ({ answer: await load(), at: now() })
+    if (!cluster?.shares('tokens') || !cache_tokens) return { ...(await receive()), isOurs: true }
+    let isOurs = false
+    const received = await cluster.once('tokens', key, timeout / 1000, async () => {
+      const value = await receive()
+      isOurs = true
+      return { value, ttl: Math.max(secondsToKeep(value.answer, config, value.at), late) }
+    })
+    return { ...received, isOurs }
+  }
 
   function keep(line: Line, key: string): void {
     if (cache_tokens) lines.set(key, line, (line.lives - now()) / 1000, sizeOfSet(line.set))
   }
 
-  function newLine(answer: TokenResponse, presented?: string): Line {
-    const set = setOf(answer, config, now(), presented)
+  function newLine({ answer, at }: Received, presented?: string): Line {
+    const set = setOf(answer, config, at, presented)
     return {
       set,
       isPresented: set.refresh_token === presented,
       ended: undefined,
       pending: undefined,
-      lives: livesUntil(answer, set, now()),
+      lives: livesUntil(answer, set, at),
     }
   }
 
   /** Redeems the newest refresh token of a line; who comes meanwhile gets the same answer. */
-  function advance(line: Line, newest: string): Promise<void> {
-    line.pending ??= grants
-      .refresh_token(newest)
+  function advance(line: Line, newest: string, occasion: Occasion): Promise<void> {
+    line.pending ??= ask(
+      `refresh ${refreshKey(newest, occasion)}`,
+      () => grants.refresh_token(newest, occasion.asker('token')),
+      LATE,
+    )
       .then(
-        (answer) => {
-          line.set = setOf(answer, config, now(), newest, line.set.id_token)
+        ({ answer, at }) => {
+          line.set = setOf(answer, config, at, newest, line.set.id_token)
           line.isPresented = false
           line.ended = undefined
-          line.lives = livesUntil(answer, line.set, now())
-          keep(line, refreshKey(line.set.refresh_token ?? newest))
+          line.lives = livesUntil(answer, line.set, at)
+          keep(line, refreshKey(line.set.refresh_token ?? newest, occasion))
         },
         (error: unknown) => {
           if (isRefused(error)) {
@@ -139,48 +174,55 @@ export function createTokens(
     return line.pending
   }
 
-  async function redeemRefreshToken(credential: Credential): Promise<Held> {
+  async function redeemRefreshToken(credential: Credential, occasion: Occasion): Promise<Held> {
     const { secret } = credential
-    const key = keyOf('refresh_token', credential)
+    const key = keyOf('refresh_token', credential, occasion)
     if (refused.get(key))
       throw new Refusal('invalid_grant', 'the provider has refused this refresh token before')
     const line = cache_tokens ? lines.get(key) : undefined
     if (!line) {
-      const begun = await lines.once(key, () => beginWith(secret, key))
+      const begun = await lines.once(key, () => beginWith(secret, key, occasion))
       return { set: begun.set, line: begun, isCached: false }
     }
     if (line.ended && now() < line.ended.retryAt) throw line.ended.refusal
     const { refresh_token } = line.set
     const asksForNew = secret === refresh_token && !line.isPresented
     if (isFresh(line.set) && !asksForNew) return { set: line.set, line, isCached: true }
-    await advance(line, refresh_token ?? secret)
+    await advance(line, refresh_token ?? secret, occasion)
     if (line.set.refresh_token === secret) line.isPresented = true
     keep(line, key)
     return { set: line.set, line, isCached: false }
   }
 
-  async function beginWith(secret: string, key: string): Promise<Line> {
-    const answer = await grants.refresh_token(secret).catch((error: unknown) => {
+  async function beginWith(secret: string, key: string, occasion: Occasion): Promise<Line> {
+    const asked = ask(
+      `refresh ${key}`,
+      () => grants.refresh_token(secret, occasion.asker('token')),
+      LATE,
+    )
+    const received = await asked.catch((error: unknown) => {
       if (isRefused(error) && cache_tokens) refused.set(key, true, cache_ttl_neg ?? cache_ttl, 0)
       throw error
     })
-    const line = newLine(answer, secret)
+    const line = newLine(received, secret)
     keep(line, key)
-    if (line.set.refresh_token !== undefined) keep(line, refreshKey(line.set.refresh_token))
+    const { refresh_token } = line.set
+    if (refresh_token !== undefined) keep(line, refreshKey(refresh_token, occasion))
     return line
   }
 
   async function redeemGrant(
     method: 'password' | 'client_credentials',
     credential: Credential,
+    occasion: Occasion,
   ): Promise<Held> {
-    const key = keyOf(method, credential)
+    const key = keyOf(method, credential, occasion)
     const line = cache_tokens ? lines.get(key) : undefined
     if (line && !line.ended) {
       if (isFresh(line.set)) return { set: line.set, line, isCached: true }
       const { refresh_token } = line.set
       if (method === 'password' && refresh_tokens && refresh_token !== undefined) {
-        const isAdvanced = await advance(line, refresh_token).then(
+        const isAdvanced = await advance(line, refresh_token, occasion).then(
           () => true,
           (error: unknown) => {
             if (isTransient(error)) throw error
@@ -194,26 +236,43 @@ export function createTokens(
       }
     }
     const begun = await lines.once(key, async () => {
-      const answer = await grants[method](credential)
-      const fresh = newLine(answer)
+      const fresh = newLine(
+        await ask(key, () => grants[method](credential, occasion.asker('token'))),
+      )
       // A set that is not for a second use leaves nothing to keep: the credential can be redeemed again.
       if (fresh.set.ends === 0) return fresh
       keep(fresh, key)
-      if (method === 'password' && fresh.set.refresh_token !== undefined)
-        keep(fresh, refreshKey(fresh.set.refresh_token))
+      const { refresh_token } = fresh.set
+      if (method === 'password' && refresh_token !== undefined)
+        keep(fresh, refreshKey(refresh_token, occasion))
       return fresh
     })
     return { set: begun.set, line: begun, isCached: false }
   }
 
   return {
-    redeem: (method, credential) =>
-      method === 'refresh_token' ? redeemRefreshToken(credential) : redeemGrant(method, credential),
+    redeem: (method, credential, occasion) =>
+      method === 'refresh_token'
+        ? redeemRefreshToken(credential, occasion)
+        : redeemGrant(method, credential, occasion),
+    begin(answer) {
+      const line = newLine({ answer, at: now() })
+      return { set: line.set, line, isCached: false }
+    },
     spoil({ line, set }) {
       if (line.set === set) line.set = { ...set, ends: 0 }
     },
   }
 }
+
+/** An answer of the provider, and when it came; milliseconds since the epoch. */
+interface Received {
+  readonly answer: TokenResponse
+  readonly at: number
+}
+
+/** How long other nodes can have what one got for a refresh token, if the tokens last no longer; seconds. */
+const LATE = 60
 
 /** The salt of a configuration; a random one stays the same over reloads. */
 export function saltOf(
@@ -228,7 +287,9 @@ export function saltOf(
 }
 
 type Lifetimes = Config<
-  Pick<typeof fields, 'cache_ttl_min' | 'cache_ttl_max'> & Pick<typeof discovery, 'cache_ttl'>
+  Pick<typeof fields, 'cache_ttl_min' | 'cache_ttl_max'> &
+    Pick<typeof discovery, 'cache_ttl'> &
+    Pick<typeof login, 'login_tokens'>
 >
 
 /** Makes a set of an answer. What a refresh did not renew stays: the refresh token (RFC 6749 §6) and the ID token. */
@@ -246,8 +307,12 @@ function setOf(
     id_token: answer.id_token ?? id_token,
     isIdTokenNew: answer.id_token !== undefined,
     ends: seconds > 0 ? now + seconds * 1000 : 0,
+    members: config.login_tokens?.includes('tokens') ? answer.members : undefined,
+    replayed: answer.replayed ?? NO_FIELDS,
   }
 }
+
+const NO_FIELDS: Fields = []
 
 /** About how many bytes a set holds. */
 export function sizeOfSet({ access_token, refresh_token = '', id_token = '' }: TokenSet): number {

@@ -1,55 +1,29 @@
 import type { Warning } from '../../pdk.ts'
 import { check } from '../../schema/check.ts'
-import type { Config, EntityCheck, Field, Fields } from '../../schema/field.ts'
-import { fields as authentication, missingMethods } from './authenticate.ts'
+import type { Config, Field, Fields } from '../../schema/field.ts'
+import { fields as authentication } from './authenticate.ts'
 import { fields as clients } from './clients.ts'
 import { fields as guards } from './unsupported/guards.ts'
-import { fields as introspection } from './unsupported/introspection.ts'
 import { fields as login } from './unsupported/login.ts'
 import { fields as logout } from './unsupported/logout.ts'
 import * as others from './unsupported/others.ts'
-import { fields as sessions } from './unsupported/sessions.ts'
 import { fields as verification } from './verify.ts'
 
 /** Fields that are accepted and checked, and that nothing reads yet: what is missing, and the fields. */
 const NOT_HONOURED: readonly (readonly [what: string, fields: Fields])[] = [
-  ['there are no sessions yet', sessions],
   ['there is no login with a browser yet', login],
   ['there is no logout yet', logout],
-  ['introspection and user info are not asked for yet', introspection],
-  ['consumers are not looked up by a claim yet', others.consumers],
   ['tokens are not bound to their holder yet', others.binding],
-  ['nothing of the kind is passed on yet', others.passing],
-  ['keys are not shown to others yet', others.keyHeaders],
-  ['what is kept stays in this process', others.caches],
   ['there is no such check yet', others.checks],
 ]
 
 export const fields = {
-  ...sessions,
   ...login,
   ...logout,
-  ...introspection,
   ...guards,
-  ...others.consumers,
   ...others.binding,
-  ...others.passing,
-  ...others.keyHeaders,
-  ...others.caches,
   ...others.checks,
 }
-
-/** What guards in company only: refused at load like the fields of `unsupported/guards.ts`. */
-export const checks: readonly EntityCheck[] = [
-  ({ consumer_claims, consumer_optional }) =>
-    consumer_claims !== undefined && consumer_optional !== true
-      ? {
-          field: 'consumer_claims',
-          message:
-            'is not supported yet without consumer_optional, for it would let in callers who are no consumers',
-        }
-      : undefined,
-]
 
 type Settings = Config<typeof fields & typeof authentication & typeof clients & typeof verification>
 
@@ -58,11 +32,8 @@ export function warningsOf(config: Settings): Warning[] {
   const warnings: Warning[] = []
   const warn = (fields: readonly string[], message: string) =>
     void warnings.push({ fields, message })
-  const missing = missingMethods(config)
-  if (missing.length > 0) {
-    const names = missing.join(', ')
-    warn(['auth_methods'], `${names}: not built yet, such credentials are refused`)
-  }
+  if (config.auth_methods.includes('authorization_code'))
+    warn(['auth_methods'], 'authorization_code: not built yet, nobody is sent to log in')
   for (const [what, group] of NOT_HONOURED) {
     const names = Object.keys(group).filter((name) =>
       isSet(group[name]!, config[name as keyof Settings]),

@@ -165,15 +165,17 @@ export interface Expectations {
   readonly now: number
   /** Whether `iss` and `exp` must be there. */
   readonly strict: boolean
-  /** The client for which an ID token must have been made. */
-  readonly audience?: string | undefined
+  /** The client for which an ID token must have been made, or one of which. */
+  readonly audience?: string | readonly string[] | undefined
+  /** What an ID token has to repeat of the request for it. */
+  readonly nonce?: string | undefined
   /** An ID token tells of a login, and is kept for longer than it may be used for one: its end does not count again. */
   readonly isKept?: boolean
 }
 
 /** Judges the standard claims. Throws `Refusal`. */
 export function judgeClaims(claims: Claims, expected: Expectations): void {
-  const { kind, issuers, leeway, now, strict, audience, isKept = false } = expected
+  const { kind, issuers, leeway, now, strict, audience, nonce, isKept = false } = expected
   const { iss, aud, azp } = claims
   if (strict || iss !== undefined) judgeIssuer(iss, issuers, kind)
   const exp = timeOf(claims, 'exp', kind)
@@ -189,11 +191,14 @@ export function judgeClaims(claims: Claims, expected: Expectations): void {
   // Clocks differ by fractions of a second, and `iat` has none.
   if (iat !== undefined && iat - leeway > now + 1)
     throw new Refusal('token_not_yet_valid', `invalid iat claim (${iat}) was specified for ${kind}`)
+  if (nonce !== undefined && claims.nonce !== nonce)
+    throw new Refusal('invalid_nonce', `invalid nonce claim was specified for ${kind}`)
   if (audience === undefined) return
-  if (![aud].flat().includes(audience))
+  const audiences: readonly unknown[] = [audience].flat()
+  if (![aud].flat().some((each) => audiences.includes(each)))
     throw new Refusal('invalid_audience', `invalid aud claim was specified for ${kind}`)
   // OpenID Connect Core §3.1.3.7: whoever asked for the token is its authorized party.
-  if (azp !== undefined && azp !== audience)
+  if (azp !== undefined && !audiences.includes(azp))
     throw new Refusal('invalid_audience', `invalid azp claim was specified for ${kind}`)
 }
 

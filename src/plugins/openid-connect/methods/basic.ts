@@ -1,9 +1,9 @@
 import type { BodyArguments } from '../../arguments.ts'
 import {
+  type CredentialKind,
   type Finder,
   findPair,
   hasScheme,
-  type MethodName,
   type Place,
   queryOf,
   readBasic,
@@ -12,7 +12,7 @@ import {
 
 /** Finds a name and its secret: as `Basic` in `Authorization`, or as two arguments of the query or the body. */
 export function createPairFinder(
-  method: MethodName,
+  kind: CredentialKind,
   types: readonly string[],
   name: string,
   secret: string,
@@ -25,21 +25,21 @@ export function createPairFinder(
   const body: Place = { id: 'body', arguments: names, isBody: true, read: readPair }
 
   return {
-    method,
+    kind,
     secretArguments: [secret],
     find(request) {
       if (searchesHeader) {
         const raw = request.headers.get('authorization')
-        if (raw !== undefined && hasScheme(raw, 'basic')) return { method, place: header, raw }
+        if (raw !== undefined && hasScheme(raw, 'basic')) return { kind, place: header, raw }
       }
       if (!searchesQuery || request.query === '') return undefined
       const raw = findPair(queryOf(request), name, secret)
-      return raw === undefined ? undefined : { method, place: query, raw }
+      return raw === undefined ? undefined : { kind, place: query, raw }
     },
     ...(types.includes('body') && {
       findInBody(args: BodyArguments) {
         const raw = findPair(args.get, name, secret)
-        return raw === undefined ? undefined : { method, place: body, raw }
+        return raw === undefined ? undefined : { kind, place: body, raw }
       },
     }),
   }

@@ -2,9 +2,9 @@ import type { ClientRequest } from '../../../pdk.ts'
 import { type Argument, type BodyArguments, findArgument } from '../../arguments.ts'
 import { Refusal } from '../refusal.ts'
 
-/** A way to authenticate: where it looks for credentials. What they are worth is found out elsewhere. */
+/** Looks for one kind of credential. What it is worth is found out elsewhere. */
 export interface Finder {
-  readonly method: MethodName
+  readonly kind: CredentialKind
   /** The names of the query's arguments that hold what is secret. */
   readonly secretArguments: readonly string[]
   /** Looks at headers, the query and cookies. */
@@ -13,14 +13,32 @@ export interface Finder {
   findInBody?(body: BodyArguments): Found | undefined
 }
 
-export type MethodName = 'bearer' | 'refresh_token' | 'password' | 'client_credentials'
+/** Every method of Kong, in alphabetical order. */
+export const AUTH_METHODS = [
+  'authorization_code',
+  'bearer',
+  'client_credentials',
+  'introspection',
+  'kong_oauth2',
+  'password',
+  'refresh_token',
+  'session',
+  'userinfo',
+] as const
+
+export type MethodName = (typeof AUTH_METHODS)[number]
+
+/** What a request may carry: for an access token there are four methods. */
+export type CredentialKind = 'access_token' | 'refresh_token' | 'password' | 'client_credentials'
 
 /** A credential as it stands in the request, not yet taken apart. */
 export interface Found {
-  readonly method: MethodName
+  readonly kind: CredentialKind
   readonly place: Place
   /** As it was sent. */
   readonly raw: string
+  /** The ID token that came beside an access token. */
+  readonly idToken?: { readonly place: Place; readonly raw: string } | undefined
 }
 
 /** A place where a credential may stand: how it is read, and what has to be hidden from the service. */
@@ -29,6 +47,8 @@ export interface Place {
   readonly id: string
   /** The spelling of the header. */
   readonly header?: string
+  /** Whether the token came with the scheme `DPoP` (RFC 9449 §7.1), which says that it is bound to a key. */
+  readonly isDpop?: true
   readonly cookie?: string
   /** The names of arguments, of the query or of the body. */
   readonly arguments?: readonly string[]
@@ -46,9 +66,9 @@ export interface Credential {
 /** More than any provider issues, and less than a header may hold. */
 const MAX_LENGTH = 16 * 1024
 
-/** Reads a token; the scheme `Bearer` may precede it. */
+/** Reads a token; the scheme `Bearer` or `DPoP` may precede it. */
 export function readToken(raw: string): Credential {
-  const secret = raw.replace(/^bearer +/i, '')
+  const secret = raw.replace(/^(?:bearer|dpop) +/i, '')
   // `null` is what `jq -r` prints for a member that is not there.
   if (secret === 'null' || secret.length > MAX_LENGTH || !/^[\x21-\x7e]+$/.test(secret))
     throw new Refusal('malformed_credentials', 'what was sent as a token cannot be one')

@@ -18,7 +18,7 @@ export const fields = {
 export function createRefreshToken(config: Config<typeof fields>): Finder {
   const name = config.refresh_token_param_name
   if (name === undefined)
-    return { method: 'refresh_token', secretArguments: [], find: () => undefined }
+    return { kind: 'refresh_token', secretArguments: [], find: () => undefined }
   const types = config.refresh_token_param_type
   const searchesQuery = types.includes('query')
   const spelled = spelling(name)
@@ -27,10 +27,10 @@ export function createRefreshToken(config: Config<typeof fields>): Finder {
     : undefined
   const query: Place = { id: 'query', arguments: [name], read: readToken }
   const body: Place = { id: 'body', arguments: [name], isBody: true, read: readToken }
-  const found = (place: Place, raw: string) => ({ method: 'refresh_token', place, raw }) as const
+  const found = (place: Place, raw: string) => ({ kind: 'refresh_token', place, raw }) as const
 
   return {
-    method: 'refresh_token',
+    kind: 'refresh_token',
     secretArguments: [name],
     find(request) {
       if (header) {

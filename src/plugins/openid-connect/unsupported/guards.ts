@@ -6,7 +6,6 @@ function unless(isHarmless: (value: never) => boolean, sentence = 'is not suppor
 }
 const never = unless(() => false)
 const off = unless((value) => value === 'off')
-const ifFalse = unless((value) => value === false)
 
 const text = string('A text.')
 const host = string('The host of the proxy.')
@@ -64,16 +63,6 @@ export const fields = {
   }),
   domains: array('The values that the claim `hd` may have.', text, never),
   max_age: number('How long ago the user may have logged in; seconds.', never),
-  introspect_jwt_tokens: boolean('Whether the provider is asked about JWTs too.', {
-    default: false,
-    ...ifFalse,
-  }),
-  jwt_session_cookie: string('The cookie that has to name the session of the token.', never),
-  consumer_groups_claim: array(
-    'The path of the claim with the consumer groups of the caller.',
-    text,
-    never,
-  ),
   principals: record('Looks callers up in Kong Identity.', {
     enabled: boolean('Whether they are looked up.', {
       default: false,

@@ -1,5 +1,5 @@
 import { array, boolean, number, string } from '../../../schema/field.ts'
-import { AUTH_METHODS } from '../authenticate.ts'
+import { AUTH_METHODS } from '../methods/method.ts'
 
 const text = string('A text.')
 

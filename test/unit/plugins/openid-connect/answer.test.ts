@@ -91,7 +91,13 @@ describe('a refusal', () => {
       forbidden_redirect_uri: ['https://a.test/no'],
     }
     const { exit } = await ask(targets)
-    expect(exit).toMatchObject({ status: 302, headers: [['Location', 'https://a.test/login']] })
+    expect(exit).toMatchObject({
+      status: 302,
+      headers: [
+        ['Cache-Control', 'no-store'],
+        ['Location', 'https://a.test/login'],
+      ],
+    })
     const forbidden = await ask({ ...targets, ...FORBIDDEN }, await withToken())
     expect(headerOf(forbidden.exit, 'location')).toBe('https://a.test/no')
     expect(forbidden.exit?.reason?.code).toBe('insufficient_scope')

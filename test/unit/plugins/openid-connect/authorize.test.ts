@@ -37,7 +37,7 @@ const CASES: [string, Record<string, unknown>, Record<string, unknown>, string][
 ]
 
 test.each(CASES)('%s', (_, config, claims, expected) => {
-  const refusal = createAuthorize(withDefaults(configure(config)))(claims)
+  const refusal = createAuthorize(withDefaults(configure(config)))([claims])
   expect(refusal?.code ?? 'ok').toBe(expected as 'ok')
   if (refusal) expect(refusal.status).toBe(403)
 })

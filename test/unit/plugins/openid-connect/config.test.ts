@@ -30,14 +30,7 @@ test.each([
   [{ proof_of_possession_mtls_from_header: { certificate_header_name: 'x', ca_certificates: ['y'] } }, 'proof_of_possession_mtls_from_header: is not supported yet'],
   [{ domains: ['a.test'] },                          'domains: is not supported yet'],
   [{ max_age: 60 },                                  'max_age: is not supported yet'],
-  [{ introspect_jwt_tokens: true },                  'introspect_jwt_tokens: is not supported yet'],
-  [{ jwt_session_cookie: 'x' },                      'jwt_session_cookie: is not supported yet'],
-  [{ consumer_groups_claim: ['x'] },                 'consumer_groups_claim: is not supported yet'],
-  [{ token_exchange_endpoint: 'http://x.test' },     'token_exchange_endpoint: is not supported yet'],
-  [{ token_exchange: { subject_token_issuers: [{ issuer: 'x' }] } }, 'token_exchange: is not supported yet'],
   [{ principals: { enabled: true } },                'principals.enabled: Kong Identity is a service of Konnect and cannot be asked'],
-  [{ consumer_claims: [['sub']] },                   'consumer_claims: is not supported yet without consumer_optional, for it would let in callers who are no consumers'],
-  [{ consumer_claim: ['sub'] },                      'consumer_claim: is not supported yet without consumer_optional, for it would let in callers who are no consumers'],
 ])('%j would guard, and is refused at load', (config, fault) => {
   expect(faultsOf(config)).toEqual([fault])
 })
@@ -60,11 +53,7 @@ test('the values that do not guard are no fault', () => {
   const harmless = {
     proof_of_possession_mtls: 'off',
     proof_of_possession_dpop: null,
-    introspect_jwt_tokens: false,
-    token_exchange: null,
     principals: { enabled: false },
-    consumer_claims: [['sub']],
-    consumer_optional: true,
   }
   expect(faultsOf(harmless)).toEqual([])
 })
@@ -72,30 +61,14 @@ test('the values that do not guard are no fault', () => {
 describe('a warning names', () => {
   test('the methods that are not built, of the default ones too', () => {
     expect(warningsOf({})).toEqual([
-      'auth_methods: session, kong_oauth2, introspection, userinfo, authorization_code: not built yet, such credentials are refused',
-    ])
-  })
-
-  test('the fields that are not honoured, and not those that say what stands anyway', () => {
-    const config = {
-      ...QUIET,
-      session_storage: 'redis',
-      session_cookie_name: 'session',
-      session_redis_host: 'r.test',
-      https_proxy: 'http://p.test',
-      principals: { enabled: false },
-    }
-    expect(warningsOf(config)).toEqual([
-      'session_storage, redis: accepted, not honoured (there are no sessions yet)',
-      'https_proxy: accepted, not honoured (the provider is asked directly, with HTTP/1.1)',
+      'auth_methods: authorization_code: not built yet, nobody is sent to log in',
     ])
   })
 
   test('what nothing can be done with yet, although Kong can', () => {
-    const config = { ...QUIET, logout_uri_suffix: '/logout', client_auth: ['private_key_jwt'] }
+    const config = { ...QUIET, logout_uri_suffix: '/logout', principals: { enabled: false } }
     expect(warningsOf(config)).toEqual([
       'logout_uri_suffix: accepted, not honoured (there is no logout yet)',
-      'client_auth: private_key_jwt: not built yet, so that no tokens are asked for',
     ])
   })
 
@@ -111,7 +84,7 @@ describe('a warning names', () => {
       'ignore_signature',
     )
     expect(warningsOf({ ...QUIET, verify_signature: false })[0]).toStartWith('verify_signature')
-    expect(warningsOf({ ...QUIET, client_id: ['a', 'b'] })[0]).toStartWith('client_id')
+    expect(warningsOf({ ...QUIET, client_id: ['a', 'b'] })[0]).toStartWith('client_arg')
   })
 })
 

@@ -1,8 +1,7 @@
 import { beforeEach, describe, expect, test } from 'bun:test'
 import { send, TestContext } from '../context.ts'
-import { createDiscovery } from '../../../../src/plugins/openid-connect/discovery.ts'
+import { createIdentityProvider } from '../../../../src/plugins/openid-connect/provider.ts'
 import { parseIssuer } from '../../../../src/plugins/openid-connect/issuer.ts'
-import { createRelyingParty } from '../../../../src/plugins/openid-connect/relying_party.ts'
 import { withDefaults } from '../../../../src/plugins/openid-connect/schema.ts'
 import { basic, bearer, configure, create, gatewayOf, HOW_TO } from './plugin.ts'
 import { ISSUER, ScriptedProvider, signingKey } from './provider.ts'
@@ -98,7 +97,7 @@ describe('the provider is asked', () => {
 test('keys that were loaded again are the same object if nothing has changed', async () => {
   const gateway = gatewayOf(provider)
   const config = withDefaults(configure({ cache_ttl: 60 }))
-  const discovery = createDiscovery(config, createRelyingParty(config, gateway), gateway)
+  const { discovery } = createIdentityProvider(config, gateway)
   const first = await discovery.load()
   provider.pass(61)
   expect(discovery.current()).toBeUndefined()

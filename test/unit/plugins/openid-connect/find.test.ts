@@ -12,42 +12,42 @@ const NAMED = { auth_methods: ALL, refresh_token_param_name: 'refresh_token' }
 const FORM = ['Content-Type', 'application/x-www-form-urlencoded'] as const
 const JSON_TYPE = ['Content-Type', 'application/json; charset=utf-8'] as const
 
-/** What the search finds in a request, as `method place name:secret`. */
+/** What the search finds in a request, as `kind place name:secret`. */
 async function find(config: Record<string, unknown>, sent: Sent): Promise<string> {
   const search = createSearch(withDefaults(configure({ ...NAMED, ...config })))
-  const ctx = new TestContext(sent)
-  let found = search.find(ctx)
-  if (!found && search.needsBody(ctx))
-    found = search.findInBody(await readBodyArguments(ctx.request))
+  const { request } = new TestContext(sent)
+  let found = search.find(request)
+  if (!found && search.needsBody(request))
+    found = search.findInBody(await readBodyArguments(request), request)
   if (!found) return 'nothing'
   try {
     const { name, secret } = found.place.read(found.raw)
-    return `${found.method} ${found.place.id} ${name}:${secret}`
+    return `${found.kind} ${found.place.id} ${name}:${secret}`
   } catch (error) {
-    return `${found.method} ${found.place.id} ${(error as { code?: string }).code}`
+    return `${found.kind} ${found.place.id} ${(error as { code?: string }).code}`
   }
 }
 
 // prettier-ignore
 const CASES: [string, Record<string, unknown>, Sent, string][] = [
   // bearer
-  ['a bearer token',                {}, { headers: [bearer('a.b.c')] },                          'bearer authorization :a.b.c'],
-  ['its scheme in any case',        {}, { headers: [['AUTHORIZATION', 'bEARER   a.b.c']] },      'bearer authorization :a.b.c'],
-  ['Access-Token',                  {}, { headers: [['Access_Token', 'a.b.c']] },                'bearer access-token :a.b.c'],
-  ['X-Access-Token',                {}, { headers: [['x-access-token', 'a.b.c']] },              'bearer x-access-token :a.b.c'],
-  ['access_token in the query',     {}, { query: 'x=1&access_token=a.b.c' },                     'bearer query :a.b.c'],
-  ['access_token in a form',        {}, { headers: [FORM], body: 'access_token=a.b.c' },         'bearer body :a.b.c'],
-  ['access_token in JSON',          {}, { headers: [JSON_TYPE], body: '{"access_token":"a.b.c"}' }, 'bearer body :a.b.c'],
-  ['two access_tokens',             {}, { query: 'access_token=a.b.c&access_token=d.e.f' },      'bearer query malformed_credentials'],
-  ['two token headers',             {}, { headers: [['Access-Token', 'a.b.c'], ['access_token', 'd.e.f']] }, 'bearer access-token malformed_credentials'],
-  ['Bearer alone',                  {}, { headers: [['Authorization', 'Bearer']] },              'bearer authorization :Bearer'],
+  ['a bearer token',                {}, { headers: [bearer('a.b.c')] },                          'access_token authorization :a.b.c'],
+  ['its scheme in any case',        {}, { headers: [['AUTHORIZATION', 'bEARER   a.b.c']] },      'access_token authorization :a.b.c'],
+  ['Access-Token',                  {}, { headers: [['Access_Token', 'a.b.c']] },                'access_token access-token :a.b.c'],
+  ['X-Access-Token',                {}, { headers: [['x-access-token', 'a.b.c']] },              'access_token x-access-token :a.b.c'],
+  ['access_token in the query',     {}, { query: 'x=1&access_token=a.b.c' },                     'access_token query :a.b.c'],
+  ['access_token in a form',        {}, { headers: [FORM], body: 'access_token=a.b.c' },         'access_token body :a.b.c'],
+  ['access_token in JSON',          {}, { headers: [JSON_TYPE], body: '{"access_token":"a.b.c"}' }, 'access_token body :a.b.c'],
+  ['two access_tokens',             {}, { query: 'access_token=a.b.c&access_token=d.e.f' },      'access_token query malformed_credentials'],
+  ['two token headers',             {}, { headers: [['Access-Token', 'a.b.c'], ['access_token', 'd.e.f']] }, 'access_token access-token malformed_credentials'],
+  ['Bearer alone',                  {}, { headers: [['Authorization', 'Bearer']] },              'access_token authorization :Bearer'],
   ['an empty access_token',         {}, { query: 'access_token=' },                              'nothing'],
   ['a token in no place asked for', { bearer_token_param_type: ['query'] }, { headers: [bearer('a.b.c')] }, 'nothing'],
   ['a cookie not asked for',        {}, { headers: [['Cookie', 'at=a.b.c']] },                   'nothing'],
   ['a cookie',                      { bearer_token_param_type: ['cookie'], bearer_token_cookie_name: 'at' },
-                                    { headers: [['Cookie', '; x=1;at=a.b.c;']] },                'bearer cookie :a.b.c'],
-  ['the one header',                { bearer_token_header_name: 'X_Token' }, { headers: [['x-token', 'a.b.c']] },        'bearer x-token :a.b.c'],
-  ['the one header, with a scheme', { bearer_token_header_name: 'X-Token' }, { headers: [['x-token', 'Bearer a.b.c']] }, 'bearer x-token :a.b.c'],
+                                    { headers: [['Cookie', '; x=1;at=a.b.c;']] },                'access_token cookie :a.b.c'],
+  ['the one header',                { bearer_token_header_name: 'X_Token' }, { headers: [['x-token', 'a.b.c']] },        'access_token x-token :a.b.c'],
+  ['the one header, with a scheme', { bearer_token_header_name: 'X-Token' }, { headers: [['x-token', 'Bearer a.b.c']] }, 'access_token x-token :a.b.c'],
   ['another than the one header',   { bearer_token_header_name: 'X-Token' }, { headers: [bearer('a.b.c')] },             'nothing'],
   // refresh tokens
   ['a refresh token',               {}, { headers: [refreshToken('r')] },                        'refresh_token header :r'],
@@ -84,8 +84,8 @@ const CASES: [string, Record<string, unknown>, Sent, string][] = [
   ['a client',                      { auth_methods: ['client_credentials'] }, { headers: [basic('id', 'secret')] }, 'client_credentials authorization id:secret'],
   ['a client in the query',         {}, { query: 'client_id=id&client_secret=s' },               'client_credentials query id:s'],
   // precedence
-  ['bearer before all',             {}, { headers: [refreshToken('r'), bearer('a.b.c')] },       'bearer authorization :a.b.c'],
-  ['bearer in the query, Basic',    {}, { headers: [basic('a', 'b')], query: 'access_token=a.b.c' }, 'bearer query :a.b.c'],
+  ['access_token before all',             {}, { headers: [refreshToken('r'), bearer('a.b.c')] },       'access_token authorization :a.b.c'],
+  ['access_token in the query, Basic',    {}, { headers: [basic('a', 'b')], query: 'access_token=a.b.c' }, 'access_token query :a.b.c'],
   ['refresh before password',       {}, { headers: [basic('a', 'b'), refreshToken('r')] },       'refresh_token header :r'],
   ['password before client',        {}, { headers: [basic('a', 'b')] },                          'password authorization a:b'],
   ['a header before the query',     {}, { headers: [refreshToken('h')], query: 'refresh_token=q' }, 'refresh_token header :h'],

@@ -1,8 +1,11 @@
 import { beforeEach, expect, test } from 'bun:test'
 import { Refusal } from '../../../../src/plugins/openid-connect/refusal.ts'
 import { withDefaults } from '../../../../src/plugins/openid-connect/schema.ts'
-import type { TokenResponse } from '../../../../src/plugins/openid-connect/relying_party.ts'
-import { createTokens, type Grants } from '../../../../src/plugins/openid-connect/tokens.ts'
+import type { Calls, TokenResponse } from '../../../../src/plugins/openid-connect/calls.ts'
+import type { Credential } from '../../../../src/plugins/openid-connect/methods/method.ts'
+import type { Occasion } from '../../../../src/plugins/openid-connect/occasion.ts'
+import { NOTHING } from '../../../../src/plugins/openid-connect/passing.ts'
+import { createTokens } from '../../../../src/plugins/openid-connect/tokens.ts'
 import { testGateway } from '../context.ts'
 import { configure } from './plugin.ts'
 
@@ -28,13 +31,31 @@ async function answer(call: string): Promise<TokenResponse> {
   if (failure) throw failure
   return { access_token: `a${calls.length}`, expires_in: 100, ...over }
 }
-const grants: Grants = {
+const grants: Pick<Calls, 'password' | 'client_credentials' | 'refresh_token'> = {
   password: ({ name }) => answer(`password ${name}`),
   client_credentials: ({ name }) => answer(`client ${name}`),
   refresh_token: (token) => answer(`refresh ${token}`),
 }
-const create = (config: Record<string, unknown> = {}) =>
-  createTokens(withDefaults(configure(config)), grants, gateway, 'identity')
+const USUAL: Occasion = {
+  client: undefined,
+  key: '',
+  passed: () => NOTHING,
+  asker: () => undefined,
+}
+function create(config: Record<string, unknown> = {}, asked = grants) {
+  const tokens = createTokens(
+    withDefaults(configure(config)),
+    asked,
+    undefined,
+    gateway,
+    'identity',
+  )
+  type Method = Parameters<typeof tokens.redeem>[0]
+  return {
+    ...tokens,
+    redeem: (method: Method, credential: Credential) => tokens.redeem(method, credential, USUAL),
+  }
+}
 const ALEX = { name: 'alex', secret: 'doe' }
 const token = (secret: string) => ({ name: '', secret })
 
@@ -98,7 +119,7 @@ test.each(['unauthorized_client', 'provider_refused'] as const)(
     await tokens.redeem('password', ALEX)
     now += 100_000
     const refresh = { ...grants, refresh_token: () => Promise.reject(new Refusal(code)) }
-    const strict = createTokens(withDefaults(configure({})), refresh, gateway, 'identity')
+    const strict = create({}, refresh)
     expect((await strict.redeem('password', ALEX)).set.access_token).toBe('a2')
   },
 )

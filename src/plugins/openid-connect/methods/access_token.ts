@@ -1,6 +1,7 @@
 import { spelling } from '../../../headers.ts'
 import type { ClientRequest } from '../../../pdk.ts'
 import { array, type Config, string } from '../../../schema/field.ts'
+import { fields as possession } from '../unsupported/guards.ts'
 import { badHeaderName } from '../../header.ts'
 import { findHeader } from '../../arguments.ts'
 import { type Finder, findToken, hasScheme, type Place, queryOf, readToken } from './method.ts'
@@ -18,13 +19,17 @@ export const fields = {
   bearer_token_cookie_name: string('The name of the cookie that holds the access token.'),
 }
 
+type Settings = Config<typeof fields & Pick<typeof possession, 'proof_of_possession_dpop'>>
+
 const ARGUMENT = 'access_token'
 const QUERY: Place = { id: 'query', arguments: [ARGUMENT], read: readToken }
 const BODY: Place = { id: 'body', arguments: [ARGUMENT], isBody: true, read: readToken }
 const AUTHORIZATION: Place = { id: 'authorization', header: 'authorization', read: readToken }
+const DPOP: Place = { ...AUTHORIZATION, id: 'dpop', isDpop: true }
 
-/** Access tokens that are JWTs (RFC 6750). */
-export function createBearer(config: Config<typeof fields>): Finder {
+/** Access tokens (RFC 6750); where proofs are checked, those of the scheme `DPoP` too (RFC 9449 §7.1). */
+export function createAccessToken(config: Settings): Finder {
+  const dpop = config.proof_of_possession_dpop !== 'off'
   const types = config.bearer_token_param_type
   const searchesHeaders = types.includes('header')
   const searchesQuery = types.includes('query')
@@ -37,16 +42,17 @@ export function createBearer(config: Config<typeof fields>): Finder {
     .map((header): Place => ({ id: header, header, read: readToken }))
   const cookiePlace: Place | undefined =
     cookie === undefined ? undefined : { id: 'cookie', cookie, read: readToken }
-  const found = (place: Place, raw: string) => ({ method: 'bearer', place, raw }) as const
+  const found = (place: Place, raw: string) => ({ kind: 'access_token', place, raw }) as const
 
   return {
-    method: 'bearer',
+    kind: 'access_token',
     secretArguments: [ARGUMENT],
     find(request) {
       if (searchesHeaders) {
         if (searchesScheme) {
           const raw = request.headers.get('authorization')
           if (raw !== undefined && hasScheme(raw, 'bearer')) return found(AUTHORIZATION, raw)
+          if (dpop && raw !== undefined && hasScheme(raw, 'dpop')) return found(DPOP, raw)
         }
         for (const place of headers) {
           const raw = findToken(findHeader(request.headers, place.header!))
@@ -73,7 +79,7 @@ export function createBearer(config: Config<typeof fields>): Finder {
 }
 
 /** The first cookie of that name; empty ones do not count. */
-function cookieOf(request: ClientRequest, name: string): string | undefined {
+export function cookieOf(request: ClientRequest, name: string): string | undefined {
   for (const header of request.headers.all('cookie')) {
     for (const pair of header.split(';')) {
       const equals = pair.indexOf('=')

@@ -1,0 +1,420 @@
+import { HeaderList } from '../../headers.ts'
+import type { AccessTokenOwner, Gateway } from '../../pdk.ts'
+import { boolean, type Config, string } from '../../schema/field.ts'
+import { groupsValue } from '../groups.ts'
+import { fields as authentication } from './authenticate.ts'
+import { createAuthorize, fields as authorization } from './authorize.ts'
+import { type Claims, findClaim } from './claims.ts'
+import type { Clients } from './clients.ts'
+import { fields as consumers, namesIn } from './consumer.ts'
+import { type Discovery, fields as discoveries, type Provider } from './discovery.ts'
+import type { Exchanges, fields as exchange } from './exchange.ts'
+import type { Identity, IdentityHeaders } from './headers.ts'
+import type { Lookups, Told } from './lookups.ts'
+import type { Credential, MethodName } from './methods/method.ts'
+import type { Occasion } from './occasion.ts'
+import type { Proof } from './proof.ts'
+import { isTransient, Refusal } from './refusal.ts'
+import type { SessionData } from './session/data.ts'
+import type { Held, Line, Tokens, TokenSet } from './tokens.ts'
+import {
+  type Expectations,
+  fields as verification,
+  judgeClaims,
+  judgeIssuer,
+  type KeySet,
+  looksLikeJws,
+  parseJws,
+  signatureSecret,
+  timeOf,
+  verifySignature,
+} from './verify.ts'
+
+export const fields = {
+  introspect_jwt_tokens: boolean(
+    'Whether the provider is asked about JWTs too, which may have been revoked.',
+    { default: false },
+  ),
+  search_user_info: boolean('Whether claims are looked for in the user info too.', {
+    default: false,
+  }),
+  jwt_session_cookie: string(
+    'The cookie that has to say the same as a claim of a bearer token: `jwt_session_claim`.',
+  ),
+  jwt_session_claim: string('The claim that `jwt_session_cookie` has to repeat.', {
+    default: 'sid',
+  }),
+  reverify: boolean('Whether the tokens of a session are verified for each request.', {
+    default: false,
+  }),
+}
+
+type Settings = Config<
+  typeof fields &
+    typeof authorization &
+    typeof verification &
+    typeof consumers &
+    Pick<typeof authentication, 'auth_methods'> &
+    Pick<typeof discoveries, 'cache_ttl'> &
+    Pick<typeof exchange, 'cache_token_exchange'>
+>
+
+interface Parts {
+  readonly discovery: Discovery
+  readonly clients: Clients
+  readonly exchanges: Exchanges
+  readonly tokens: Tokens
+  readonly lookups: Lookups
+  readonly headers: IdentityHeaders
+  readonly gateway: Pick<Gateway, 'consumers' | 'now'>
+  /** Whether what a proof was made of is kept with it, for sessions and logins. */
+  readonly keepsIdentity: boolean
+}
+
+/** Finds out what a credential is worth. All throw `Refusal` for one that is worth nothing. */
+export interface Prover {
+  /** An access token that a request carries, and the ID token that came beside it. */
+  accessToken(token: string, id_token: string | undefined, occasion: Occasion): Promise<Proof>
+  grant(method: GrantMethod, credential: Credential, occasion: Occasion): Promise<Proof>
+  /** The tokens that a login gave. */
+  login(held: Held, expected: LoginExpectations, occasion: Occasion): Promise<Proof>
+  /** The tokens that a session keeps: they were verified when it began. */
+  session(data: SessionData, occasion: Occasion): Promise<Proof>
+}
+
+export type GrantMethod = 'password' | 'client_credentials' | 'refresh_token'
+
+/** What the ID token of a login has to say. */
+export interface LoginExpectations {
+  readonly nonce: string | undefined
+}
+
+type Expected = Pick<Expectations, 'kind' | 'audience' | 'strict' | 'isKept'>
+
+interface Verified {
+  readonly token: string
+  readonly claims: Claims
+  /** The keys that verified the signature, if it was asked for. */
+  readonly keys: KeySet | undefined
+}
+
+/** What a proof is made of. */
+interface Evidence {
+  readonly method: MethodName
+  readonly access?: Verified
+  readonly id?: Verified | undefined
+  readonly refresh_token?: string | undefined
+  readonly introspection?: Told | undefined
+  readonly userInfo?: Told | undefined
+  readonly owner?: AccessTokenOwner
+  readonly set?: TokenSet
+  readonly line?: Line
+  /** Milliseconds since the epoch. */
+  readonly ends: number
+}
+
+export function createProver(config: Settings, parts: Parts): Prover {
+  const { discovery, clients, exchanges, tokens, lookups, headers, gateway } = parts
+  const { leeway, cache_ttl, verify_claims, issuers_allowed, auth_methods } = config
+  const authorize = createAuthorize(config)
+  const seconds = () => gateway.now() / 1000
+  const needsUserInfo = config.search_user_info || headers.tellsUserInfo
+  const isSigned = (method: MethodName) =>
+    config.verify_signature && !(config.ignore_signature as readonly string[]).includes(method)
+
+  /** Judges the claims as far as the configuration asks for it. Throws `Refusal`. */
+  function judge(claims: Claims, provider: Provider | undefined, expected: Expected): void {
+    const issuers = issuers_allowed ?? (provider ? [provider.metadata.issuer] : [])
+    if (verify_claims) judgeClaims(claims, { ...expected, issuers, leeway, now: seconds() })
+    // The issuers that are allowed are no standard check: they count without `verify_claims` too.
+    else if (issuers_allowed) judgeIssuer(claims.iss, issuers, expected.kind)
+  }
+
+  /** Verifies a JWT; asks for newer keys once if none of the known ones has signed it. Throws `Refusal`. */
+  async function verify(
+    token: string,
+    expected: Expected,
+    isSigned: boolean,
+    { client }: Occasion,
+  ): Promise<Verified> {
+    const jws = parseJws(token)
+    const { claims } = jws
+    const needsProvider = isSigned || (verify_claims && !issuers_allowed)
+    const provider = needsProvider ? await discovery.load() : undefined
+    // Before the signature, so that a token which is no good anyway cannot make the gateway look for keys.
+    judge(claims, provider, expected)
+    if (!isSigned || !provider) return { token, claims, keys: undefined }
+    const secret = signatureSecret(config, client?.client_secret)
+    try {
+      await verifySignature(jws, provider.keys, secret)
+      return { token, claims, keys: provider.keys }
+    } catch (error) {
+      if (!(error instanceof Refusal) || error.code !== 'invalid_signature') throw error
+      const { keys } = await discovery.renew(provider)
+      if (keys === provider.keys) throw error
+      await verifySignature(jws, keys, secret)
+      return { token, claims, keys }
+    }
+  }
+
+  /** An ID token that a caller sent beside its access token, made for any of the gateway's clients. */
+  async function verifyPresented(id_token: string, occasion: Occasion): Promise<Verified> {
+    const audience = clients.all.length > 0 ? clients.all.map((each) => each.client_id) : undefined
+    const expected = { kind: 'id token', strict: true, audience } as const
+    return verify(id_token, expected, isSigned('bearer'), occasion)
+  }
+
+  /** What a token says of itself, where somebody else has found it good. */
+  function claimsOf(token: string): Claims {
+    return looksLikeJws(token) ? parseJws(token).claims : {}
+  }
+
+  async function proveBearer(
+    token: string,
+    id_token: string | undefined,
+    occasion: Occasion,
+  ): Promise<Proof> {
+    const expected = { kind: 'access token', strict: true } as const
+    const access = await verify(token, expected, isSigned('bearer'), occasion)
+    const id = id_token === undefined ? undefined : await verifyPresented(id_token, occasion)
+    const introspection = config.introspect_jwt_tokens
+      ? await lookups.introspect(token, occasion)
+      : undefined
+    const ends = Math.min(endOf(access.claims), gateway.now() + cache_ttl * 1000)
+    return conclude({ method: 'bearer', access, id, introspection, ends }, occasion)
+  }
+
+  /** A token of another issuer, or for another audience, for which the provider gives one of its own (RFC 8693). */
+  async function proveExchanged(
+    presented: string,
+    id_token: string | undefined,
+    occasion: Occasion,
+  ): Promise<Proof> {
+    const { answer, ttl } = await exchanges.exchange(presented, occasion.asker('token'))
+    const token = answer.access_token
+    // An opaque token is for others to judge: it came from the provider itself.
+    const access = looksLikeJws(token)
+      ? await verify(token, { kind: 'access token', strict: false }, isSigned('bearer'), occasion)
+      : { token, claims: {}, keys: undefined }
+    const id = id_token === undefined ? undefined : await verifyPresented(id_token, occasion)
+    const ends = Math.min(endOf(access.claims), ttl > 0 ? gateway.now() + ttl * 1000 : 0)
+    return conclude({ method: 'bearer', access, id, ends }, occasion)
+  }
+
+  /** When a token is over by its own words. */
+  function endOf(claims: Claims): number {
+    if (!verify_claims) return Infinity
+    return ((timeOf(claims, 'exp') ?? Infinity) + leeway) * 1000
+  }
+
+  const asksProvider = (['introspection', 'userinfo'] as const).filter((method) =>
+    auth_methods.includes(method),
+  )
+
+  async function proveByProvider(
+    method: (typeof asksProvider)[number],
+    token: string,
+    id_token: string | undefined,
+    occasion: Occasion,
+  ): Promise<Proof> {
+    const told =
+      method === 'introspection'
+        ? { introspection: await lookups.introspect(token, occasion) }
+        : { userInfo: await lookups.userInfo(token, occasion) }
+    const access = { token, claims: claimsOf(token), keys: undefined }
+    const id = id_token === undefined ? undefined : await verifyPresented(id_token, occasion)
+    return conclude({ method, access, id, ends: endOf(access.claims), ...told }, occasion)
+  }
+
+  /** A token that the oauth2 plugin gave: found in the configuration each time, which may change. */
+  function proveOwned(token: string, occasion: Occasion): Promise<Proof> | undefined {
+    if (!auth_methods.includes('kong_oauth2')) return undefined
+    const owner = gateway.consumers.findByAccessToken(token)
+    if (!owner) return undefined
+    const { created_at = 0, expires_in, scope, authenticated_userid } = owner.token
+    if (expires_in > 0 && created_at + expires_in <= seconds()) return undefined
+    const claims = {
+      ...(scope && { scope }),
+      ...(authenticated_userid && { sub: authenticated_userid }),
+    }
+    const access = { token, claims, keys: undefined }
+    return conclude({ method: 'kong_oauth2', access, owner, ends: 0 }, occasion)
+  }
+
+  async function proveGrant(
+    method: GrantMethod,
+    credential: Credential,
+    occasion: Occasion,
+  ): Promise<Proof> {
+    const prove = (held: Held) => {
+      const own = occasion.client?.client_id
+      const audience = method === 'client_credentials' ? credential.name : own
+      return proveTokens(method, held, { audience, nonce: undefined }, occasion)
+    }
+    const held = await tokens.redeem(method, credential, occasion)
+    try {
+      return await prove(held)
+    } catch (error) {
+      if (isTransient(error)) throw error
+      // What does not verify now never will. If it was kept, the provider may have changed its keys since then.
+      tokens.spoil(held)
+      if (!held.isCached) throw error
+    }
+    const fresh = await tokens.redeem(method, credential, occasion)
+    return prove(fresh).catch((error: unknown) => {
+      if (!isTransient(error)) tokens.spoil(fresh)
+      throw error
+    })
+  }
+
+  async function proveTokens(
+    method: GrantMethod | 'authorization_code',
+    { set, line, isCached }: Held,
+    expected: { audience: string | undefined; nonce: string | undefined },
+    occasion: Occasion,
+  ): Promise<Proof> {
+    const { access_token, id_token, refresh_token } = set
+    // An opaque token is for others to judge: it came from the provider itself.
+    const access = looksLikeJws(access_token)
+      ? await verify(
+          access_token,
+          { kind: 'access token', strict: false },
+          isSigned(method),
+          occasion,
+        )
+      : { token: access_token, claims: {}, keys: undefined }
+    const isKept = isCached || !set.isIdTokenNew
+    const id =
+      id_token === undefined
+        ? undefined
+        : await verify(
+            id_token,
+            { kind: 'id token', strict: true, isKept, ...expected },
+            isSigned(method),
+            occasion,
+          )
+    const ends = Math.min(set.ends - leeway * 1000, endOf(access.claims))
+    return conclude({ method, access, id, refresh_token, set, line, ends }, occasion)
+  }
+
+  async function proveSession(data: SessionData, occasion: Occasion): Promise<Proof> {
+    const { access_token, id_token, refresh_token, introspection, user_info } = data
+    const ends = data.expires ?? gateway.now() + cache_ttl * 1000
+    const told = (claims: Claims | undefined): Told | undefined =>
+      claims && { claims, jwt: undefined, ends }
+    const open = async (token: string | undefined, kind: Expected['kind']) => {
+      if (token === undefined) return undefined
+      if (!config.reverify || !looksLikeJws(token))
+        return { token, claims: claimsOf(token), keys: undefined }
+      const expected = { kind, strict: false, isKept: kind === 'id token' }
+      return verify(token, expected, isSigned('session'), occasion)
+    }
+    const access = await open(access_token, 'access token')
+    const id = await open(id_token, 'id token')
+    return conclude(
+      {
+        method: 'session',
+        ...(access && { access }),
+        id,
+        refresh_token,
+        introspection: told(introspection),
+        userInfo: told(user_info),
+        ends,
+      },
+      occasion,
+    )
+  }
+
+  /** Asks for the user info, where it is to be told or searched. A caller without one is no worse for it. */
+  async function userInfoFor(evidence: Evidence, occasion: Occasion): Promise<Told | undefined> {
+    const { access, userInfo } = evidence
+    if (userInfo || !access || !needsUserInfo) return userInfo
+    try {
+      return await lookups.userInfo(access.token, occasion)
+    } catch (error) {
+      if (isTransient(error)) throw error
+      return undefined
+    }
+  }
+
+  async function conclude(evidence: Evidence, occasion: Occasion): Promise<Proof> {
+    const { method, access, id, introspection, set, line } = evidence
+    const userInfo = await userInfoFor(evidence, occasion)
+    const claims = [introspection?.claims, access?.claims, id?.claims, userInfo?.claims].filter(
+      (each) => each !== undefined,
+    )
+    const identity: Identity = {
+      access_token: access?.token,
+      access_token_jwk: undefined,
+      id_token: id?.token,
+      id_token_jwk: undefined,
+      refresh_token: evidence.refresh_token,
+      introspection: introspection?.claims,
+      introspection_jwt: introspection?.jwt,
+      user_info: userInfo?.claims,
+      user_info_jwt: userInfo?.jwt,
+      claims,
+    }
+    // What the provider says of a token, and what the token says; its user's claims where there is nothing else.
+    const ofToken = [introspection?.claims, access?.claims].filter((each) => each !== undefined)
+    const judged = method === 'userinfo' ? claims : ofToken
+    const exchanged =
+      access && exchanges.legacy && (await exchanges.legacy(access.token, occasion.asker('token')))
+    const sent = exchanged === undefined ? identity : { ...identity, access_token: exchanged }
+    const isForOnce = exchanged !== undefined && !config.cache_token_exchange
+    const names = namesIn(claims, config, evidence.owner)
+    const value = names.groups && groupsValue(names.groups)
+    const told = value === undefined ? [] : [['X-Authenticated-Groups', value] as const]
+    const ends = [evidence.ends, introspection?.ends, userInfo?.ends, isForOnce ? 0 : undefined]
+    return {
+      method,
+      ends: Math.min(...ends.filter((each) => each !== undefined)),
+      keys: access?.keys ?? id?.keys,
+      set,
+      line,
+      refusal: authorize(judged),
+      names,
+      cnf: ofToken.map(({ cnf }) => cnf).find((cnf) => cnf !== undefined),
+      session: sessionOf(ofToken),
+      upstream: HeaderList.of([...headers.upstream(sent), ...told]),
+      downstream: headers.downstream(sent),
+      identity: parts.keepsIdentity ? identity : undefined,
+    }
+  }
+
+  function sessionOf(claims: readonly Claims[]): string | undefined {
+    if (config.jwt_session_cookie === undefined) return undefined
+    const found = claims.map((each) => findClaim(each, [config.jwt_session_claim]))
+    const value = found.find((each) => each !== undefined)
+    return typeof value === 'string' ? value : undefined
+  }
+
+  return {
+    async accessToken(token, id_token, occasion) {
+      const isBearer = auth_methods.includes('bearer') && looksLikeJws(token)
+      if (isBearer && exchanges.isFor(token)) return proveExchanged(token, id_token, occasion)
+      if (isBearer) return proveBearer(token, id_token, occasion)
+      const owned = proveOwned(token, occasion)
+      if (owned) return owned
+      // Where nobody else can know it, it says itself what is wrong with it.
+      if (asksProvider.length === 0 && auth_methods.includes('bearer'))
+        return proveBearer(token, id_token, occasion)
+      let refusal = new Refusal('invalid_token', 'the oauth2 plugin has not given this token')
+      for (const method of asksProvider) {
+        try {
+          return await proveByProvider(method, token, id_token, occasion)
+        } catch (error) {
+          if (isTransient(error) || !(error instanceof Refusal)) throw error
+          refusal = error
+        }
+      }
+      throw refusal
+    },
+    grant: proveGrant,
+    login: (held, { nonce }, occasion) => {
+      const audience = occasion.client?.client_id
+      return proveTokens('authorization_code', held, { audience, nonce }, occasion)
+    },
+    session: proveSession,
+  }
+}

@@ -1,1 +1,0 @@
-export { redisFields } from '../../redis.ts'

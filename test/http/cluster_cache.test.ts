@@ -217,7 +217,7 @@ describe.skipIf(!hasRedis)(
       const began = performance.now()
       const load = async () => ({ value: TOKEN, ttl: 60 })
       expect(await cluster.other.once('tokens', 'refresh', 0.2, load)).toBe(TOKEN)
-      expect(performance.now() - began).toBeWithin(390, 1_500)
+      expect(performance.now() - began).toBeWithin(2_390, 4_000)
     })
 
     test('a Redis that is killed in the middle fails no request, is told of once a minute, and is used again', async () => {

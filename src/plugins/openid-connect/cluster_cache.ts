@@ -54,8 +54,9 @@ export interface ClusterCache {
   lock(key: string, ttl: number): Promise<Lock | 'held' | undefined>
   /**
    * Runs `load` on one node for all that ask for `key` at the same time, and gives all what it gave: for what can be had
-   * but once, such as the answer to a rotating refresh token. Who waits looks every 50 ms, and takes over if `load` failed
-   * or took longer than `limit` seconds; after twice that it goes alone. Rejects as `load` does.
+   * but once, such as the answer to a rotating refresh token. `limit` is what `load` may take, in seconds: who waits looks
+   * every 50 ms, takes over if `load` failed or has taken a second longer, and goes alone after twice that. Rejects as
+   * `load` does.
    */
   once<V>(kind: Kind, key: string, limit: number, load: () => Promise<Shared<V>>): Promise<V>
 }
@@ -110,6 +111,8 @@ interface State {
 const TELL_EVERY = 60_000
 const PAUSE = 5_000
 const LOOK_EVERY = 50
+/** Seconds. */
+const SLACK = 1
 
 /** Unlocks for the one who locked; a lock that ended by itself may be another's by now. */
 const UNLOCK = `if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end
@@ -187,10 +190,12 @@ class RedisCache implements ClusterCache {
     load: () => Promise<Shared<V>>,
   ): Promise<V> {
     if (!this.shares(kind)) return (await load()).value
-    const until = performance.now() + 2 * limit * 1000
+    // What `load` gave at the last moment must still be put there under the lock.
+    const lasts = limit + SLACK
+    const until = performance.now() + 2 * lasts * 1000
     const lockKey = `${kind} ${key}`
     do {
-      const lock = await this.lock(lockKey, limit)
+      const lock = await this.lock(lockKey, lasts)
       if (lock === undefined) break
       // Under the lock too: who had it before may have put the value there just now.
       const value = (await this.get(kind, key)) as V | undefined

@@ -74,7 +74,7 @@ export function fullRedisRecord<F extends Fields>(description: string, more: F) 
   return record(description, { ...redisFields, ...more }, {}, { checks: redisChecks })
 }
 
-export const redisFields = {
+const redisFields = {
   host: string('The host.', { default: '127.0.0.1', referenceable: true }),
   port: integer('The port.', { default: 6379, between: PORT, referenceable: true }),
   connect_timeout: integer('The limit for connecting; milliseconds.', {

@@ -1,8 +1,13 @@
 import { createPrivateKey, createSecretKey, type webcrypto } from 'node:crypto'
 import type { Gateway } from '../../pdk.ts'
-import { boolean, type Config, string } from '../../schema/field.ts'
+import { boolean, type Config, type EntityCheck, string } from '../../schema/field.ts'
 import { clientAssertion, type SigningAlg, type SigningKey } from './assertion.ts'
-import { type Client, CLIENT_AUTH_METHODS, type ClientAuthMethod } from './clients.ts'
+import {
+  type Client,
+  CLIENT_AUTH_METHODS,
+  type ClientAuthMethod,
+  type fields as clientFields,
+} from './clients.ts'
 import type { Metadata } from './metadata.ts'
 import { OWN_ALGS, OwnKeys } from './own_keys.ts'
 import { Refusal } from './refusal.ts'
@@ -34,7 +39,27 @@ export const fields = {
   }),
 }
 
-type Settings = Config<typeof fields>
+type Settings = Config<
+  typeof fields & Pick<typeof clientFields, 'client_id' | 'client_auth' | 'client_jwk'>
+>
+
+/** Every way to authenticate that a configuration names. */
+function methodsIn(config: Readonly<Record<string, unknown>>): readonly unknown[] {
+  const fields = Object.keys(config).filter((name) => name.endsWith('_endpoint_auth_method'))
+  return ['client_auth', ...fields].flatMap((name) => config[name] ?? [])
+}
+
+/** Who is to show a certificate needs one. */
+export const checks: readonly EntityCheck[] = [
+  (config) =>
+    methodsIn(config).some((method) => String(method).endsWith('tls_client_auth')) &&
+    (config.tls_client_auth_cert_id === undefined || config.tls_client_auth_cert_id === null)
+      ? {
+          field: 'tls_client_auth_cert_id',
+          message: 'is required where a client authenticates with a certificate',
+        }
+      : undefined,
+]
 
 /** The endpoints at which a client says who it is. */
 export type AuthenticatedEndpoint =
@@ -69,6 +94,12 @@ export function createClientAuths(
     certificateId === undefined ? undefined : gateway.findCertificate(certificateId)
   const keys = new Map<Client['jwk'], SigningKey>()
   const ownKeys = OwnKeys.of(gateway)
+  if (methodsIn(config).includes('private_key_jwt') && !config.client_jwk?.length) {
+    // Now, so that the provider can fetch them before the first request; who needs them waits for them, and is told of a failure.
+    ownKeys.prepare(gateway).catch(() => {})
+  }
+  if (certificateId !== undefined && !certificate)
+    gateway.log.warn('openid-connect: tls_client_auth_cert_id names no certificate')
 
   function privateKey(client: Client): SigningKey | Promise<SigningKey> {
     const { jwk } = client

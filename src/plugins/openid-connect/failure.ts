@@ -94,7 +94,12 @@ export function refusalOf(
 /** Takes out of a text what was sent, in the spellings of a form, a header, JSON and HTML. */
 function withoutSecrets(text: string, secrets: readonly string[]): string {
   // Whoever repeats the parameters of a request may spell them in any way.
-  if (/(?:client_secret|password|refresh_token|client_assertion)\W{0,9}[=:]/i.test(text)) return '…'
+  if (
+    /(?:client_secret|password|refresh_token|client_assertion|code_verifier|subject_token)\W{0,9}[=:]/i.test(
+      text,
+    )
+  )
+    return '…'
   const written = secrets.flatMap((secret) => [
     secret,
     encodeURIComponent(secret),

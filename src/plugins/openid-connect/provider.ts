@@ -1,17 +1,36 @@
-import type { Gateway } from '../../pdk.ts'
-import type { Config } from '../../schema/field.ts'
+import type { Gateway, Plugin } from '../../pdk.ts'
+import type { Config, EntityCheck } from '../../schema/field.ts'
 import type { fields as answers } from './answer.ts'
 import type { Calls } from './calls.ts'
-import { type ClientAuths, createClientAuths, fields as auth } from './client_auth.ts'
+import {
+  checks as authChecks,
+  type ClientAuths,
+  createClientAuths,
+  fields as auth,
+} from './client_auth.ts'
 import { type Clients, createClients, fields as clients } from './clients.ts'
 import { createDiscovery, type Discovery, fields as discovery } from './discovery.ts'
 import { fields as endpoints } from './endpoints.ts'
-import { createExchanges, type Exchanges, fields as exchange } from './exchange.ts'
+import {
+  checks as exchangeChecks,
+  createExchanges,
+  type Exchanges,
+  fields as exchange,
+} from './exchange.ts'
 import { createCalls } from './grants.ts'
+import { OwnKeys } from './own_keys.ts'
 import { fields as parameters } from './parameters.ts'
 import { createPassing, fields as passing, type Passing } from './passing.ts'
 import { createRelyingParty, fields as requests } from './relying_party.ts'
 import type { fields as verification } from './verify.ts'
+
+/** What the status listener shows: the public keys with which clients of `private_key_jwt` sign that have none of their own. */
+export const pages: NonNullable<Plugin['pages']> = (node) => ({
+  '/openid-connect/jwks': () => OwnKeys.of(node).page,
+})
+
+/** The rules over several of these fields. */
+export const checks: readonly EntityCheck[] = [...authChecks, ...exchangeChecks]
 
 /** The fields of all that has to do with the provider. */
 export const fields = {

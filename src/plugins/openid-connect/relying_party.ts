@@ -12,7 +12,7 @@ import {
   createClientAuths,
   type fields as authentication,
 } from './client_auth.ts'
-import type { Client } from './clients.ts'
+import type { Client, fields as clientFields } from './clients.ts'
 import { configuredUrls, type fields as endpoints } from './endpoints.ts'
 import type { fields as exchange } from './exchange.ts'
 import { type Attempt, InvalidAnswer, OAuthError, refusalOf } from './failure.ts'
@@ -102,6 +102,7 @@ type Settings = Config<
   typeof fields &
     typeof endpoints &
     typeof authentication &
+    Pick<typeof clientFields, 'client_id' | 'client_auth' | 'client_jwk'> &
     Pick<typeof exchange, 'token_exchange' | 'token_exchange_endpoint'>
 >
 
@@ -510,7 +511,8 @@ async function judgeStatus(answer: Response): Promise<void> {
 /** Judges a token endpoint's answer. Throws the library's errors and `InvalidAnswer`. */
 async function tokensIn(at: Provision, given: Response): Promise<TokenResponse> {
   const as = at.metadata as oauth.AuthorizationServer
-  const client: oauth.Client = { client_id: at.client.client_id }
+  // The library wants a name, which nothing depends on here: with an assertion of the caller there is none.
+  const client: oauth.Client = { client_id: at.client.client_id || 'unnamed' }
   const answer = withoutChallenge(given)
   if (answer.status !== 200) {
     await oauth.processGenericTokenEndpointResponse(as, client, answer)

@@ -16,9 +16,8 @@ import { fields as authorization } from './authorize.ts'
 import { fields as cluster } from './cluster_cache.ts'
 import { fields as consumers } from './consumer.ts'
 import { fields as headers } from './headers.ts'
-import { checks as exchangeChecks } from './exchange.ts'
 import { fields as lookups } from './lookups.ts'
-import { fields as provider } from './provider.ts'
+import { checks as providerChecks, fields as provider } from './provider.ts'
 import { fields as proving } from './prove.ts'
 import { checks as sessionChecks, fields as sessions } from './session/index.ts'
 import { fields as sessionMethod } from './session_method.ts'
@@ -103,7 +102,7 @@ export const schema = record(
   'Lets those pass whom an OpenID Connect provider knows.',
   fields,
   { required: true },
-  { shorthands, checks: [...exchangeChecks, ...sessionChecks] },
+  { shorthands, checks: [...providerChecks, ...sessionChecks] },
 )
 
 /** Where null says "nothing" instead of "as usual". */

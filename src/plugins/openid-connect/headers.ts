@@ -1,4 +1,3 @@
-import { type HeaderList, spelling } from '../../headers.ts'
 import { array, type Config, record, string } from '../../schema/field.ts'
 import { badHeaderName } from '../header.ts'
 import { type Claims, findClaim } from './claims.ts'
@@ -85,8 +84,8 @@ export interface Identity {
 export type Fields = readonly (readonly [name: string, value: string])[]
 
 export interface IdentityHeaders {
-  /** The spellings of all headers that only the gateway may send to the service. */
-  readonly spellings: readonly string[]
+  /** The names of all headers that only the gateway may send to the service. */
+  readonly names: readonly string[]
   upstream(identity: Identity): Fields
   downstream(identity: Identity): Fields
   /** Whether there is anything to tell the client. */
@@ -99,7 +98,7 @@ export function createIdentityHeaders(config: Config<typeof fields>): IdentityHe
   const upstream = rulesOf(config, 'upstream')
   const downstream = rulesOf(config, 'downstream')
   return {
-    spellings: [...new Set(upstream.map(({ name }) => spelling(name)))],
+    names: upstream.map(({ name }) => name),
     upstream: (identity) => upstream.flatMap((rule) => fieldOf(rule, identity)),
     downstream: (identity) => downstream.flatMap((rule) => fieldOf(rule, identity)),
     hasDownstream: downstream.length > 0,
@@ -110,11 +109,6 @@ export function createIdentityHeaders(config: Config<typeof fields>): IdentityHe
       config.downstream_user_info_jwt_header,
     ].some((header) => header !== undefined),
   }
-}
-
-/** Drops what a client sends under the names of the gateway's own headers, in every spelling. */
-export function dropSpoofed(headers: HeaderList, { spellings }: IdentityHeaders): void {
-  for (const each of spellings) headers.deleteSpellings(each)
 }
 
 interface Rule {

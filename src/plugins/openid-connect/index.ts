@@ -1,3 +1,4 @@
+import { spelling } from '../../headers.ts'
 import type { AccessContext, Awaitable, Exit, Plugin } from '../../pdk.ts'
 import { type BodyArguments, readBodyArguments } from '../arguments.ts'
 import { Additions } from './additions.ts'
@@ -8,18 +9,17 @@ import { then } from './awaitable.ts'
 import { createClusterCache } from './cluster_cache.ts'
 import { tokenIdentity } from './grants.ts'
 import { hashOf, hashOfAll } from './hash.ts'
-import { createIdentityHeaders, dropSpoofed } from './headers.ts'
+import { createIdentityHeaders } from './headers.ts'
 import { createLookups } from './lookups.ts'
 import type { Found } from './methods/method.ts'
 import { createOccasions, type Occasion } from './occasion.ts'
 import { holds, type Proof, sizeOf } from './proof.ts'
 import { createProver } from './prove.ts'
-import { createIdentityProvider } from './provider.ts'
+import { createIdentityProvider, pages } from './provider.ts'
 import { Refusal } from './refusal.ts'
 import { type Config, schema, withDefaults } from './schema.ts'
 import { createSessions, type Session } from './session/index.ts'
 import { createSessionMethod, SessionOver } from './session_method.ts'
-import { createStorage } from './session/storages.ts'
 import { createTokens, saltOf } from './tokens.ts'
 import { warningsOf } from './unsupported.ts'
 
@@ -29,6 +29,7 @@ export const openidConnect: Plugin<Config> = {
   priority: 1050,
   authenticates: true,
   schema,
+  pages,
   warnings: (config) => warningsOf(withDefaults(config)),
   create(given, gateway) {
     const config = withDefaults(given)
@@ -41,9 +42,7 @@ export const openidConnect: Plugin<Config> = {
     const cluster = createClusterCache(config, gateway)
     const lookups = createLookups(config, calls, cluster, gateway, identity)
     const headers = createIdentityHeaders(config)
-    const sessions = auth_methods.includes('session')
-      ? createSessions(config, gateway, createStorage(config, gateway))
-      : undefined
+    const sessions = auth_methods.includes('session') ? createSessions(config, gateway) : undefined
     const parts = {
       discovery,
       clients,
@@ -72,6 +71,14 @@ export const openidConnect: Plugin<Config> = {
     const proofs = gateway.cache<Proof>('oidc:proofs')
     // A proof is one of this configuration: another one might have refused the same credential.
     const fingerprint = hashOfAll(salt, JSON.stringify(config))
+    // What a client sends under the names of the gateway's own headers is dropped, in every spelling.
+    const ownHeaders = new Set(
+      [
+        ...headers.names,
+        ...(sessions?.requestHeaders ?? []),
+        ...(config.upstream_session_id_header ? [config.upstream_session_id_header] : []),
+      ].map(spelling),
+    )
     const addsToAnswers =
       headers.hasDownstream || sessions !== undefined || config.token_headers_replay !== undefined
     const nothingFound = new Refusal('no_credentials')
@@ -194,7 +201,7 @@ export const openidConnect: Plugin<Config> = {
     return {
       secretArguments: search.secretArguments,
       access(ctx) {
-        dropSpoofed(ctx.upstream.headers, headers)
+        for (const each of ownHeaders) ctx.upstream.headers.deleteSpellings(each)
         if (!run_on_preflight && ctx.request.method === 'OPTIONS') return undefined
         // With `anonymous` several authentication plugins are alternatives: another one has succeeded already.
         if (anonymous !== undefined && ctx.credential) return undefined

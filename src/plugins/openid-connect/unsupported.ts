@@ -3,6 +3,8 @@ import { check } from '../../schema/check.ts'
 import type { Config, Field, Fields } from '../../schema/field.ts'
 import { fields as authentication } from './authenticate.ts'
 import { fields as clients } from './clients.ts'
+import { clusterCacheWarnings, fields as cluster } from './cluster_cache.ts'
+import { fields as sessions } from './session/index.ts'
 import { fields as guards } from './unsupported/guards.ts'
 import { fields as login } from './unsupported/login.ts'
 import { fields as logout } from './unsupported/logout.ts'
@@ -25,7 +27,14 @@ export const fields = {
   ...others.checks,
 }
 
-type Settings = Config<typeof fields & typeof authentication & typeof clients & typeof verification>
+type Settings = Config<
+  typeof fields &
+    typeof authentication &
+    typeof clients &
+    typeof cluster &
+    typeof sessions &
+    typeof verification
+>
 
 /** What the operator should know of a configuration: what it asks for in vain, and what it leaves open. */
 export function warningsOf(config: Settings): Warning[] {
@@ -53,6 +62,11 @@ export function warningsOf(config: Settings): Warning[] {
       ['client_arg'],
       `an argument or a header "${config.client_arg}" of any request chooses one of the ${clientCount} clients, one of the application's own too`,
     )
+  if (asked.includes('session') && config.session_secret === undefined)
+    warn(
+      ['session_secret'],
+      'not set: one is made and kept beside the prefix, so that sessions are good on this machine only',
+    )
   if (config.ignore_signature.length > 0)
     warn(
       ['ignore_signature'],
@@ -60,7 +74,7 @@ export function warningsOf(config: Settings): Warning[] {
     )
   if (!config.verify_signature)
     warn(['verify_signature'], 'is off, so that anybody can write a token that is taken')
-  return warnings
+  return [...warnings, ...clusterCacheWarnings(config)]
 }
 
 /** Whether the value is another than the one that stands without it. */

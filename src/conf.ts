@@ -85,6 +85,10 @@ const SETTINGS = {
   dns_not_found_ttl: setting('30', readCount),
   dns_error_ttl: setting('1', readCount),
   error_default_type: setting('text/plain', oneOf(ERROR_TYPES)),
+  error_template_html: setting('', (text) => text || undefined),
+  error_template_json: setting('', (text) => text || undefined),
+  error_template_plain: setting('', (text) => text || undefined),
+  error_template_xml: setting('', (text) => text || undefined),
   allow_debug_header: setting('off', readBoolean),
   node_id: setting('', readNodeId),
   session_secrets_before: setting('', readList),
@@ -153,7 +157,7 @@ const WITHOUT_EFFECT = new RegExp(
     opentelemetry|pg|pluginserver|portal|proxy_stream|rbac|resolver|route|smtp|ssl|status|tracing|untrusted_lua|
     vault|vitals|wasm)_.*|anonymous_reports|client_body_buffer_size|consumers_mem_cache_size|
     custom_plugin_streaming_enabled|dedicated_config_processing|enforce_rbac|enforce_route_path_pattern|
-    error_template_(?:html|json|plain|xml)|event_hooks_enabled|generate_trace_details|host_ports|
+    event_hooks_enabled|generate_trace_details|host_ports|
     identity_service|incremental_sync|kic|lru_cache_size|mem_cache_size|new_dns_client|openresty_path|
     pdk_response_exit_header_filter_early_exit|privileged_worker|proxy_server_ssl_verify|proxy_url|
     request_debug|request_debug_token|router_consistency|schema_alias_conflict_mode|tracing|vaults|

@@ -5,7 +5,7 @@ interface Template {
   write(message: string, requestId: string): string
 }
 
-const JSON_TEMPLATE: Template = {
+const JSON_FORM: Template = {
   contentType: JSON_TYPE,
   write: (message, id) => `{\n  "message":"${message}",\n  "request_id":"${id}"\n}`,
 }
@@ -26,16 +26,24 @@ const XML: Template = {
 }
 const GRPC: Template = { contentType: '', write: () => '' }
 
+/** The forms that a node may give templates of its own for. */
+const TEMPLATED = ['html', 'json', 'plain', 'xml'] as const
+
+/** A text for each form: the first `%s` in it is the message, the second the request's id, `%%` a `%`. */
+export type ErrorTemplates = Readonly<Partial<Record<(typeof TEMPLATED)[number], string>>>
+
+const FORMS = { html: HTML, json: JSON_FORM, plain: PLAIN, xml: XML, grpc: GRPC }
+
 /** A wildcard takes the first of its kind, as in Kong. */
-const TEMPLATES: ReadonlyMap<string, Template> = new Map([
-  ['application/json', JSON_TEMPLATE],
-  ['application/*', JSON_TEMPLATE],
-  ['*/*', JSON_TEMPLATE],
-  ['text/plain', PLAIN],
-  ['text/*', PLAIN],
-  ['text/html', HTML],
-  ['application/xml', XML],
-  ['application/grpc', GRPC],
+const FORM_OF: ReadonlyMap<string, keyof typeof FORMS> = new Map([
+  ['application/json', 'json'],
+  ['application/*', 'json'],
+  ['*/*', 'json'],
+  ['text/plain', 'plain'],
+  ['text/*', 'plain'],
+  ['text/html', 'html'],
+  ['application/xml', 'xml'],
+  ['application/grpc', 'grpc'],
 ])
 
 export interface ErrorBody {
@@ -43,14 +51,29 @@ export interface ErrorBody {
   readonly body: string
 }
 
-/** An error as Kong words it, in the form that the client's `Accept` asks for; JSON where it asks for none we have. */
-export function errorBody(
+/** Words an error in the form that the client's `Accept` asks for; in JSON where it asks for none we have. */
+export type ErrorWriter = (
   message: string,
   requestId: string,
   accept: string | undefined,
-): ErrorBody {
-  const template = TEMPLATES.get(preferredType(accept ?? '')) ?? JSON_TEMPLATE
-  return { contentType: template.contentType, body: template.write(message, requestId) }
+) => ErrorBody
+
+/** Writes errors as Kong words them, or by the templates where there are any. */
+export function createErrorWriter(templates: ErrorTemplates = {}): ErrorWriter {
+  const forms: Record<keyof typeof FORMS, Template> = { ...FORMS }
+  for (const form of TEMPLATED) {
+    const text = templates[form]
+    if (text !== undefined) forms[form] = { ...forms[form], write: (...all) => filled(text, all) }
+  }
+  return (message, requestId, accept) => {
+    const { contentType, write } = forms[FORM_OF.get(preferredType(accept ?? '')) ?? 'json']
+    return { contentType, body: write(message, requestId) }
+  }
+}
+
+function filled(template: string, [message, requestId]: [string, string]): string {
+  const values = [message, requestId]
+  return template.replace(/%[s%]/g, (mark) => (mark === '%%' ? '%' : (values.shift() ?? '')))
 }
 
 /** The media type with the greatest quality, the first of equals. */

@@ -7,6 +7,7 @@ import type { LocatedFault, SourceFile } from './declarative/faults.ts'
 import type { Dialect } from './declarative/dialect.ts'
 import { loadDeclarative } from './declarative/load.ts'
 import type { VaultSettings } from './declarative/vaults.ts'
+import { createErrorWriter, type ErrorTemplates } from './error_body.ts'
 import { Capacity } from './front/capacity.ts'
 import { DEFAULT_RULES, type HandshakeRules, type KeyPair } from './front/certificates.ts'
 import { Listener } from './front/listener.ts'
@@ -74,6 +75,8 @@ export interface GatewaySettings extends ClientAddressSettings, KeepaliveLimits 
   readonly vaults: VaultSettings
   /** The form of an error that nginx raises in Kong, for a client that names none. */
   readonly error_default_type: string
+  /** What takes the place of Kong's words in some of those forms. */
+  readonly error_templates: ErrorTemplates
   /** Whether a client that sends `Kong-Debug` is told the names of its route and service. */
   readonly allow_debug_header: boolean
   /** The directory that the gateway may keep something in; without one it keeps nothing over a restart. */
@@ -114,6 +117,7 @@ export const DEFAULT_SETTINGS: GatewaySettings = {
   declarative_dialect: 'union',
   vaults: {},
   error_default_type: 'text/plain',
+  error_templates: {},
   allow_debug_header: false,
 }
 
@@ -189,6 +193,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     ? createDefaults(settings.certificates)
     : undefined
   const known = options.plugins ?? plugins
+  const writeError = createErrorWriter(settings.error_templates)
   const load = (files: readonly SourceFile[]) => {
     const loaded = loadDeclarative(files, {
       env: options.env,
@@ -228,6 +233,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       clientAddress: new ClientAddress(settings),
       maxBodySize: settings.maxBodySize,
       errorType: settings.error_default_type,
+      writeError,
       showsRoutes: settings.allow_debug_header,
     },
     first.snapshot,
@@ -250,7 +256,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
           // There is no request that the access log could tell of.
           const facts = { code: 'bad_request', request_id, client: connection.remoteAddress }
           log.info(`${fault.status} ${fault.message}`, facts)
-          connection.send(brokenRequest(fault.status, request_id))
+          connection.send(brokenRequest(fault.status, request_id, writeError))
         },
         turnedAway(client, reason) {
           log.info(`a connection was closed: ${reason}`, { code: 'bad_connection', client })

@@ -13,7 +13,7 @@ import type {
   Service,
 } from './entities/index.ts'
 import type { ClientCertificate, ClientCertificateRequest } from './client_certificate.ts'
-import { errorBody, JSON_TYPE } from './error_body.ts'
+import { type ErrorWriter, JSON_TYPE } from './error_body.ts'
 import type { HeaderList } from './headers.ts'
 import type { Field } from './schema/field.ts'
 
@@ -260,6 +260,8 @@ export interface ClientRequest {
   readonly isPeerTrusted: boolean
   /** Stands for the client's connection: what one of its requests told may be remembered for the next, in a `WeakMap`. */
   readonly connection: object
+  /** Words an error as this node does. */
+  readonly writeError: ErrorWriter
   /** Whether a body was announced; it may still be empty. */
   readonly hasBody: boolean
   /**
@@ -410,7 +412,8 @@ export function errorExit(
   headers: readonly (readonly [string, string])[] = [],
   reason?: Reason,
 ): Exit {
-  const { contentType, body } = errorBody(message, request.id, request.headers.get('accept'))
+  const accept = request.headers.get('accept')
+  const { contentType, body } = request.writeError(message, request.id, accept)
   const fields = [['Content-Type', contentType || 'application/grpc'] as const, ...headers]
   return { status, headers: fields, body, ...(reason && { reason }) }
 }

@@ -10,7 +10,7 @@ import type { Plugin } from '../pdk.ts'
 import { plugins } from '../plugins/index.ts'
 import { UnreadableFile } from './sources.ts'
 
-/** The gateway's settings, from Kong's. Throws `UnreadableFile` for a certificate file that is not there. */
+/** The gateway's settings, from Kong's. Throws `UnreadableFile` for a file that cannot be read. */
 export function settingsOf(
   conf: Conf,
   env: Readonly<Record<string, string | undefined>>,
@@ -31,6 +31,7 @@ export function settingsOf(
     declarative_dialect: conf.declarative_dialect,
     vaults: vaultSettings(conf),
     error_default_type: conf.error_default_type,
+    error_templates: readErrorTemplates(conf),
     allow_debug_header: conf.allow_debug_header,
     node_id: conf.node_id,
     prefix: conf.prefix,
@@ -129,6 +130,31 @@ function handshakeRules({ ssl_cipher_suite, ssl_ciphers, ssl_protocols }: Conf):
     throw new UnreadableFile('ssl_ciphers: none of these is known', 'Set KONG_SSL_CIPHERS')
   }
   return { minVersion: versions[0]!, maxVersion: versions.at(-1)!, ciphers }
+}
+
+function readErrorTemplates(conf: Conf): GatewaySettings['error_templates'] {
+  const forms = ['html', 'json', 'plain', 'xml'] as const
+  return Object.fromEntries(
+    forms.flatMap((form) => {
+      const setting = `error_template_${form}` as const
+      const path = conf[setting]
+      return path === undefined ? [] : [[form, readTemplate(path, setting)]]
+    }),
+  )
+}
+
+function readTemplate(path: string, setting: string): string {
+  const advice = `Set KONG_${setting.toUpperCase()}`
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new UnreadableFile(`${setting}: cannot read ${path} (${code})`, advice)
+  }
+  const marks = text.match(/%[s%]/g)?.filter((mark) => mark === '%s') ?? []
+  if (marks.length <= 2) return text
+  throw new UnreadableFile(`${setting}: ${path} has more than two %s`, advice)
 }
 
 /** Of the vaults that are always there. */

@@ -1,4 +1,5 @@
 import type { Consumer, ConsumerGroup, Route, Service } from '../entities/index.ts'
+import type { ErrorWriter } from '../error_body.ts'
 import type { Exchange } from '../front/exchange.ts'
 import { fieldValue, type HeaderList } from '../headers.ts'
 import type {
@@ -33,6 +34,7 @@ export class ProxiedRequest implements ClientRequest {
   readonly query: string
   readonly headers: HeaderList
   readonly ip: string
+  readonly writeError: ErrorWriter
   readonly exchange: Exchange
   /** What answers a body that gets too large, if it is a plugin's limit. */
   bodyRefusal: (() => Exit) | undefined
@@ -42,12 +44,18 @@ export class ProxiedRequest implements ClientRequest {
 
   readonly #clientAddress: ClientAddress
 
-  constructor(exchange: Exchange, id: string, clientAddress: ClientAddress) {
+  constructor(
+    exchange: Exchange,
+    id: string,
+    clientAddress: ClientAddress,
+    writeError: ErrorWriter,
+  ) {
     const { head } = exchange
     this.exchange = exchange
     this.id = id
     this.ip = clientAddress.of(head, exchange.connection)
     this.#clientAddress = clientAddress
+    this.writeError = writeError
     this.method = head.method
     this.host = head.host
     this.headers = head.headers

@@ -1,5 +1,5 @@
 import { STATUS_CODES } from 'node:http'
-import { errorBody } from '../error_body.ts'
+import type { ErrorWriter } from '../error_body.ts'
 import { PRODUCT } from '../version.ts'
 
 /** Kong's sentences for what nginx would say of a status (`kong/error_handlers.lua`). */
@@ -24,16 +24,18 @@ export const MESSAGES: Readonly<Record<number, string>> = {
 }
 
 /** The answer to bytes that are no request at all: there is no route, no plugin and no `Accept` to ask. */
-export function brokenRequest(fault: number, requestId: string): string {
+export function brokenRequest(fault: number, requestId: string, writeError: ErrorWriter): string {
   // nginx's own numbers, for too large a head and for no TLS, are turned back into the one that clients know.
   const status = fault === 494 || fault === 497 ? 400 : fault
   const message = MESSAGES[fault] ?? 'Bad request'
-  const { contentType, body } = errorBody(message, requestId, 'text/plain')
+  const { contentType, body } = writeError(message, requestId, 'text/plain')
+  // The whole is written byte for byte.
+  const bytes = Buffer.from(body).toString('latin1')
   const allow = status === 405 ? `Allow: ${ALLOWED}\r\n` : ''
   return (
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nDate: ${new Date().toUTCString()}\r\n` +
-    `Content-Type: ${contentType}\r\nContent-Length: ${body.length}\r\n${allow}` +
-    `Server: ${PRODUCT}\r\nX-Kong-Request-Id: ${requestId}\r\nConnection: close\r\n\r\n${body}`
+    `Content-Type: ${contentType}\r\nContent-Length: ${bytes.length}\r\n${allow}` +
+    `Server: ${PRODUCT}\r\nX-Kong-Request-Id: ${requestId}\r\nConnection: close\r\n\r\n${bytes}`
   )
 }
 

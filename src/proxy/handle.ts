@@ -1,4 +1,4 @@
-import { errorBody } from '../error_body.ts'
+import type { ErrorWriter } from '../error_body.ts'
 import type { Exchange } from '../front/exchange.ts'
 import { HeaderList } from '../headers.ts'
 import type { WriteBuffer } from '../http1/write_buffer.ts'
@@ -38,6 +38,7 @@ export interface RequestHandlerOptions {
   readonly maxBodySize: number
   /** The form of an error that nginx raises in Kong, for a client that names none. */
   readonly errorType: string
+  readonly writeError: ErrorWriter
   /** Whether a request with the field `Kong-Debug` is told its route and service. */
   readonly showsRoutes: boolean
 }
@@ -71,8 +72,8 @@ export class RequestHandler implements ForwardingOwner {
   }
 
   #handle(exchange: Exchange): void {
-    const { nextRequestId, clientAddress, maxBodySize } = this.#options
-    const request = new ProxiedRequest(exchange, nextRequestId(), clientAddress)
+    const { nextRequestId, clientAddress, maxBodySize, writeError } = this.#options
+    const request = new ProxiedRequest(exchange, nextRequestId(), clientAddress, writeError)
     if (NOT_ALLOWED.has(request.method)) return this.#error(request, 405, undefined, ALLOW)
     // RFC 9110 §9.3.7: `OPTIONS *` asks the gateway itself, and says no more than that it is there.
     if (request.rawPath === '*')
@@ -171,7 +172,7 @@ export class RequestHandler implements ForwardingOwner {
       ? accept
       : (accept ?? request.headers.get('content-type') ?? this.#options.errorType)
     const sentence = message ?? MESSAGES[status] ?? 'An unexpected error occurred'
-    const { contentType, body } = errorBody(sentence, request.id, wanted)
+    const { contentType, body } = request.writeError(sentence, request.id, wanted)
     const list = HeaderList.of([['Content-Type', contentType || 'application/grpc'], ...fields])
     this.#respond(at, status, list, Buffer.from(body), 'error')
   }

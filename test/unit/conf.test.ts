@@ -71,6 +71,7 @@ test.each([
   ['dns_stale_ttl',             '0',                                       0],
   ['allow_debug_header',        'on',                                      true],
   ['error_default_type',        'application/json',                        'application/json'],
+  ['error_template_json',       '/etc/error.json',                         '/etc/error.json'],
   ['node_id',                   '11111111-2222-3333-4444-555555555555',    '11111111-2222-3333-4444-555555555555'],
   ['vault_env_prefix',          'SECRET_',                                 'SECRET_'],
   ['vault_env_decode_base64',   'on',                                      true],

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { settingsOf } from '../../../src/commands/settings.ts'
@@ -21,6 +21,25 @@ test.skipIf(!hasOpenssl).each([
     const loaded = loadConf({ env: { KONG_SSL_CERT: cert, KONG_SSL_CERT_KEY: key } })
     if (loaded.faults) throw new Error(loaded.faults[0]?.message)
     expect(() => settingsOf(loaded.conf, {})).toThrow(`ssl_cert and ssl_cert_key: ${sentence}`)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})
+
+test('templates of errors are read from their files, with two marks at most', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'templates-'))
+  const path = join(folder, 'error.html')
+  const read = () => {
+    const loaded = loadConf({ env: { KONG_ERROR_TEMPLATE_HTML: path } })
+    if (loaded.faults) throw new Error(loaded.faults[0]?.message)
+    return settingsOf(loaded.conf, {}).error_templates
+  }
+  try {
+    expect(read).toThrow(`error_template_html: cannot read ${path} (ENOENT)`)
+    writeFileSync(path, '<p>%s %s %s</p>')
+    expect(read).toThrow(`error_template_html: ${path} has more than two %s`)
+    writeFileSync(path, '<p>%s 100%% %%s %s</p>')
+    expect(read()).toEqual({ html: '<p>%s 100%% %%s %s</p>' })
   } finally {
     rmSync(folder, { recursive: true })
   }

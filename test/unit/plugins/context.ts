@@ -1,5 +1,6 @@
 import { MemoryCache } from '../../../src/cache/memory.ts'
 import type { Consumer, KeyauthCredential, Route } from '../../../src/entities/index.ts'
+import { createErrorWriter } from '../../../src/error_body.ts'
 import { HeaderList } from '../../../src/headers.ts'
 import type {
   AccessContext,
@@ -52,6 +53,7 @@ export class TestContext implements AccessContext {
       ip: '127.0.0.1',
       isPeerTrusted: false,
       connection: {},
+      writeError: createErrorWriter(),
       hasBody: body !== '',
       limitBody: (bytes: number) => body.length <= bytes,
       body: async () => Buffer.from(body),

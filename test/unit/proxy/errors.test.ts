@@ -1,7 +1,9 @@
 import { expect, test } from 'bun:test'
 import { existsSync, readFileSync } from 'node:fs'
-import { errorBody } from '../../../src/error_body.ts'
+import { createErrorWriter } from '../../../src/error_body.ts'
 import { brokenRequest } from '../../../src/proxy/errors.ts'
+
+const errorBody = createErrorWriter()
 
 const VECTORS = `${import.meta.dir}/../../../../shared/data/core-vectors.jsonl`
 
@@ -18,11 +20,24 @@ test.each([
 })
 
 test('what breaks HTTP is told in text, and that the connection closes', () => {
-  const answer = brokenRequest(494, 'abc')
+  const answer = brokenRequest(494, 'abc', errorBody)
   expect(answer).toStartWith('HTTP/1.1 400 Bad Request\r\nDate: ')
   expect(answer).toContain('\r\nContent-Length: 51\r\n')
   expect(answer).toContain('\r\nConnection: close\r\n')
   expect(answer).toEndWith('\r\n\r\nRequest header or cookie too large\nrequest_id: abc\n')
+})
+
+test('a template takes the place of one form: the message, then the id, in the type of that form', () => {
+  const write = createErrorWriter({
+    html: '<p style="width: 50%">%s, 100%%, %%s, %s</p>',
+    plain: '',
+  })
+  expect(write('$& No', '1', 'text/html')).toEqual({
+    contentType: 'text/html; charset=utf-8',
+    body: '<p style="width: 50%">$& No, 100%, %s, 1</p>',
+  })
+  expect(write('No', '1', 'text/*')).toEqual({ contentType: 'text/plain; charset=utf-8', body: '' })
+  expect(write('No', '1', 'application/xml')).toEqual(errorBody('No', '1', 'application/xml'))
 })
 
 interface Vector {

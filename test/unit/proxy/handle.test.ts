@@ -6,6 +6,7 @@ import { createLog } from '../../../src/log.ts'
 import { exit, type Handler } from '../../../src/pdk.ts'
 import { AccessLog } from '../../../src/proxy/access_log.ts'
 import { ClientAddress } from '../../../src/proxy/client_address.ts'
+import { createErrorWriter } from '../../../src/error_body.ts'
 import { RequestHandler } from '../../../src/proxy/handle.ts'
 import type { Instance } from '../../../src/proxy/plan.ts'
 import type { Snapshot } from '../../../src/proxy/snapshot.ts'
@@ -65,6 +66,7 @@ function proxyWith(
       nextRequestId: () => 'id',
       maxBodySize: 0,
       errorType: 'text/plain',
+      writeError: createErrorWriter(),
       showsRoutes: false,
     },
     {

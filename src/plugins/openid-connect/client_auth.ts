@@ -39,6 +39,9 @@ export const fields = {
   }),
 }
 
+/** RFC 7523 §2.2. */
+export const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
+
 type Settings = Config<
   typeof fields & Pick<typeof clientFields, 'client_id' | 'client_auth' | 'client_jwk'>
 >
@@ -73,8 +76,8 @@ export interface ClientAuth {
   readonly method: ClientAuthMethod
   /** What it shows when the connection begins (RFC 8705). */
   readonly certificate: { readonly cert: string; readonly key: string } | undefined
-  /** Adds what the method wants to a request to `url`. Throws `Refusal`. */
-  apply(url: URL, body: URLSearchParams, headers: Headers): void | Promise<void>
+  /** Adds what the method wants to a request to `url`; `audience` replaces whom an assertion is for. Throws `Refusal`. */
+  apply(url: URL, body: URLSearchParams, headers: Headers, audience?: string): void | Promise<void>
 }
 
 /** Prepares how clients authenticate. */
@@ -117,19 +120,18 @@ export function createClientAuths(
     return key
   }
 
-  async function assert(
-    url: URL,
-    metadata: Metadata,
-    client: Client,
-    body: URLSearchParams,
-    key: SigningKey | Promise<SigningKey>,
-  ) {
-    const audience = audienceFor(url, metadata)
-    body.set('client_assertion_type', 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer')
-    body.set(
-      'client_assertion',
-      clientAssertion(client.client_id, audience, await key, gateway.now()),
-    )
+  /** An assertion for the endpoint that it is sent to, unless another audience is given. */
+  function assertion(method: ClientAuthMethod, metadata: Metadata, client: Client): ClientAuth {
+    return {
+      method,
+      certificate: undefined,
+      async apply(url, body, _headers, audience = audienceFor(url, metadata)) {
+        const key = method === 'private_key_jwt' ? await privateKey(client) : secretKey(client)
+        const assertion = clientAssertion(client.client_id, audience, key, gateway.now())
+        body.set('client_assertion_type', ASSERTION_TYPE)
+        body.set('client_assertion', assertion)
+      },
+    }
   }
 
   return {
@@ -156,15 +158,8 @@ export function createClientAuths(
             },
           }
         case 'client_secret_jwt':
-          return {
-            ...plain,
-            apply: (url, body) => assert(url, metadata, client, body, secretKey(client)),
-          }
         case 'private_key_jwt':
-          return {
-            ...plain,
-            apply: (url, body) => assert(url, metadata, client, body, privateKey(client)),
-          }
+          return assertion(method, metadata, client)
         case 'tls_client_auth':
         case 'self_signed_tls_client_auth':
           if (!certificate)

@@ -6,6 +6,7 @@ import { badHeaderName, badHeaderValue } from '../header.ts'
 import { type Answered, answeredBy } from './answered.ts'
 import type { Code, TokenResponse } from './calls.ts'
 import {
+  ASSERTION_TYPE,
   type AuthenticatedEndpoint,
   type ClientAuth,
   type ClientAuths,
@@ -151,7 +152,7 @@ interface Sending {
   readonly before?: Pairs
   readonly after?: Pairs
   /** Authenticates otherwise than the client is configured to. */
-  readonly auth?: Pick<ClientAuth, 'apply' | 'certificate'>
+  readonly auth?: ClientAuth
 }
 
 /** Prepares the calls of one plugin entity; `gateway.fetch` makes them. */
@@ -232,20 +233,22 @@ export function createRelyingParty(
       const auth = other ?? auths.at(endpoint, metadata, client)
       const { certificate } = auth
       const to = endpointOf(endpoint, at, certificate !== undefined)
-      const headers = new Headers({ accept })
-      for (const [name, value] of before) headers.set(name, value)
-      await auth.apply(to, form, headers)
-      for (const [name, value] of after) headers.set(name, value)
-      headers.set('content-type', 'application/x-www-form-urlencoded;charset=UTF-8')
-      const body = form.toString()
-      last.secrets = [...last.secrets, ...secretsIn(form, headers)]
       const { tls_client_auth_ssl_verify: ssl_verify } = config
-      const answer = await exchange(
-        last,
-        to,
-        { method: 'POST', headers, body },
-        certificate && { certificate, ssl_verify },
-      )
+      const sendAs = async (audience: string | undefined) => {
+        const headers = new Headers({ accept })
+        for (const [name, value] of before) headers.set(name, value)
+        await auth.apply(to, form, headers, audience)
+        for (const [name, value] of after) headers.set(name, value)
+        headers.set('content-type', 'application/x-www-form-urlencoded;charset=UTF-8')
+        last.secrets = [...last.secrets, ...secretsIn(form, headers)]
+        const request = { method: 'POST', headers, body: form.toString() }
+        return exchange(last, to, request, certificate && { certificate, ssl_verify })
+      }
+      const answer = await sendAs(undefined)
+      // Keycloak takes no assertion for its revocation endpoint. To revoke twice does no harm.
+      const isAgain =
+        endpoint === 'revocation_endpoint' && auth.method.endsWith('_jwt') && answer.status < 500
+      if (isAgain && !answer.ok) return read(await sendAs(metadata.issuer))
       return read(answer)
     })
   }
@@ -327,6 +330,7 @@ export function createRelyingParty(
     clientAssertion: (at, assertion) =>
       grant('client_credentials', at, {}, usual, {
         auth: {
+          method: 'private_key_jwt',
           certificate: undefined,
           apply(_url, form) {
             form.set('client_assertion_type', ASSERTION_TYPE)
@@ -452,8 +456,6 @@ export function createRelyingParty(
     },
   }
 }
-
-const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
 type Pairs = readonly (readonly [name: string, value: string])[]
 

@@ -54,7 +54,7 @@ const FAILURES: [string, string, () => never | object, string, RegExp][] = [
   ['HTTPS of a plain port',   DOCUMENT,  () => { throw Object.assign(new Error('SSL: WRONG_VERSION_NUMBER'), { code: 'tls_failed' }) }, 'provider_unreachable', /write http:/],
   ['a wrong secret',          '/token',  () => ({ status: 401, json: { error: 'unauthorized_client', error_description: 'Invalid client or Invalid client credentials' } }), 'unauthorized_client', /; check client_id and client_secret/],
   ['a web page for tokens',   '/token',  () => ({ text: '<html>', headers: { 'content-type': 'text/html' } }), 'provider_invalid_response', /a web page came: check the endpoint/],
-  ['a client_auth to come',   '/nothing', () => ({}),                       'unsupported_client_auth',   /private_key_jwt is not built yet/],
+  ['a certificate not there', '/nothing', () => ({}),                       'invalid_client',            /names no certificate of the configuration/],
   ['a bad certificate',       DOCUMENT,  fails('tls_failed'),                'provider_unreachable',      /SSL_CERT_FILE/],
   ['a slow discovery',        DOCUMENT,  fails('connect_timeout'),           'provider_timeout',          /could not be asked/],
   ['a web page',              DOCUMENT,  () => ({ text: '<html>', headers: { 'content-type': 'text/html;charset=utf-8' } }), 'provider_invalid_response', /a web page came.*set issuer/],
@@ -102,9 +102,8 @@ test('a client is not told what the provider said, even where errors are display
 
 test.each(FAILURES)('%s is a 401, and the log says why', async (_, end, instead, code, cause) => {
   provider.instead[end] = instead
-  const log = await logged(
-    code === 'unsupported_client_auth' ? { client_auth: ['private_key_jwt'] } : {},
-  )
+  const certificate = { client_auth: ['tls_client_auth'], tls_client_auth_cert_id: 'x' }
+  const log = await logged(end === '/nothing' ? certificate : {})
   expect(log.code).toBe(code)
   expect(log.cause).toMatch(cause)
   expect(log.cause).not.toMatch(/kong-secret|doe\b|eyJ|[\r\n]/)

@@ -81,7 +81,8 @@ export function createPassing(config: Config<typeof fields>): Passing {
   const rule = (parts: Partial<{ [K in keyof Rule]: Rule[K] | undefined }>): Rule | undefined => {
     const { headers = [], args = [], headerArgs = [], inHeaders = false } = parts
     const isEmpty = headers.length + args.length + headerArgs.length === 0
-    return isEmpty ? undefined : { headers, args: args.filter(isFree), headerArgs, inHeaders }
+    if (isEmpty) return undefined
+    return { headers: headers.filter(isCopied), args: args.filter(isFree), headerArgs, inHeaders }
   }
   const rules: Readonly<Record<PassedTo, Rule | undefined>> = {
     token: rule({
@@ -168,6 +169,26 @@ const OWN: ReadonlySet<string> = new Set([
   'token',
   'username',
 ])
+
+/** What belongs to the message that the client has sent, and would be wrong of the gateway's own. */
+const FRAMING: ReadonlySet<string> = new Set([
+  'accept-encoding',
+  'connection',
+  'content-encoding',
+  'content-length',
+  'content-type',
+  'expect',
+  'host',
+  'keep-alive',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+function isCopied(name: string): boolean {
+  return !FRAMING.has(spelling(name))
+}
 
 function isFree(name: string): boolean {
   return !OWN.has(name)

@@ -7,7 +7,21 @@ export const REASONS = {
   invalid_issuer: 'The token was issued by somebody else.',
   invalid_audience: 'The ID token was issued for another client.',
   invalid_nonce: 'The ID token was issued for another login.',
+  invalid_state: 'What came as an answer of the provider belongs to no login of this browser.',
+  invalid_login_answer: "The provider's answer to a login breaks the protocol.",
+  login_refused: 'The provider answered a login with an error.',
+  login_too_long: 'The address that a login was begun at is too long for its cookie.',
   session_mismatch: 'The cookie of jwt_session_cookie belongs to another session than the token.',
+  unbound_token: 'The token is bound to no key, and only bound ones pass.',
+  no_client_certificate: 'The token is bound to a certificate, and the client showed none.',
+  certificate_mismatch: 'The token is bound to another certificate than the client showed.',
+  invalid_client_certificate: 'The client certificate in the header leads to no authority.',
+  revoked_client_certificate: 'The authority has revoked the client certificate in the header.',
+  downgraded_token: 'The token is bound to a key (DPoP) and was sent as a bearer token.',
+  dpop_key_mismatch: 'The token is bound to another key than that of the DPoP proof.',
+  invalid_dpop_proof: 'The DPoP proof breaks a rule of RFC 9449, or there is none.',
+  replayed_dpop_proof: 'The DPoP proof was used before.',
+  use_dpop_nonce: 'The DPoP proof has to repeat a nonce of ours, and a new one.',
   token_expired: 'The token is too old.',
   token_not_yet_valid: 'The token is for later.',
   invalid_grant: 'The provider refused the password or the refresh token.',
@@ -43,6 +57,7 @@ const FORBIDDEN: ReadonlySet<Code> = new Set<Code>([
 
 /** Codes whose sentence quotes the provider: that is for the operator, and nothing for a client. */
 const QUOTING: ReadonlySet<Code> = new Set<Code>([
+  'login_refused',
   'invalid_grant',
   'invalid_client',
   'unauthorized_client',
@@ -51,6 +66,7 @@ const QUOTING: ReadonlySet<Code> = new Set<Code>([
   'provider_unreachable',
   'provider_timeout',
   'provider_invalid_response',
+  'provider_mismatch',
 ])
 
 /** What is thrown where a request cannot pass; the message is for the operator and never holds a secret. */

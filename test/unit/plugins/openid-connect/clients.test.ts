@@ -86,7 +86,7 @@ describe('what is passed on', () => {
     const passing = createPassing(
       configOf({
         token_post_args_client: ['scope', 'tenant', 'org'],
-        token_headers_client: ['x_trace'],
+        token_headers_client: ['x_trace', 'Content_Type', 'Host'],
       }),
     )
     const sent = form('tenant=body&scope=body')

@@ -12,7 +12,7 @@ import {
   type Warning,
 } from '../../pdk.ts'
 import { becomeAnonymous } from '../anonymous.ts'
-import { type Chain, type Trust, verifyChain } from './chain.ts'
+import { type Chain, type Trust, verifyChain } from '../../certificates/chain.ts'
 import { type Names, namesOf } from './names.ts'
 import { type Config, schema } from './schema.ts'
 

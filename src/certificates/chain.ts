@@ -11,6 +11,8 @@ export interface Authority {
 export interface Chain {
   /** The ids of the trusted authorities on the way, the nearest first. */
   readonly authorities: readonly string[]
+  /** From the client's certificate to the one that ends it, each signed by the next. */
+  readonly path: readonly X509Certificate[]
   /** When all of its certificates are valid; milliseconds since the epoch. */
   readonly validFrom: number
   readonly validTo: number
@@ -62,6 +64,7 @@ export function verifyChain(
   if (broken) return 'more authorities follow one another than one of them allows'
   return {
     authorities: passed,
+    path,
     validFrom: Math.max(...path.map(({ validFrom }) => Date.parse(validFrom))),
     validTo: Math.min(...path.map(({ validTo }) => Date.parse(validTo))),
   }

@@ -1,9 +1,9 @@
 import { afterAll, describe, expect, test } from 'bun:test'
 import { X509Certificate } from 'node:crypto'
-import { verifyChain } from '../../../../src/plugins/mtls-auth/chain.ts'
-import { hasUncheckedConditions, pathLength } from '../../../../src/plugins/mtls-auth/extensions.ts'
-import type { Certificate } from '../../../http/authority.ts'
-import { CA, Pki, type Wanted } from '../../../http/pki.ts'
+import { verifyChain } from '../../../src/certificates/chain.ts'
+import { hasUncheckedConditions, pathLength } from '../../../src/certificates/extensions.ts'
+import type { Certificate } from '../../http/authority.ts'
+import { CA, Pki, type Wanted } from '../../http/pki.ts'
 
 const isThere = Bun.which('openssl') !== null
 if (!isThere) console.log('skipped: chains of certificates, because there is no openssl here')

@@ -1,0 +1,31 @@
+import { type KeyObject, verify } from 'node:crypto'
+import { DerReader, oid, TAG } from './der.ts'
+
+/** The hash of each way to sign; none for EdDSA, which has its own. SHA-1 is broken, so that no such signature counts. */
+const HASHES: ReadonlyMap<string, string | null> = new Map([
+  [oid('1.2.840.113549.1.1.11'), 'sha256'],
+  [oid('1.2.840.113549.1.1.12'), 'sha384'],
+  [oid('1.2.840.113549.1.1.13'), 'sha512'],
+  [oid('1.2.840.10045.4.3.2'), 'sha256'],
+  [oid('1.2.840.10045.4.3.3'), 'sha384'],
+  [oid('1.2.840.10045.4.3.4'), 'sha512'],
+  [oid('1.3.101.112'), null],
+])
+
+/** Whether a key has signed these bytes. `algorithm` is an AlgorithmIdentifier, with tag and length. */
+export function isSigned(
+  data: Buffer,
+  signature: Buffer,
+  algorithm: Buffer,
+  key: KeyObject,
+): boolean {
+  const id = new DerReader(algorithm).enter().next(TAG.oid).content.toString('hex')
+  const hash = HASHES.get(id)
+  if (hash === undefined) return false
+  try {
+    return verify(hash, data, key, signature)
+  } catch {
+    // A key of another kind has signed nothing.
+    return false
+  }
+}

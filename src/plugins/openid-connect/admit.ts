@@ -10,6 +10,7 @@ import { createFindMapped, fields as consumers, type Mapped } from './consumer.t
 import { cookieOf } from './methods/access_token.ts'
 import type { Found } from './methods/method.ts'
 import type { Occasion } from './occasion.ts'
+import type { BoundToken, Possession } from './possession/index.ts'
 import type { Proof } from './proof.ts'
 import { fields as proving } from './prove.ts'
 import { Refusal } from './refusal.ts'
@@ -49,11 +50,12 @@ interface Parts {
   readonly answers: Answers
   readonly additions: Additions
   readonly sessions: Sessions | undefined
+  readonly possession: Possession
   readonly gateway: Gateway
 }
 
 export function createAdmission(config: Settings, parts: Parts): Admission {
-  const { answers, additions, sessions, gateway } = parts
+  const { answers, additions, sessions, possession, gateway } = parts
   const { anonymous, hide_credentials, jwt_session_cookie } = config
   const findMapped = createFindMapped(config, gateway.consumers)
   // Who a proof's caller is depends on this configuration's consumers; proofs outlive it.
@@ -97,22 +99,46 @@ export function createAdmission(config: Settings, parts: Parts): Admission {
     return isSame ? undefined : new Refusal('session_mismatch')
   }
 
+  function letIn(
+    ctx: AccessContext,
+    proof: Proof,
+    presented: Presented,
+  ): Awaitable<Exit | undefined> {
+    const mapping = mappingOf(proof)
+    if (mapping instanceof Refusal) return refuse(ctx, mapping, presented)
+    if (presented.found && hide_credentials) hide(ctx, presented.found, presented.body)
+    const { consumer, consumerGroups, credential } = mapping
+    ctx.authenticate(consumer, credential)
+    ctx.authenticatedGroups = proof.names.groups
+    ctx.consumerGroups = consumerGroups
+    ctx.upstream.headers.appendList(proof.upstream)
+    additions.add(ctx.request, proof.downstream)
+    if (proof.set) additions.add(ctx.request, proof.set.replayed)
+    return presented.next?.()
+  }
+
   return {
     refuse,
     admit(ctx, proof, presented) {
       const objection = objectionTo(ctx, proof)
       if (objection) return refuse(ctx, objection, presented)
-      const mapping = mappingOf(proof)
-      if (mapping instanceof Refusal) return refuse(ctx, mapping, presented)
-      if (presented.found && hide_credentials) hide(ctx, presented.found, presented.body)
-      const { consumer, consumerGroups, credential } = mapping
-      ctx.authenticate(consumer, credential)
-      ctx.authenticatedGroups = proof.names.groups
-      ctx.consumerGroups = consumerGroups
-      ctx.upstream.headers.appendList(proof.upstream)
-      additions.add(ctx.request, proof.downstream)
-      if (proof.set) additions.add(ctx.request, proof.set.replayed)
-      return presented.next?.()
+      if (possession.isOff) return letIn(ctx, proof, presented)
+      return then(possession.check(ctx.request, boundToken(proof, presented)), (refusal) => {
+        if (!refusal) return letIn(ctx, proof, presented)
+        // Who cannot prove that a session is his does not end it either.
+        return refuse(ctx, refusal, { occasion: presented.occasion })
+      })
     },
   }
+}
+
+/** The token that a caller has, and how it came. A session's is good for whoever could begin it. */
+function boundToken({ cnf, method }: Proof, { found, session }: Presented): BoundToken {
+  if (session) {
+    const { access_token = '', method } = session.data
+    return { token: access_token, cnf, method, scheme: undefined }
+  }
+  const isToken = found?.kind === 'access_token'
+  const token = isToken ? found.place.read(found.raw).secret : ''
+  return { token, cnf, method, scheme: found?.place.isDpop ? 'DPoP' : 'Bearer' }
 }

@@ -1,6 +1,8 @@
 import { type Exit, exit } from '../../pdk.ts'
 import { array, boolean, type Config, string } from '../../schema/field.ts'
 import type { Client } from './clients.ts'
+import { createChallenge } from './possession/challenge.ts'
+import { fields as possession } from './possession/fields.ts'
 import { Refusal } from './refusal.ts'
 
 const location = string('A URL.')
@@ -36,16 +38,20 @@ export interface Answers {
   fail(cause: unknown, client: Client | undefined): Exit | undefined
 }
 
+type Settings = Config<typeof fields & Pick<typeof possession, 'proof_of_possession_dpop'>>
+
 /** Prepares the answers of one plugin entity; `realm` is the issuer's host. */
-export function createAnswers(config: Config<typeof fields>, realm: string): Answers {
+export function createAnswers(config: Settings, realm: string): Answers {
   const { display_errors, expose_error_code } = config
   const challenge = (error: string | undefined): readonly [string, string] => {
     const code = expose_error_code && error !== undefined ? `, error="${error}"` : ''
     return ['WWW-Authenticate', `Bearer realm="${realm}"${code}`]
   }
-  const unauthorized = answer(401, config.unauthorized_error_message, challenge(undefined))
-  const invalid = answer(401, config.unauthorized_error_message, challenge('invalid_token'))
-  const forbidden = answer(403, config.forbidden_error_message, challenge('insufficient_scope'))
+  const messages = { 401: config.unauthorized_error_message, 403: config.forbidden_error_message }
+  const dpop = createChallenge(config, realm)
+  const unauthorized = answer(401, messages[401], challenge(undefined))
+  const invalid = answer(401, messages[401], challenge('invalid_token'))
+  const forbidden = answer(403, messages[403], challenge('insufficient_scope'))
 
   return {
     refuse(refusal, client) {
@@ -59,10 +65,17 @@ export function createAnswers(config: Config<typeof fields>, realm: string): Ans
           : client
             ? client.unauthorized_redirect_uri
             : config.unauthorized_redirect_uri?.[0]
-      if (target !== undefined) return { ...redirect(target), reason }
+      // Who is only to repeat a nonce is not sent away.
+      if (target !== undefined && code !== 'use_dpop_nonce') return { ...redirect(target), reason }
+      const detail = display_errors ? ` (${refusal.shown})` : ''
+      if (dpop) {
+        const error = status === 403 ? 'insufficient_scope' : 'invalid_token'
+        const fields = dpop(refusal, code === 'no_credentials' ? undefined : error)
+        return exit(status, { message: messages[status] + detail }, fields, reason)
+      }
       // RFC 6750 §3.1: no error code for a request without any credentials.
       const kind = status === 403 ? forbidden : code === 'no_credentials' ? unauthorized : invalid
-      return { ...kind(display_errors ? ` (${refusal.shown})` : ''), reason }
+      return { ...kind(detail), reason }
     },
     fail(cause, client) {
       const target = client ? client.unexpected_redirect_uri : config.unexpected_redirect_uri?.[0]

@@ -14,7 +14,7 @@ import {
   type MethodName,
   type Place,
 } from './methods/method.ts'
-import { fields as possession } from './unsupported/guards.ts'
+import { fields as possession } from './possession/fields.ts'
 import { createPassword, fields as password } from './methods/password.ts'
 import { createRefreshToken, fields as refresh_token } from './methods/refresh_token.ts'
 

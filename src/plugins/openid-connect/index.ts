@@ -13,6 +13,7 @@ import { createIdentityHeaders } from './headers.ts'
 import { createLookups } from './lookups.ts'
 import type { Found } from './methods/method.ts'
 import { createOccasions, type Occasion } from './occasion.ts'
+import { createPossession } from './possession/index.ts'
 import { holds, type Proof, sizeOf } from './proof.ts'
 import { createProver } from './prove.ts'
 import { createIdentityProvider, pages } from './provider.ts'
@@ -57,7 +58,14 @@ export const openidConnect: Plugin<Config> = {
     const search = createSearch(config)
     const additions = new Additions()
     const answers = createAnswers(config, URL.parse(config.issuer)?.hostname ?? '')
-    const admission = createAdmission(config, { answers, additions, sessions, gateway })
+    const possession = createPossession(config, gateway, { additions, cluster })
+    const admission = createAdmission(config, {
+      answers,
+      additions,
+      sessions,
+      possession,
+      gateway,
+    })
     const sessionMethod =
       sessions &&
       createSessionMethod(config, {
@@ -80,7 +88,10 @@ export const openidConnect: Plugin<Config> = {
       ].map(spelling),
     )
     const addsToAnswers =
-      headers.hasDownstream || sessions !== undefined || config.token_headers_replay !== undefined
+      headers.hasDownstream ||
+      possession.addsToAnswers ||
+      sessions !== undefined ||
+      config.token_headers_replay !== undefined
     const nothingFound = new Refusal('no_credentials')
     // A client that keeps its connection sends the same credential again: to see that it is the same takes no hash.
     const lastProofs = new WeakMap<object, LastProof>()
@@ -202,6 +213,7 @@ export const openidConnect: Plugin<Config> = {
       secretArguments: search.secretArguments,
       access(ctx) {
         for (const each of ownHeaders) ctx.upstream.headers.deleteSpellings(each)
+        if (!possession.isOff) possession.hide(ctx)
         if (!run_on_preflight && ctx.request.method === 'OPTIONS') return undefined
         // With `anonymous` several authentication plugins are alternatives: another one has succeeded already.
         if (anonymous !== undefined && ctx.credential) return undefined

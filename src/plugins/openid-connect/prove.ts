@@ -109,6 +109,8 @@ interface Evidence {
   readonly owner?: AccessTokenOwner
   readonly set?: TokenSet
   readonly line?: Line
+  /** What the client's own token is bound to, where that was exchanged for another. */
+  readonly cnf?: unknown
   /** Milliseconds since the epoch. */
   readonly ends: number
 }
@@ -198,7 +200,8 @@ export function createProver(config: Settings, parts: Parts): Prover {
       : { token, claims: {}, keys: undefined }
     const id = id_token === undefined ? undefined : await verifyPresented(id_token, occasion)
     const ends = Math.min(endOf(access.claims), ttl > 0 ? gateway.now() + ttl * 1000 : 0)
-    return conclude({ method: 'bearer', access, id, ends }, occasion)
+    const { cnf } = parseJws(presented).claims
+    return conclude({ method: 'bearer', access, id, cnf, ends }, occasion)
   }
 
   /** When a token is over by its own words. */
@@ -374,7 +377,10 @@ export function createProver(config: Settings, parts: Parts): Prover {
       line,
       refusal: authorize(judged),
       names,
-      cnf: ofToken.map(({ cnf }) => cnf).find((cnf) => cnf !== undefined),
+      cnf:
+        'cnf' in evidence
+          ? evidence.cnf
+          : ofToken.map(({ cnf }) => cnf).find((cnf) => cnf !== undefined && cnf !== null),
       session: sessionOf(ofToken),
       upstream: HeaderList.of([...headers.upstream(sent), ...told]),
       downstream: headers.downstream(sent),

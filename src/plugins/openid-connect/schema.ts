@@ -17,6 +17,7 @@ import { fields as cluster } from './cluster_cache.ts'
 import { fields as consumers } from './consumer.ts'
 import { fields as headers } from './headers.ts'
 import { fields as lookups } from './lookups.ts'
+import { checks as possessionChecks, fields as possession } from './possession/fields.ts'
 import { checks as providerChecks, fields as provider } from './provider.ts'
 import { fields as proving } from './prove.ts'
 import { checks as sessionChecks, fields as sessions } from './session/index.ts'
@@ -35,6 +36,7 @@ const fields = {
   ...headers,
   ...answers,
   ...admission,
+  ...possession,
   ...proving,
   ...lookups,
   ...cluster,
@@ -102,7 +104,7 @@ export const schema = record(
   'Lets those pass whom an OpenID Connect provider knows.',
   fields,
   { required: true },
-  { shorthands, checks: [...providerChecks, ...sessionChecks] },
+  { shorthands, checks: [...providerChecks, ...sessionChecks, ...possessionChecks] },
 )
 
 /** Where null says "nothing" instead of "as usual". */

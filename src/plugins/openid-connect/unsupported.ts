@@ -4,6 +4,8 @@ import type { Config, Field, Fields } from '../../schema/field.ts'
 import { fields as authentication } from './authenticate.ts'
 import { fields as clients } from './clients.ts'
 import { clusterCacheWarnings, fields as cluster } from './cluster_cache.ts'
+import { fields as possession } from './possession/fields.ts'
+import { possessionWarnings } from './possession/index.ts'
 import { fields as sessions } from './session/index.ts'
 import { fields as guards } from './unsupported/guards.ts'
 import { fields as login } from './unsupported/login.ts'
@@ -15,7 +17,6 @@ import { fields as verification } from './verify.ts'
 const NOT_HONOURED: readonly (readonly [what: string, fields: Fields])[] = [
   ['there is no login with a browser yet', login],
   ['there is no logout yet', logout],
-  ['tokens are not bound to their holder yet', others.binding],
   ['there is no such check yet', others.checks],
 ]
 
@@ -23,7 +24,6 @@ export const fields = {
   ...login,
   ...logout,
   ...guards,
-  ...others.binding,
   ...others.checks,
 }
 
@@ -33,6 +33,7 @@ type Settings = Config<
     typeof clients &
     typeof cluster &
     typeof sessions &
+    typeof possession &
     typeof verification
 >
 
@@ -74,7 +75,7 @@ export function warningsOf(config: Settings): Warning[] {
     )
   if (!config.verify_signature)
     warn(['verify_signature'], 'is off, so that anybody can write a token that is taken')
-  return [...warnings, ...clusterCacheWarnings(config)]
+  return [...warnings, ...possessionWarnings(config), ...clusterCacheWarnings(config)]
 }
 
 /** Whether the value is another than the one that stands without it. */

@@ -1,7 +1,7 @@
 import { spelling } from '../../../headers.ts'
 import type { ClientRequest } from '../../../pdk.ts'
 import { array, type Config, string } from '../../../schema/field.ts'
-import { fields as possession } from '../unsupported/guards.ts'
+import { fields as possession } from '../possession/fields.ts'
 import { badHeaderName } from '../../header.ts'
 import { findHeader } from '../../arguments.ts'
 import { type Finder, findToken, hasScheme, type Place, queryOf, readToken } from './method.ts'

@@ -25,15 +25,15 @@ test("the how-to's configuration has no fault and no warning", () => {
 
 // prettier-ignore
 test.each([
-  [{ proof_of_possession_mtls: 'strict' },           'proof_of_possession_mtls: is not supported yet'],
-  [{ proof_of_possession_dpop: 'optional' },         'proof_of_possession_dpop: is not supported yet'],
-  [{ proof_of_possession_mtls_from_header: { certificate_header_name: 'x', ca_certificates: ['y'] } }, 'proof_of_possession_mtls_from_header: is not supported yet'],
   [{ domains: ['a.test'] },                          'domains: is not supported yet'],
   [{ max_age: 60 },                                  'max_age: is not supported yet'],
   [{ principals: { enabled: true } },                'principals.enabled: Kong Identity is a service of Konnect and cannot be asked'],
 ])('%j would guard, and is refused at load', (config, fault) => {
   expect(faultsOf(config)).toEqual([fault])
 })
+
+const UNBOUND =
+  'only bearer and introspection, and session beside one of them, can prove possession; proof_of_possession_auth_methods_validation: false lets the others pass unbound'
 
 // prettier-ignore
 test.each([
@@ -45,6 +45,10 @@ test.each([
   [{ upstream_access_token_header: 'a b' },          "upstream_access_token_header: bad header name 'a b', allowed characters are A-Z, a-z, 0-9, '_', and '-'"],
   [{ token_headers_names: ['X'], token_headers_values: ['a\nb'] }, 'token_headers_values.0: expected text of one line'],
   [{ upstream_headers: [{ header: 'X' }] },          'upstream_headers.0.path: required field missing'],
+  [{ proof_of_possession_mtls: 'strict' },           `auth_methods: ${UNBOUND}`],
+  [{ proof_of_possession_dpop: 'optional', auth_methods: ['bearer', 'userinfo'] }, `auth_methods: ${UNBOUND}`],
+  [{ proof_of_possession_dpop: 'strict', auth_methods: ['session'] }, `auth_methods: ${UNBOUND}`],
+  [{ proof_of_possession_mtls_from_header: { certificate_header_name: 'x' } }, 'proof_of_possession_mtls_from_header.ca_certificates: required field missing'],
 ])('%j is a fault', (config, fault) => {
   expect(faultsOf(config)).toEqual([fault])
 })
@@ -53,9 +57,15 @@ test('the values that do not guard are no fault', () => {
   const harmless = {
     proof_of_possession_mtls: 'off',
     proof_of_possession_dpop: null,
+    proof_of_possession_mtls_from_header: { certificate_header_name: 'x', ca_certificates: ['y'] },
     principals: { enabled: false },
   }
   expect(faultsOf(harmless)).toEqual([])
+  expect(
+    faultsOf({ proof_of_possession_mtls: 'strict', auth_methods: ['bearer', 'session'] }),
+  ).toEqual([])
+  const unchecked = { proof_of_possession_auth_methods_validation: false }
+  expect(faultsOf({ proof_of_possession_dpop: 'strict', ...unchecked })).toEqual([])
 })
 
 describe('a warning names', () => {

@@ -230,6 +230,31 @@ export function createDiscovery(
   }
 }
 
+/** The discovery of another issuer, asked in the same way as the provider: by `jwks_uri` alone, if that is given. */
+export function createDiscoveryOf(
+  issuer: string,
+  jwks_uri: string | undefined,
+  config: Settings,
+  relyingParty: Pick<RelyingParty, 'loadMetadata' | 'loadKeys'>,
+  gateway: Pick<Gateway, 'cache' | 'now' | 'log' | 'place'>,
+): Discovery {
+  const ofProvider = ['extra_jwks_uris', 'discovery_headers_names', 'discovery_headers_values']
+  const nothing = Object.fromEntries(
+    [...ofProvider, ...Object.keys(config).filter((name) => name.endsWith('_endpoint'))].map(
+      (name) => [name, undefined],
+    ),
+  )
+  const settings: Settings = {
+    ...config,
+    ...nothing,
+    issuer,
+    verify_parameters: false,
+    jwks_endpoint: jwks_uri,
+    using_pseudo_issuer: jwks_uri !== undefined,
+  }
+  return createDiscovery(settings, relyingParty, gateway)
+}
+
 function sharedState(config: Settings, gateway: Pick<Gateway, 'cache'>): State {
   const cache = gateway.cache<State>('oidc:providers')
   // What was loaded over a connection that nobody checked must not serve who wants it checked.

@@ -11,7 +11,7 @@ import {
 import { isRecord } from '../../schema/check.ts'
 import type { Asker, Calls, TokenResponse } from './calls.ts'
 import type { Claims } from './claims.ts'
-import { createDiscovery, type Discovery, type fields as discoveries } from './discovery.ts'
+import { createDiscoveryOf, type Discovery, type fields as discoveries } from './discovery.ts'
 import type { fields as endpoints } from './endpoints.ts'
 import { parseIssuer } from './issuer.ts'
 import type { fields as parameters } from './parameters.ts'
@@ -25,7 +25,7 @@ import {
   type Jws,
   parseJws,
   timeOf,
-  verifySignature,
+  verifyWithKeys,
 } from './verify.ts'
 
 const text = string('A text.')
@@ -171,7 +171,8 @@ export function createExchanges(
       const issuer = find(jws)
       if (!issuer) throw new Refusal('invalid_issuer')
       judgeTimes(jws.claims, gateway.now() / 1000, leeway)
-      if (issuer.discovery) await verify(jws, issuer.discovery)
+      const { discovery } = issuer
+      if (discovery) await verifyWithKeys(jws, discovery, await discovery.load())
       const answer = await calls.token_exchange(token, by)
       const life = answer.expires_in ?? Infinity
       return { answer, ttl: enabled ? Math.max(0, Math.min(life, ttl)) : 0 }
@@ -193,19 +194,6 @@ function judgeTimes(claims: Claims, now: number, leeway: number): void {
     )
 }
 
-/** Verifies with the keys of the issuer; asks for newer ones once if none of them fits. Throws `Refusal`. */
-async function verify(jws: Jws, discovery: Discovery): Promise<void> {
-  const provider = await discovery.load()
-  try {
-    await verifySignature(jws, provider.keys, undefined)
-  } catch (error) {
-    if (!(error instanceof Refusal) || error.code !== 'invalid_signature') throw error
-    const { keys } = await discovery.renew(provider)
-    if (keys === provider.keys) throw error
-    await verifySignature(jws, keys, undefined)
-  }
-}
-
 /** The keys of an issuer: where the entry says, or where its own discovery document does. */
 function keysOf(
   { issuer, jwks_uri }: SubjectIssuer,
@@ -213,21 +201,7 @@ function keysOf(
   relyingParty: Pick<RelyingParty, 'loadMetadata' | 'loadKeys'>,
   gateway: Pick<Gateway, 'cache' | 'now' | 'log' | 'place'>,
 ): Discovery {
-  const ofProvider = ['extra_jwks_uris', 'discovery_headers_names', 'discovery_headers_values']
-  const nothing = Object.fromEntries(
-    [...ofProvider, ...Object.keys(config).filter((name) => name.endsWith('_endpoint'))].map(
-      (name) => [name, undefined],
-    ),
-  )
-  const settings: Settings = {
-    ...config,
-    ...nothing,
-    issuer,
-    verify_parameters: false,
-    jwks_endpoint: jwks_uri,
-    using_pseudo_issuer: jwks_uri !== undefined,
-  }
-  return createDiscovery(settings, relyingParty, gateway)
+  return createDiscoveryOf(issuer, jwks_uri, config, relyingParty, gateway)
 }
 
 type Condition = readonly [name: string, values: readonly string[]]

@@ -23,6 +23,7 @@ import { createSessions, type Session } from './session/index.ts'
 import { createSessionMethod, SessionOver } from './session_method.ts'
 import { createTokens, saltOf } from './tokens.ts'
 import { warningsOf } from './unsupported.ts'
+import { createVerification } from './verify.ts'
 
 /** Lets those pass whom an OpenID Connect provider knows, and tells the service who they are. */
 export const openidConnect: Plugin<Config> = {
@@ -41,11 +42,12 @@ export const openidConnect: Plugin<Config> = {
     const salt = saltOf(config, gateway)
     const identity = tokenIdentity(config, salt)
     const cluster = createClusterCache(config, gateway)
-    const lookups = createLookups(config, calls, cluster, gateway, identity)
+    const verification = createVerification(config, provider, gateway)
+    const lookups = createLookups(config, calls, verification, cluster, gateway, identity)
     const headers = createIdentityHeaders(config)
     const sessions = auth_methods.includes('session') ? createSessions(config, gateway) : undefined
     const parts = {
-      discovery,
+      verification,
       clients,
       exchanges,
       lookups,

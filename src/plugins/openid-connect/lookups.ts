@@ -8,7 +8,7 @@ import { hashOfAll } from './hash.ts'
 import type { Occasion } from './occasion.ts'
 import { isTransient, Refusal } from './refusal.ts'
 import { fields as caching } from './tokens.ts'
-import { fields as verification, timeOf } from './verify.ts'
+import { type fields as verification, timeOf, type Verification } from './verify.ts'
 
 export const fields = {
   introspection_check_active: boolean('Whether the answer has to say that the token is active.', {
@@ -46,6 +46,7 @@ export interface Lookups {
 export function createLookups(
   config: Settings,
   calls: Pick<Calls, 'introspect' | 'userInfo'>,
+  { answers }: Pick<Verification, 'answers'>,
   cluster: ClusterCache | undefined,
   gateway: Pick<Gateway, 'cache' | 'now'>,
   identity: string,
@@ -113,7 +114,7 @@ export function createLookups(
     introspect: (token, occasion) =>
       find('introspection', config.cache_introspection, token, occasion, async () => {
         const answer = await calls.introspect(token, occasion.asker('introspection'))
-        const { claims = {} } = answer
+        const claims = await answers.introspection(answer, occasion.client)
         if (config.introspection_check_active && claims.active !== true)
           throw new Refusal('invalid_token', 'introspection says that the token is not active')
         return { claims, jwt: answer.jwt, ends: endOf(claims) }
@@ -122,7 +123,7 @@ export function createLookups(
     userInfo: (token, occasion) =>
       find('userInfo', config.cache_user_info, token, occasion, async () => {
         const answer = await calls.userInfo(token, occasion.asker('userinfo'))
-        const { claims = {} } = answer
+        const claims = await answers.userInfo(answer, occasion.client)
         return { claims, jwt: answer.jwt, ends: endOf({}) }
       }),
   }

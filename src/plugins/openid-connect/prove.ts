@@ -7,7 +7,7 @@ import { createAuthorize, fields as authorization } from './authorize.ts'
 import { type Claims, findClaim } from './claims.ts'
 import type { Clients } from './clients.ts'
 import { fields as consumers, namesIn } from './consumer.ts'
-import { type Discovery, fields as discoveries, type Provider } from './discovery.ts'
+import { type fields as discoveries } from './discovery.ts'
 import type { Exchanges, fields as exchange } from './exchange.ts'
 import type { Identity, IdentityHeaders } from './headers.ts'
 import type { Lookups, Told } from './lookups.ts'
@@ -18,16 +18,13 @@ import { isTransient, Refusal } from './refusal.ts'
 import type { SessionData } from './session/data.ts'
 import type { Held, Line, Tokens, TokenSet } from './tokens.ts'
 import {
-  type Expectations,
+  type Expected,
   fields as verification,
-  judgeClaims,
-  judgeIssuer,
-  type KeySet,
-  looksLikeJws,
+  isOfSameUser,
   parseJws,
-  signatureSecret,
   timeOf,
-  verifySignature,
+  type Verification,
+  type Verified,
 } from './verify.ts'
 
 export const fields = {
@@ -60,7 +57,7 @@ type Settings = Config<
 >
 
 interface Parts {
-  readonly discovery: Discovery
+  readonly verification: Verification
   readonly clients: Clients
   readonly exchanges: Exchanges
   readonly tokens: Tokens
@@ -89,15 +86,6 @@ export interface LoginExpectations {
   readonly nonce: string | undefined
 }
 
-type Expected = Pick<Expectations, 'kind' | 'audience' | 'strict' | 'isKept'>
-
-interface Verified {
-  readonly token: string
-  readonly claims: Claims
-  /** The keys that verified the signature, if it was asked for. */
-  readonly keys: KeySet | undefined
-}
-
 /** What a proof is made of. */
 interface Evidence {
   readonly method: MethodName
@@ -116,47 +104,24 @@ interface Evidence {
 }
 
 export function createProver(config: Settings, parts: Parts): Prover {
-  const { discovery, clients, exchanges, tokens, lookups, headers, gateway } = parts
-  const { leeway, cache_ttl, verify_claims, issuers_allowed, auth_methods } = config
+  const { clients, exchanges, tokens, lookups, headers, gateway } = parts
+  const { verifier, resolve, users } = parts.verification
+  const { leeway, cache_ttl, verify_claims, auth_methods } = config
   const authorize = createAuthorize(config)
   const seconds = () => gateway.now() / 1000
   const needsUserInfo = config.search_user_info || headers.tellsUserInfo
   const isSigned = (method: MethodName) =>
     config.verify_signature && !(config.ignore_signature as readonly string[]).includes(method)
 
-  /** Judges the claims as far as the configuration asks for it. Throws `Refusal`. */
-  function judge(claims: Claims, provider: Provider | undefined, expected: Expected): void {
-    const issuers = issuers_allowed ?? (provider ? [provider.metadata.issuer] : [])
-    if (verify_claims) judgeClaims(claims, { ...expected, issuers, leeway, now: seconds() })
-    // The issuers that are allowed are no standard check: they count without `verify_claims` too.
-    else if (issuers_allowed) judgeIssuer(claims.iss, issuers, expected.kind)
-  }
-
-  /** Verifies a JWT; asks for newer keys once if none of the known ones has signed it. Throws `Refusal`. */
   async function verify(
     token: string,
     expected: Expected,
     isSigned: boolean,
     { client }: Occasion,
   ): Promise<Verified> {
-    const jws = parseJws(token)
-    const { claims } = jws
-    const needsProvider = isSigned || (verify_claims && !issuers_allowed)
-    const provider = needsProvider ? await discovery.load() : undefined
-    // Before the signature, so that a token which is no good anyway cannot make the gateway look for keys.
-    judge(claims, provider, expected)
-    if (!isSigned || !provider) return { token, claims, keys: undefined }
-    const secret = signatureSecret(config, client?.client_secret)
-    try {
-      await verifySignature(jws, provider.keys, secret)
-      return { token, claims, keys: provider.keys }
-    } catch (error) {
-      if (!(error instanceof Refusal) || error.code !== 'invalid_signature') throw error
-      const { keys } = await discovery.renew(provider)
-      if (keys === provider.keys) throw error
-      await verifySignature(jws, keys, secret)
-      return { token, claims, keys }
-    }
+    const verified = await verifier.verify(token, expected, isSigned, client)
+    // A token that anybody could have written must not say what is fetched.
+    return isSigned ? { ...verified, claims: await resolve(verified.claims) } : verified
   }
 
   /** An ID token that a caller sent beside its access token, made for any of the gateway's clients. */
@@ -166,9 +131,20 @@ export function createProver(config: Settings, parts: Parts): Prover {
     return verify(id_token, expected, isSigned('bearer'), occasion)
   }
 
-  /** What a token says of itself, where somebody else has found it good. */
-  function claimsOf(token: string): Claims {
-    return looksLikeJws(token) ? parseJws(token).claims : {}
+  /** A token that somebody else has found good. */
+  async function take(token: string): Promise<Verified> {
+    return { token, claims: await verifier.read(token), keys: undefined, jwk: undefined }
+  }
+
+  /** A token that came from the provider itself: what is opaque is for others to judge. */
+  async function verifyGiven(
+    token: string,
+    method: MethodName,
+    occasion: Occasion,
+  ): Promise<Verified> {
+    if (!(await verifier.isReadable(token))) return unread(token)
+    const expected = { kind: 'access token', strict: false } as const
+    return verify(token, expected, isSigned(method), occasion)
   }
 
   async function proveBearer(
@@ -193,11 +169,7 @@ export function createProver(config: Settings, parts: Parts): Prover {
     occasion: Occasion,
   ): Promise<Proof> {
     const { answer, ttl } = await exchanges.exchange(presented, occasion.asker('token'))
-    const token = answer.access_token
-    // An opaque token is for others to judge: it came from the provider itself.
-    const access = looksLikeJws(token)
-      ? await verify(token, { kind: 'access token', strict: false }, isSigned('bearer'), occasion)
-      : { token, claims: {}, keys: undefined }
+    const access = await verifyGiven(answer.access_token, 'bearer', occasion)
     const id = id_token === undefined ? undefined : await verifyPresented(id_token, occasion)
     const ends = Math.min(endOf(access.claims), ttl > 0 ? gateway.now() + ttl * 1000 : 0)
     const { cnf } = parseJws(presented).claims
@@ -224,7 +196,7 @@ export function createProver(config: Settings, parts: Parts): Prover {
       method === 'introspection'
         ? { introspection: await lookups.introspect(token, occasion) }
         : { userInfo: await lookups.userInfo(token, occasion) }
-    const access = { token, claims: claimsOf(token), keys: undefined }
+    const access = await take(token)
     const id = id_token === undefined ? undefined : await verifyPresented(id_token, occasion)
     return conclude({ method, access, id, ends: endOf(access.claims), ...told }, occasion)
   }
@@ -240,7 +212,7 @@ export function createProver(config: Settings, parts: Parts): Prover {
       ...(scope && { scope }),
       ...(authenticated_userid && { sub: authenticated_userid }),
     }
-    const access = { token, claims, keys: undefined }
+    const access = { ...unread(token), claims }
     return conclude({ method: 'kong_oauth2', access, owner, ends: 0 }, occasion)
   }
 
@@ -277,27 +249,32 @@ export function createProver(config: Settings, parts: Parts): Prover {
     occasion: Occasion,
   ): Promise<Proof> {
     const { access_token, id_token, refresh_token } = set
-    // An opaque token is for others to judge: it came from the provider itself.
-    const access = looksLikeJws(access_token)
-      ? await verify(
-          access_token,
-          { kind: 'access token', strict: false },
-          isSigned(method),
-          occasion,
-        )
-      : { token: access_token, claims: {}, keys: undefined }
+    const access = await verifyGiven(access_token, method, occasion)
     const isKept = isCached || !set.isIdTokenNew
     const id =
       id_token === undefined
         ? undefined
         : await verify(
             id_token,
-            { kind: 'id token', strict: true, isKept, ...expected },
+            {
+              kind: 'id token',
+              strict: true,
+              isKept,
+              // It tells of the access token that it came with.
+              ...(set.isIdTokenNew && { access_token }),
+              ...expected,
+            },
             isSigned(method),
             occasion,
           )
     const ends = Math.min(set.ends - leeway * 1000, endOf(access.claims))
     return conclude({ method, access, id, refresh_token, set, line, ends }, occasion)
+  }
+
+  /** A token of a session: it was verified when that began. */
+  async function reopen(token: string): Promise<Verified> {
+    const taken = await take(token)
+    return isSigned('session') ? { ...taken, claims: await resolve(taken.claims) } : taken
   }
 
   async function proveSession(data: SessionData, occasion: Occasion): Promise<Proof> {
@@ -307,8 +284,7 @@ export function createProver(config: Settings, parts: Parts): Prover {
       claims && { claims, jwt: undefined, ends }
     const open = async (token: string | undefined, kind: Expected['kind']) => {
       if (token === undefined) return undefined
-      if (!config.reverify || !looksLikeJws(token))
-        return { token, claims: claimsOf(token), keys: undefined }
+      if (!config.reverify || !(await verifier.isReadable(token))) return reopen(token)
       const expected = { kind, strict: false, isKept: kind === 'id token' }
       return verify(token, expected, isSigned('session'), occasion)
     }
@@ -346,11 +322,14 @@ export function createProver(config: Settings, parts: Parts): Prover {
     const claims = [introspection?.claims, access?.claims, id?.claims, userInfo?.claims].filter(
       (each) => each !== undefined,
     )
+    if (id && userInfo && !isOfSameUser(userInfo.claims, id.claims))
+      throw new Refusal('invalid_token', 'the user info is of another user than the id token')
+    const until = verify_claims ? users.judge(claims, seconds()) * 1000 : undefined
     const identity: Identity = {
       access_token: access?.token,
-      access_token_jwk: undefined,
+      access_token_jwk: access?.jwk,
       id_token: id?.token,
-      id_token_jwk: undefined,
+      id_token_jwk: id?.jwk,
       refresh_token: evidence.refresh_token,
       introspection: introspection?.claims,
       introspection_jwt: introspection?.jwt,
@@ -368,7 +347,8 @@ export function createProver(config: Settings, parts: Parts): Prover {
     const names = namesIn(claims, config, evidence.owner)
     const value = names.groups && groupsValue(names.groups)
     const told = value === undefined ? [] : [['X-Authenticated-Groups', value] as const]
-    const ends = [evidence.ends, introspection?.ends, userInfo?.ends, isForOnce ? 0 : undefined]
+    const asked = [introspection?.ends, userInfo?.ends, isForOnce ? 0 : undefined]
+    const ends = [evidence.ends, until, ...asked]
     return {
       method,
       ends: Math.min(...ends.filter((each) => each !== undefined)),
@@ -397,7 +377,7 @@ export function createProver(config: Settings, parts: Parts): Prover {
 
   return {
     async accessToken(token, id_token, occasion) {
-      const isBearer = auth_methods.includes('bearer') && looksLikeJws(token)
+      const isBearer = auth_methods.includes('bearer') && (await verifier.isReadable(token))
       if (isBearer && exchanges.isFor(token)) return proveExchanged(token, id_token, occasion)
       if (isBearer) return proveBearer(token, id_token, occasion)
       const owned = proveOwned(token, occasion)
@@ -423,4 +403,9 @@ export function createProver(config: Settings, parts: Parts): Prover {
     },
     session: proveSession,
   }
+}
+
+/** A token of which nothing is known. */
+function unread(token: string): Verified {
+  return { token, claims: {}, keys: undefined, jwk: undefined }
 }

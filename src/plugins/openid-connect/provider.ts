@@ -9,7 +9,12 @@ import {
   fields as auth,
 } from './client_auth.ts'
 import { type Clients, createClients, fields as clients } from './clients.ts'
-import { createDiscovery, type Discovery, fields as discovery } from './discovery.ts'
+import {
+  createDiscovery,
+  createDiscoveryOf,
+  type Discovery,
+  fields as discovery,
+} from './discovery.ts'
 import { fields as endpoints } from './endpoints.ts'
 import {
   checks as exchangeChecks,
@@ -59,6 +64,8 @@ export interface IdentityProvider {
   readonly auths: ClientAuths
   readonly passing: Passing
   readonly discovery: Discovery
+  /** The discovery of another issuer. */
+  discoveryOf(issuer: string): Discovery
   readonly calls: Calls
   readonly exchanges: Exchanges
 }
@@ -75,6 +82,7 @@ export function createIdentityProvider(config: Settings, gateway: Gateway): Iden
     auths,
     passing: createPassing(config),
     discovery,
+    discoveryOf: (issuer) => createDiscoveryOf(issuer, undefined, config, relyingParty, gateway),
     calls,
     exchanges: createExchanges(config, calls, relyingParty, gateway),
   }

@@ -7,6 +7,8 @@ export const REASONS = {
   invalid_issuer: 'The token was issued by somebody else.',
   invalid_audience: 'The ID token was issued for another client.',
   invalid_nonce: 'The ID token was issued for another login.',
+  invalid_domain: 'The user is of none of the organizations that domains names.',
+  login_too_old: 'The user logged in longer ago than max_age.',
   invalid_state: 'What came as an answer of the provider belongs to no login of this browser.',
   invalid_login_answer: "The provider's answer to a login breaks the protocol.",
   login_refused: 'The provider answered a login with an error.',

@@ -104,6 +104,15 @@ export class ScriptedProvider {
       .sign(key.privateKey)
   }
 
+  /** An ID token for the client `kong`. */
+  async idToken(claims: Record<string, unknown> = {}, key = this.key): Promise<string> {
+    const token = await this.accessToken({ aud: 'kong', ...claims }, key)
+    const payload = JSON.parse(Buffer.from(token.split('.')[1]!, 'base64url').toString())
+    return new SignJWT(payload as Record<string, unknown>)
+      .setProtectedHeader({ alg: key.alg, kid: key.kid, typ: 'JWT' })
+      .sign(key.privateKey)
+  }
+
   refreshToken(): string {
     const token = `refresh-${++this.#count}`
     this.#valid.add(token)

@@ -122,7 +122,6 @@ describe('a bearer token is refused', () => {
     ['of a logout',                'invalid_token',     () => signed({ typ: 'logout+jwt' })],
     ['of a DPoP proof',            'invalid_token',     () => signed({ typ: 'dpop+jwt' })],
     ['of a stranger',              'invalid_signature', () => provider.accessToken({}, stranger)],
-    ['of an unknown key',          'invalid_signature', () => signed({ kid: 'unknown' })],
     ['with a changed payload',     'invalid_signature', () => changed(1, () => encode({ ...claims(), sub: 'admin' }))],
     ['with a padded signature',    'invalid_token',     () => changed(2, (text) => `${text}==`)],
     ['with stray bits',            'invalid_token',     () => changed(2, (text) => text.slice(0, -1) + (text.endsWith('A') ? 'B' : nextChar(text.at(-1)!)))],
@@ -285,16 +284,16 @@ describe('tokens of a grant', () => {
     ['for several clients',  'ok',                { aud: ['x', 'kong'], azp: 'kong' }],
     ['for another client',   'invalid_audience',  { aud: 'other' }],
     ['asked for by another', 'invalid_audience',  { aud: ['kong', 'x'], azp: 'x' }],
-    ['without an audience',  'invalid_audience',  {}],
+    ['without an audience',  'invalid_audience',  { aud: undefined }],
     ['of another issuer',    'invalid_issuer',    { aud: 'kong', iss: 'http://evil.test' }],
     ['that is over',         'token_expired',     { aud: 'kong', exp: 1 }],
   ])('with an ID token %s: %s', async (_, code, over) => {
-    provider.over = { id_token: await provider.accessToken(over) }
+    provider.over = { id_token: await provider.idToken(over) }
     expect(await codeOf()).toBe(code)
   })
 
   test('with a forged ID token are refused', async () => {
-    provider.over = { id_token: await provider.accessToken({ aud: 'kong' }, stranger) }
+    provider.over = { id_token: await provider.idToken({}, stranger) }
     expect(await codeOf()).toBe('invalid_signature')
   })
 
@@ -302,7 +301,7 @@ describe('tokens of a grant', () => {
     const config = { ...HOW_TO, upstream_id_token_header: 'X-Id-Token' }
     const handler = create(provider, config)
     const sent = { headers: [basic('alex', 'doe')] }
-    provider.over = { id_token: await provider.accessToken({ aud: 'kong' }) }
+    provider.over = { id_token: await provider.idToken() }
     const first = await send(handler, sent)
     provider.over = {}
     provider.pass(301)

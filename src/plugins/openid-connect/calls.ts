@@ -8,7 +8,8 @@ export type { Answered } from './answered.ts'
 
 /** As whom the provider is asked, and what of the client's request goes along. */
 export interface Asker {
-  readonly client: Client
+  /** The first one, unless given. */
+  readonly client: Client | undefined
   readonly passed: Passed
 }
 

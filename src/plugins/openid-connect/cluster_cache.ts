@@ -55,10 +55,16 @@ export interface ClusterCache {
   /**
    * Runs `load` on one node for all that ask for `key` at the same time, and gives all what it gave: for what can be had
    * but once, such as the answer to a rotating refresh token. `limit` is what `load` may take, in seconds: who waits looks
-   * every 50 ms, takes over if `load` failed or has taken a second longer, and goes alone after twice that. Rejects as
-   * `load` does.
+   * every 50 ms, takes over if `load` failed or has taken a second longer, and goes alone after twice that. A value that
+   * is there and not good is replaced. Rejects as `load` does.
    */
-  once<V>(kind: Kind, key: string, limit: number, load: () => Promise<Shared<V>>): Promise<V>
+  once<V>(
+    kind: Kind,
+    key: string,
+    limit: number,
+    load: () => Promise<Shared<V>>,
+    isGood?: (value: V) => boolean,
+  ): Promise<V>
 }
 
 /** A value and how many seconds the others may use it. */
@@ -188,6 +194,7 @@ class RedisCache implements ClusterCache {
     key: string,
     limit: number,
     load: () => Promise<Shared<V>>,
+    isGood: (value: V) => boolean = () => true,
   ): Promise<V> {
     if (!this.shares(kind)) return (await load()).value
     // What `load` gave at the last moment must still be put there under the lock.
@@ -198,7 +205,8 @@ class RedisCache implements ClusterCache {
       const lock = await this.lock(lockKey, lasts)
       if (lock === undefined) break
       // Under the lock too: who had it before may have put the value there just now.
-      const value = (await this.get(kind, key)) as V | undefined
+      const found = (await this.get(kind, key)) as V | undefined
+      const value = found !== undefined && isGood(found) ? found : undefined
       if (lock === 'held') {
         if (value !== undefined) return value
         await Bun.sleep(LOOK_EVERY)

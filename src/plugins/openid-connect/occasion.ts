@@ -12,12 +12,12 @@ export interface Occasion {
   readonly key: string
   /** What goes along to an endpoint. */
   passed(to: PassedTo): Passed
-  /** As whom an endpoint is asked; nothing without a client. */
-  asker(to: PassedTo): Asker | undefined
+  /** As whom an endpoint is asked. */
+  asker(to: PassedTo): Asker
 }
 
 export interface Occasions {
-  /** The same for all requests that choose nothing and pass nothing on. */
+  /** The same for all requests that choose the same client and pass nothing on. */
   of(request: ClientRequest, body?: BodyArguments): Occasion
   /** That of a client by its position, with nothing passed on: for what a client has begun before. */
   ofClient(index: number): Occasion
@@ -34,11 +34,14 @@ export function createOccasions(clients: Clients, passing: Passing): Occasions {
 
   return {
     of(request, body) {
-      const chosen = choosesClient ? clients.choose(request, body) : undefined
-      const passed = ENDPOINTS.map((to) => passing.of(to, request, body))
-      if (!chosen && passed.every((each) => each === NOTHING)) return usual
-      const client = chosen === undefined ? clients.first : clients.all[chosen]
-      return occasion(client, (to) => passed[ENDPOINTS.indexOf(to)]!)
+      const chosen = (choosesClient && clients.choose(request, body)) || 0
+      let passed: Map<PassedTo, Passed> | undefined
+      for (const to of ENDPOINTS) {
+        const each = passing.of(to, request, body)
+        if (each !== NOTHING) (passed ??= new Map()).set(to, each)
+      }
+      if (!passed) return bare[chosen] ?? usual
+      return occasion(clients.all[chosen], (to) => passed.get(to) ?? NOTHING)
     },
     ofClient: (index) => bare[index] ?? usual,
     needsBody: (request) =>
@@ -54,6 +57,6 @@ function occasion(client: Client | undefined, passed: Occasion['passed']): Occas
     client,
     key: isUsual ? '' : JSON.stringify([client?.index ?? 0, ...keys]),
     passed,
-    asker: (to) => client && { client, passed: passed(to) },
+    asker: (to) => ({ client, passed: passed(to) }),
   }
 }

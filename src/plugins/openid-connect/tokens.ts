@@ -17,7 +17,7 @@ export const fields = {
     default: true,
   }),
   cache_tokens_salt: string(
-    'What tells the kept tokens of this plugin from those of others: the same salt shares them. Without it a random one.',
+    'What tells the kept tokens of this plugin from those of others: the same salt shares them. Without it nobody else has them.',
   ),
   token_cache_key_include_scope: boolean(
     'Whether tokens that were asked for with other scopes are kept apart, where the salt is the same.',
@@ -51,6 +51,8 @@ export interface TokenSet {
   readonly isIdTokenNew: boolean
   /** Until when it serves further requests; milliseconds since the epoch, 0 for never. */
   readonly ends: number
+  /** When the access token is over, whatever is kept for how long; milliseconds since the epoch, unset if nobody says. */
+  readonly expires: number | undefined
   /** All that the provider answered, where a client may be given it. */
   readonly members: Readonly<Record<string, unknown>> | undefined
   /** The headers of that answer that the client is sent. */
@@ -70,6 +72,8 @@ export interface Line {
   ended: { readonly refusal: Refusal; readonly retryAt: number } | undefined
   /** The one call that is under way. */
   pending: Promise<void> | undefined
+  /** Which call gave the newest set, and when; milliseconds since the epoch. */
+  from: { readonly key: string; readonly at: number }
   /** Until when the line is worth keeping; milliseconds since the epoch. */
   lives: number
 }
@@ -114,51 +118,59 @@ export function createTokens(
 
   /**
    * Asks the provider once for all nodes; without a cluster, or if nothing is to be kept, for this one. What a refresh
-   * token gave is there for `late` seconds at least, for nodes that are asked with it later.
+   * token gave is there for `late` seconds at least, for nodes that are asked with it later. An answer that is no newer
+   * than `since` is of no use: this node had it, and it is over or does not verify.
    */
   async function ask(
     key: string,
     load: () => Promise<TokenResponse>,
-    late = 0,
-  ): Promise<Received & { isOurs: boolean }> {
-    const receive = async () => ({ answer: await load(), at: now() })
-    if (!cluster?.shares('tokens') || !cache_tokens) return { ...(await receive()), isOurs: true }
-    let isOurs = false
-    const received = await cluster.once('tokens', key, timeout / 1000, async () => {
-      const value = await receive()
-      isOurs = true
-      return { value, ttl: Math.max(secondsToKeep(value.answer, config, value.at), late) }
-    })
-    return { ...received, isOurs }
+    { late = 0, since = -Infinity } = {},
+  ): Promise<Received> {
+    const receive = async () => ({ answer: await load(), key, at: now() })
+    if (!cluster?.shares('tokens') || !cache_tokens) return receive()
+    return cluster.once(
+      'tokens',
+      key,
+      timeout / 1000,
+      async () => {
+        const value = await receive()
+        return { value, ttl: Math.max(secondsToKeep(value.answer, config, value.at), late) }
+      },
+      ({ at }) => at > since,
+    )
   }
 
   function keep(line: Line, key: string): void {
     if (cache_tokens) lines.set(key, line, (line.lives - now()) / 1000, sizeOfSet(line.set))
   }
 
-  function newLine({ answer, at }: Received, presented?: string): Line {
+  function newLine({ answer, key, at }: Received, presented?: string): Line {
     const set = setOf(answer, config, at, presented)
     return {
       set,
       isPresented: set.refresh_token === presented,
       ended: undefined,
       pending: undefined,
+      from: { key, at },
       lives: livesUntil(answer, set, at),
     }
   }
 
   /** Redeems the newest refresh token of a line; who comes meanwhile gets the same answer. */
   function advance(line: Line, newest: string, occasion: Occasion): Promise<void> {
-    line.pending ??= ask(
-      `refresh ${refreshKey(newest, occasion)}`,
-      () => grants.refresh_token(newest, occasion.asker('token')),
-      LATE,
-    )
+    const key = `refresh ${refreshKey(newest, occasion)}`
+    // Only without rotation it is the same call again; an answer to any other is news, whatever its node's clock says.
+    const since = line.from.key === key ? line.from.at : undefined
+    line.pending ??= ask(key, () => grants.refresh_token(newest, occasion.asker('token')), {
+      late: LATE,
+      ...(since !== undefined && { since }),
+    })
       .then(
         ({ answer, at }) => {
           line.set = setOf(answer, config, at, newest, line.set.id_token)
           line.isPresented = false
           line.ended = undefined
+          line.from = { key, at }
           line.lives = livesUntil(answer, line.set, at)
           keep(line, refreshKey(line.set.refresh_token ?? newest, occasion))
         },
@@ -182,6 +194,9 @@ export function createTokens(
     const line = cache_tokens ? lines.get(key) : undefined
     if (!line) {
       const begun = await lines.once(key, () => beginWith(secret, key, occasion))
+      // Another node got it, some time ago.
+      if (begun.set.ends > 0 && begun.set.ends <= now())
+        await advance(begun, begun.set.refresh_token ?? secret, occasion)
       return { set: begun.set, line: begun, isCached: false }
     }
     if (line.ended && now() < line.ended.retryAt) throw line.ended.refusal
@@ -198,7 +213,7 @@ export function createTokens(
     const asked = ask(
       `refresh ${key}`,
       () => grants.refresh_token(secret, occasion.asker('token')),
-      LATE,
+      { late: LATE },
     )
     const received = await asked.catch((error: unknown) => {
       if (isRefused(error) && cache_tokens) refused.set(key, true, cache_ttl_neg ?? cache_ttl, 0)
@@ -236,9 +251,8 @@ export function createTokens(
       }
     }
     const begun = await lines.once(key, async () => {
-      const fresh = newLine(
-        await ask(key, () => grants[method](credential, occasion.asker('token'))),
-      )
+      const load = () => grants[method](credential, occasion.asker('token'))
+      const fresh = newLine(await ask(key, load, line && { since: line.from.at }))
       // A set that is not for a second use leaves nothing to keep: the credential can be redeemed again.
       if (fresh.set.ends === 0) return fresh
       keep(fresh, key)
@@ -256,7 +270,7 @@ export function createTokens(
         ? redeemRefreshToken(credential, occasion)
         : redeemGrant(method, credential, occasion),
     begin(answer) {
-      const line = newLine({ answer, at: now() })
+      const line = newLine({ answer, key: '', at: now() })
       return { set: line.set, line, isCached: false }
     },
     spoil({ line, set }) {
@@ -265,25 +279,22 @@ export function createTokens(
   }
 }
 
-/** An answer of the provider, and when it came; milliseconds since the epoch. */
+/** An answer of the provider, to which call, and when it came; milliseconds since the epoch. */
 interface Received {
   readonly answer: TokenResponse
+  readonly key: string
   readonly at: number
 }
 
 /** How long other nodes can have what one got for a refresh token, if the tokens last no longer; seconds. */
 const LATE = 60
 
-/** The salt of a configuration; a random one stays the same over reloads. */
+/** The salt of a configuration. Without one the plugin's id tells it from others, and is the same on all nodes. */
 export function saltOf(
   { cache_tokens_salt }: Config<Pick<typeof fields, 'cache_tokens_salt'>>,
-  gateway: Pick<Gateway, 'cache' | 'id'>,
+  { id }: Pick<Gateway, 'id'>,
 ): string {
-  if (cache_tokens_salt !== undefined) return cache_tokens_salt
-  const salts = gateway.cache<string>('oidc:salts')
-  const salt = salts.get(gateway.id) ?? crypto.randomUUID()
-  salts.set(gateway.id, salt, Infinity, salt.length)
-  return salt
+  return cache_tokens_salt ?? `the plugin ${id}`
 }
 
 type Lifetimes = Config<
@@ -301,12 +312,14 @@ function setOf(
   id_token?: string,
 ): TokenSet {
   const seconds = secondsToKeep(answer, config, now)
+  const life = lifeOf(answer, now)
   return {
     access_token: answer.access_token,
     refresh_token: answer.refresh_token ?? refresh_token,
     id_token: answer.id_token ?? id_token,
     isIdTokenNew: answer.id_token !== undefined,
     ends: seconds > 0 ? now + seconds * 1000 : 0,
+    expires: life === undefined ? undefined : now + life * 1000,
     members: config.login_tokens?.includes('tokens') ? answer.members : undefined,
     replayed: answer.replayed ?? NO_FIELDS,
   }
@@ -322,8 +335,13 @@ export function sizeOfSet({ access_token, refresh_token = '', id_token = '' }: T
 /** How long an access token may be kept. What the provider says is over at once stays so, whatever the bounds. */
 function secondsToKeep(answer: TokenResponse, config: Lifetimes, now: number): number {
   const { cache_ttl, cache_ttl_min = 0, cache_ttl_max = Infinity } = config
-  const seconds = answer.expires_in ?? secondsLeft(answer.access_token, now) ?? cache_ttl
+  const seconds = lifeOf(answer, now) ?? cache_ttl
   return seconds > 0 ? Math.min(Math.max(seconds, cache_ttl_min), cache_ttl_max) : 0
+}
+
+/** How long an access token lives, by the answer or by its own `exp`; seconds. */
+function lifeOf({ expires_in, access_token }: TokenResponse, now: number): number | undefined {
+  return expires_in ?? secondsLeft(access_token, now)
 }
 
 /** How long a line is kept whose refresh token does not say how long it lives; milliseconds. */

@@ -40,7 +40,7 @@ const USUAL: Occasion = {
   client: undefined,
   key: '',
   passed: () => NOTHING,
-  asker: () => undefined,
+  asker: () => ({ client: undefined, passed: NOTHING }),
 }
 function create(config: Record<string, unknown> = {}, asked = grants) {
   const tokens = createTokens(

@@ -35,8 +35,6 @@ export interface Presented {
   /** The body, where it was read in search of credentials. */
   readonly body?: BodyArguments | undefined
   readonly session?: Session
-  /** What follows once the caller is let in, such as the beginning of a session. */
-  readonly next?: () => Awaitable<Exit | undefined>
 }
 
 export interface Admission {
@@ -52,10 +50,12 @@ interface Parts {
   readonly sessions: Sessions | undefined
   readonly possession: Possession
   readonly gateway: Gateway
+  /** What follows once a caller is let in, such as the beginning of a session. */
+  follow(ctx: AccessContext, proof: Proof, presented: Presented): Awaitable<Exit | undefined>
 }
 
 export function createAdmission(config: Settings, parts: Parts): Admission {
-  const { answers, additions, sessions, possession, gateway } = parts
+  const { answers, additions, sessions, possession, gateway, follow } = parts
   const { anonymous, hide_credentials, jwt_session_cookie } = config
   const findMapped = createFindMapped(config, gateway.consumers)
   // Who a proof's caller is depends on this configuration's consumers; proofs outlive it.
@@ -114,7 +114,7 @@ export function createAdmission(config: Settings, parts: Parts): Admission {
     ctx.upstream.headers.appendList(proof.upstream)
     additions.add(ctx.request, proof.downstream)
     if (proof.set) additions.add(ctx.request, proof.set.replayed)
-    return presented.next?.()
+    return follow(ctx, proof, presented)
   }
 
   return {

@@ -55,18 +55,21 @@ export interface Names {
   readonly groups: readonly string[] | undefined
 }
 
-/** Finds the names in claims; of several sources the first that has a claim counts. */
+/**
+ * Finds the names in claims; of several sources the first that has a claim counts. `told` are those that headers are made
+ * of, in their order: a credential has the name that the service is told.
+ */
 export function namesIn(
   claims: readonly Claims[],
+  told: readonly Claims[],
   config: Settings,
   owner: AccessTokenOwner | undefined,
 ): Names {
   const { consumer_claims = [], consumer_groups_claim, authenticated_groups_claim } = config
-  const find = (path: readonly string[]) =>
-    claims.map((each) => findClaim(each, path)).find((value) => value !== undefined)
+  const find = (path: readonly string[]) => findFirst(claims, path)
   const words = (path: readonly string[] | undefined) => (path ? wordsOf(find(path)) : [])
   const groups = words(authenticated_groups_claim)
-  const credential = textOf(find(config.credential_claim))
+  const credential = textOf(findFirst(told, config.credential_claim))
   return {
     consumer: consumer_claims
       .map(find)
@@ -77,6 +80,10 @@ export function namesIn(
     owner,
     groups: groups.length > 0 ? groups : undefined,
   }
+}
+
+function findFirst(claims: readonly Claims[], path: readonly string[]): unknown {
+  return claims.map((each) => findClaim(each, path)).find((value) => value !== undefined)
 }
 
 function textOf(claim: unknown): string | undefined {

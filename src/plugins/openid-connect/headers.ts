@@ -177,7 +177,7 @@ function older(
 }
 
 /** The name as Kong shows it on the wire: `refresh_token` is `Refresh-Token`. */
-function wireName(name: string): string {
+export function wireName(name: string): string {
   return name.replaceAll('_', '-').replace(/(^|-)([a-z])/g, (start) => start.toUpperCase())
 }
 

@@ -5,7 +5,6 @@ import { Additions } from './additions.ts'
 import { createAdmission, type Presented } from './admit.ts'
 import { createAnswers } from './answer.ts'
 import { createSearch } from './authenticate.ts'
-import { then } from './awaitable.ts'
 import { createClusterCache } from './cluster_cache.ts'
 import { tokenIdentity } from './grants.ts'
 import { hashOf, hashOfAll } from './hash.ts'
@@ -19,7 +18,7 @@ import { createProver } from './prove.ts'
 import { createIdentityProvider, pages } from './provider.ts'
 import { Refusal } from './refusal.ts'
 import { type Config, schema, withDefaults } from './schema.ts'
-import { createSessions, type Session } from './session/index.ts'
+import { createSessions, type Session, type Sessions } from './session/index.ts'
 import { createSessionMethod, SessionOver } from './session_method.ts'
 import { createTokens, saltOf } from './tokens.ts'
 import { warningsOf } from './unsupported.ts'
@@ -67,6 +66,7 @@ export const openidConnect: Plugin<Config> = {
       sessions,
       possession,
       gateway,
+      follow,
     })
     const sessionMethod =
       sessions &&
@@ -76,19 +76,22 @@ export const openidConnect: Plugin<Config> = {
         admission,
         additions,
         occasions,
+        discovery,
         now: gateway.now,
       })
     const proofs = gateway.cache<Proof>('oidc:proofs')
     // A proof is one of this configuration: another one might have refused the same credential.
     const fingerprint = hashOfAll(salt, JSON.stringify(config))
     // What a client sends under the names of the gateway's own headers is dropped, in every spelling.
-    const ownHeaders = new Set(
-      [
-        ...headers.names,
-        ...(sessions?.requestHeaders ?? []),
-        ...(config.upstream_session_id_header ? [config.upstream_session_id_header] : []),
-      ].map(spelling),
-    )
+    const ownHeaders = [
+      ...new Set(
+        [
+          ...headers.names,
+          ...(sessions?.requestHeaders ?? []),
+          ...(config.upstream_session_id_header ? [config.upstream_session_id_header] : []),
+        ].map(spelling),
+      ),
+    ]
     const addsToAnswers =
       headers.hasDownstream ||
       possession.addsToAnswers ||
@@ -126,11 +129,22 @@ export const openidConnect: Plugin<Config> = {
 
     function bySession(ctx: AccessContext, session: Session): Awaitable<Exit | undefined> {
       const occasion = occasions.ofClient(session.data.client)
-      return guard(ctx, occasion, () =>
-        then(sessionMethod!.admit(ctx, session), (exit) =>
-          exit instanceof SessionOver ? bySearch(ctx, exit.refusal) : exit,
-        ),
-      )
+      let exit: Awaitable<Exit | undefined | SessionOver>
+      try {
+        exit = sessionMethod!.admit(ctx, session)
+      } catch (error) {
+        return fail(ctx, occasion, error)
+      }
+      if (exit instanceof Promise) return orSearch(ctx, settle(ctx, occasion, exit))
+      return exit instanceof SessionOver ? bySearch(ctx, exit.refusal) : exit
+    }
+
+    async function orSearch(
+      ctx: AccessContext,
+      exit: Promise<Exit | undefined | SessionOver>,
+    ): Promise<Exit | undefined> {
+      const said = await exit
+      return said instanceof SessionOver ? bySearch(ctx, said.refusal) : said
     }
 
     /** Answers without a promise where the credential has been proved before. */
@@ -140,21 +154,61 @@ export const openidConnect: Plugin<Config> = {
       occasion: Occasion,
       body?: BodyArguments,
     ): Awaitable<Exit | undefined> {
-      const { connection } = ctx.request
       const presented = { occasion, found, body }
+      try {
+        const proof = proofOf(ctx.request.connection, found, occasion)
+        const exit =
+          proof instanceof Promise
+            ? admitLater(ctx, proof, presented)
+            : admission.admit(ctx, proof, presented)
+        return exit instanceof Promise ? settle(ctx, occasion, exit) : exit
+      } catch (error) {
+        return fail(ctx, occasion, error)
+      }
+    }
+
+    // In functions of their own, since what a closure holds is set up even where no promise is.
+    async function admitLater(
+      ctx: AccessContext,
+      proof: Promise<Proof>,
+      presented: Presented,
+    ): Promise<Exit | undefined> {
+      return admission.admit(ctx, await proof, presented)
+    }
+
+    function settle<T>(
+      ctx: AccessContext,
+      occasion: Occasion,
+      exit: Promise<T>,
+    ): Promise<T | Exit | undefined> {
+      return exit.catch((error: unknown) => fail(ctx, occasion, error))
+    }
+
+    /** Refuses a caller where what was asked for was refused, and answers for what nobody foresaw. */
+    function fail(
+      ctx: AccessContext,
+      occasion: Occasion,
+      error: unknown,
+    ): Awaitable<Exit | undefined> {
+      if (error instanceof Refusal) return admission.refuse(ctx, error, { occasion })
+      const exit = answers.fail(error, occasion.client)
+      if (exit) return exit
+      throw error
+    }
+
+    /** What a credential has proved: known, or found out now. */
+    function proofOf(connection: object, found: Found, occasion: Occasion): Awaitable<Proof> {
       const last = lastProofs.get(connection)
-      if (last && isSame(last, found, occasion) && isGood(last.proof))
-        return admit(ctx, last.proof, presented)
+      if (last && isSame(last, found, occasion) && isGood(last.proof)) return last.proof
       const key = keyOf(found, occasion)
       const proof = proofs.get(key)
-      if (proof && isGood(proof)) {
-        lastProofs.set(connection, { found, occasion, proof })
-        return admit(ctx, proof, presented)
-      }
-      return guard(ctx, occasion, async () => {
-        const proved = await proofs.once(key, () => proveAnew(found, occasion, key))
-        return admit(ctx, proved, presented)
-      })
+      if (!proof || !isGood(proof)) return proveOnce(found, occasion, key)
+      lastProofs.set(connection, { found, occasion, proof })
+      return proof
+    }
+
+    function proveOnce(found: Found, occasion: Occasion, key: string): Promise<Proof> {
+      return proofs.once(key, () => proveAnew(found, occasion, key))
     }
 
     function keyOf({ kind, place, raw, idToken }: Found, { key }: Occasion): string {
@@ -167,14 +221,13 @@ export const openidConnect: Plugin<Config> = {
       return holds(proof, gateway.now(), discovery.current())
     }
 
-    function admit(
+    /** What follows once a caller has been let in. */
+    function follow(
       ctx: AccessContext,
       proof: Proof,
-      presented: Presented,
+      { occasion, session }: Presented,
     ): Awaitable<Exit | undefined> {
-      if (!sessionMethod) return admission.admit(ctx, proof, presented)
-      const next = () => sessionMethod.begin(ctx, proof, presented.occasion)
-      return admission.admit(ctx, proof, { ...presented, next })
+      return session ? sessionMethod!.use(ctx, session) : sessionMethod?.begin(ctx, proof, occasion)
     }
 
     async function proveAnew(found: Found, occasion: Occasion, key: string): Promise<Proof> {
@@ -191,24 +244,28 @@ export const openidConnect: Plugin<Config> = {
       return prover.accessToken(credential.secret, id_token, occasion)
     }
 
-    /** Refuses a caller where what was asked for was refused, and answers for what nobody foresaw. */
-    function guard(
-      ctx: AccessContext,
-      occasion: Occasion,
-      go: () => Awaitable<Exit | undefined>,
-    ): Awaitable<Exit | undefined> {
-      const failed = (error: unknown): Awaitable<Exit | undefined> => {
-        if (error instanceof Refusal) return admission.refuse(ctx, error, { occasion })
-        const exit = answers.fail(error, occasion.client)
-        if (exit) return exit
-        throw error
-      }
+    function openSession(ctx: AccessContext, sessions: Sessions): Awaitable<Exit | undefined> {
+      let session: Awaitable<Session | undefined>
       try {
-        const exit = go()
-        return exit instanceof Promise ? exit.catch(failed) : exit
+        session = sessions.open(ctx.request)
       } catch (error) {
-        return failed(error)
+        return fail(ctx, occasions.ofClient(0), error)
       }
+      if (session instanceof Promise) return openLater(ctx, session)
+      return session ? bySession(ctx, session) : bySearch(ctx)
+    }
+
+    async function openLater(
+      ctx: AccessContext,
+      opening: Promise<Session | undefined>,
+    ): Promise<Exit | undefined> {
+      let session: Session | undefined
+      try {
+        session = await opening
+      } catch (error) {
+        return fail(ctx, occasions.ofClient(0), error)
+      }
+      return session ? bySession(ctx, session) : bySearch(ctx)
     }
 
     return {
@@ -219,10 +276,7 @@ export const openidConnect: Plugin<Config> = {
         if (!run_on_preflight && ctx.request.method === 'OPTIONS') return undefined
         // With `anonymous` several authentication plugins are alternatives: another one has succeeded already.
         if (anonymous !== undefined && ctx.credential) return undefined
-        if (!sessions) return bySearch(ctx)
-        return then(sessions.open(ctx.request), (session) =>
-          session ? bySession(ctx, session) : bySearch(ctx),
-        )
+        return sessions ? openSession(ctx, sessions) : bySearch(ctx)
       },
       ...(addsToAnswers && { header_filter: (ctx) => additions.apply(ctx) }),
     }

@@ -22,7 +22,7 @@ type Settings = Config<
   typeof fields &
     Pick<typeof discovery, 'cache_ttl' | 'cache_ttl_resurrect'> &
     Pick<typeof caching, 'cache_ttl_min' | 'cache_ttl_max' | 'cache_ttl_neg'> &
-    Pick<typeof verification, 'leeway'>
+    Pick<typeof verification, 'leeway' | 'verify_claims'>
 >
 
 /** What the provider told of a token or of its user. */
@@ -34,6 +34,15 @@ export interface Told {
   readonly ends: number
 }
 
+/** An answer as it is kept: until its end as it is, and then while there is nothing newer; milliseconds since the epoch. */
+interface Kept {
+  readonly told: Told
+  readonly until: number
+}
+
+/** How long an old answer serves before the provider is asked again; seconds. */
+const RETRY_AFTER = 5
+
 /** What the provider is asked about tokens; each answer is kept, and asked for once for all who wait. Throw `Refusal`. */
 export interface Lookups {
   /** What introspection (RFC 7662) tells of a token; a refusal for one that is not active. */
@@ -42,7 +51,7 @@ export interface Lookups {
   userInfo(access_token: string, occasion: Occasion): Promise<Told>
 }
 
-/** `identity` names all that answers depend on beside the token and the occasion: salt, issuer, arguments. */
+/** `identity` names what answers depend on beside these settings, the token and the occasion: salt, issuer, client. */
 export function createLookups(
   config: Settings,
   calls: Pick<Calls, 'introspect' | 'userInfo'>,
@@ -53,7 +62,12 @@ export function createLookups(
 ): Lookups {
   const { cache_ttl, cache_ttl_min = 0, cache_ttl_max = Infinity, cache_ttl_resurrect = 0 } = config
   const { now } = gateway
-  const kept = gateway.cache<Told>('oidc:told')
+  const asked = Object.entries(config).filter(([name]) =>
+    /(?:^|_)(?:introspection|userinfo)_/.test(name),
+  )
+  const fingerprint = hashOfAll(identity, JSON.stringify(asked))
+  const kept = gateway.cache<Kept>('oidc:told')
+  // Apart, so that nobody can push out what is of use by presenting invented tokens.
   const refused = gateway.cache<Refusal>('oidc:inactive')
 
   /** Until when an answer serves: never beyond the end of the token that it tells of. */
@@ -72,26 +86,32 @@ export function createLookups(
     load: () => Promise<Told>,
   ): Promise<Told> {
     const { key: passed } = occasion.passed(kind === 'userInfo' ? 'userinfo' : kind)
-    const key = hashOfAll(identity, kind, token, String(occasion.client?.index ?? 0), passed)
+    const key = hashOfAll(fingerprint, kind, token, String(occasion.client?.index ?? 0), passed)
     if (!isKept) return { ...(await load()), ends: 0 }
     const refusal = refused.get(key)
     if (refusal) throw refusal
     const before = kept.get(key)
-    if (before && before.ends > now()) return before
-    return kept.once(key, async () => {
+    if (before && before.told.ends > now()) return before.told
+    const loaded = await kept.once(key, async () => {
       try {
         const told = await (kind === 'introspection' ? loadShared(key, load) : load())
-        const seconds = (told.ends - now()) / 1000
-        const size = JSON.stringify(told).length
         // Beyond its time it is asked for anew, and serves if that fails.
-        kept.set(key, told, seconds + cache_ttl_resurrect, size)
-        return told
+        return keep(key, { told, until: told.ends + cache_ttl_resurrect * 1000 })
       } catch (error) {
-        if (isTransient(error) && before && isWithin(before)) return before
+        if (isTransient(error) && before && isWithin(before.told)) {
+          const told = { ...before.told, ends: Math.min(now() + RETRY_AFTER * 1000, before.until) }
+          return keep(key, { told, until: before.until })
+        }
         if (isFinal(error)) refused.set(key, error, config.cache_ttl_neg ?? cache_ttl, 0)
         throw error
       }
     })
+    return loaded.told
+  }
+
+  function keep(key: string, value: Kept): Kept {
+    kept.set(key, value, (value.until - now()) / 1000, JSON.stringify(value.told).length)
+    return value
   }
 
   /** Takes what another node was told, or tells the others. */
@@ -105,7 +125,7 @@ export function createLookups(
   }
 
   /** Whether an old answer may serve: not if the token is over by what it says itself. */
-  function isWithin({ claims }: Told): boolean {
+  function isWithin({ claims }: Pick<Told, 'claims'>): boolean {
     const exp = timeOf(claims, 'exp')
     return exp === undefined || exp + config.leeway > now() / 1000
   }
@@ -117,6 +137,8 @@ export function createLookups(
         const claims = await answers.introspection(answer, occasion.client)
         if (config.introspection_check_active && claims.active !== true)
           throw new Refusal('invalid_token', 'introspection says that the token is not active')
+        if (config.verify_claims && !isWithin({ claims }))
+          throw new Refusal('token_expired', 'introspection says when the token was over')
         return { claims, jwt: answer.jwt, ends: endOf(claims) }
       }),
 

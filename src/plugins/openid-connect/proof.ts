@@ -10,10 +10,14 @@ import type { KeySet } from './verify.ts'
 /** What a credential has proved, with all that its requests need ready to be sent. */
 export interface Proof {
   readonly method: MethodName
+  /** The method by which its tokens were got: for a session that which began it. */
+  readonly origin: MethodName
   /** Until when it holds; milliseconds since the epoch, 0 for this request only. */
   readonly ends: number
   /** The keys that verified the tokens, if any did: others may have to be asked again. */
   readonly keys: KeySet | undefined
+  /** When the access token is over, as far as anybody says; milliseconds since the epoch. */
+  readonly expires: number | undefined
   /** The tokens, and the line whose newest they were. */
   readonly set: TokenSet | undefined
   readonly line: Line | undefined

@@ -89,6 +89,8 @@ export interface LoginExpectations {
 /** What a proof is made of. */
 interface Evidence {
   readonly method: MethodName
+  /** The method that began a session. */
+  readonly origin?: MethodName
   readonly access?: Verified
   readonly id?: Verified | undefined
   readonly refresh_token?: string | undefined
@@ -202,18 +204,24 @@ export function createProver(config: Settings, parts: Parts): Prover {
   }
 
   /** A token that the oauth2 plugin gave: found in the configuration each time, which may change. */
-  function proveOwned(token: string, occasion: Occasion): Promise<Proof> | undefined {
+  function proveOwned(
+    token: string,
+    occasion: Occasion,
+    method: MethodName = 'kong_oauth2',
+  ): Promise<Proof> | undefined {
     if (!auth_methods.includes('kong_oauth2')) return undefined
     const owner = gateway.consumers.findByAccessToken(token)
     if (!owner) return undefined
     const { created_at = 0, expires_in, scope, authenticated_userid } = owner.token
-    if (expires_in > 0 && created_at + expires_in <= seconds()) return undefined
+    const exp = expires_in > 0 ? created_at + expires_in : Infinity
+    if (exp <= seconds())
+      throw new Refusal('token_expired', 'the token of the oauth2 plugin is over')
     const claims = {
       ...(scope && { scope }),
       ...(authenticated_userid && { sub: authenticated_userid }),
     }
     const access = { ...unread(token), claims }
-    return conclude({ method: 'kong_oauth2', access, owner, ends: 0 }, occasion)
+    return conclude({ method, origin: 'kong_oauth2', access, owner, ends: 0 }, occasion)
   }
 
   async function proveGrant(
@@ -279,9 +287,14 @@ export function createProver(config: Settings, parts: Parts): Prover {
 
   async function proveSession(data: SessionData, occasion: Occasion): Promise<Proof> {
     const { access_token, id_token, refresh_token, introspection, user_info } = data
+    const origin = data.method as MethodName
+    if (origin === 'kong_oauth2') {
+      const owned = proveOwned(access_token ?? '', occasion, 'session')
+      return owned ?? Promise.reject(new Refusal('invalid_token', UNKNOWN))
+    }
     const ends = data.expires ?? gateway.now() + cache_ttl * 1000
-    const told = (claims: Claims | undefined): Told | undefined =>
-      claims && { claims, jwt: undefined, ends }
+    const told = (claims: Claims | undefined, jwt: string | undefined): Told | undefined =>
+      claims && { claims, jwt, ends }
     const open = async (token: string | undefined, kind: Expected['kind']) => {
       if (token === undefined) return undefined
       if (!config.reverify || !(await verifier.isReadable(token))) return reopen(token)
@@ -293,11 +306,12 @@ export function createProver(config: Settings, parts: Parts): Prover {
     return conclude(
       {
         method: 'session',
+        origin,
         ...(access && { access }),
         id,
         refresh_token,
-        introspection: told(introspection),
-        userInfo: told(user_info),
+        introspection: told(introspection, data.introspection_jwt),
+        userInfo: told(user_info, data.user_info_jwt),
         ends,
       },
       occasion,
@@ -306,8 +320,9 @@ export function createProver(config: Settings, parts: Parts): Prover {
 
   /** Asks for the user info, where it is to be told or searched. A caller without one is no worse for it. */
   async function userInfoFor(evidence: Evidence, occasion: Occasion): Promise<Told | undefined> {
-    const { access, userInfo } = evidence
-    if (userInfo || !access || !needsUserInfo) return userInfo
+    const { access, userInfo, owner } = evidence
+    // The provider knows nothing of what the oauth2 plugin gave, and is not to have it.
+    if (userInfo || !access || !needsUserInfo || owner) return userInfo
     try {
       return await lookups.userInfo(access.token, occasion)
     } catch (error) {
@@ -317,11 +332,10 @@ export function createProver(config: Settings, parts: Parts): Prover {
   }
 
   async function conclude(evidence: Evidence, occasion: Occasion): Promise<Proof> {
-    const { method, access, id, introspection, set, line } = evidence
+    const { method, origin = method, access, id, introspection, set, line } = evidence
     const userInfo = await userInfoFor(evidence, occasion)
-    const claims = [introspection?.claims, access?.claims, id?.claims, userInfo?.claims].filter(
-      (each) => each !== undefined,
-    )
+    const searched = config.search_user_info || origin === 'userinfo' ? userInfo?.claims : undefined
+    const claims = present([introspection?.claims, access?.claims, id?.claims, searched])
     if (id && userInfo && !isOfSameUser(userInfo.claims, id.claims))
       throw new Refusal('invalid_token', 'the user info is of another user than the id token')
     const until = verify_claims ? users.judge(claims, seconds()) * 1000 : undefined
@@ -338,19 +352,22 @@ export function createProver(config: Settings, parts: Parts): Prover {
       claims,
     }
     // What the provider says of a token, and what the token says; its user's claims where there is nothing else.
-    const ofToken = [introspection?.claims, access?.claims].filter((each) => each !== undefined)
-    const judged = method === 'userinfo' ? claims : ofToken
+    const ofToken = present([introspection?.claims, access?.claims])
+    const judged = origin === 'userinfo' ? claims : ofToken
     const exchanged =
       access && exchanges.legacy && (await exchanges.legacy(access.token, occasion.asker('token')))
     const sent = exchanged === undefined ? identity : { ...identity, access_token: exchanged }
     const isForOnce = exchanged !== undefined && !config.cache_token_exchange
-    const names = namesIn(claims, config, evidence.owner)
+    const named = present([access?.claims, id?.claims, introspection?.claims, searched])
+    const names = namesIn(named, claims, config, evidence.owner)
     const value = names.groups && groupsValue(names.groups)
     const told = value === undefined ? [] : [['X-Authenticated-Groups', value] as const]
     const asked = [introspection?.ends, userInfo?.ends, isForOnce ? 0 : undefined]
     const ends = [evidence.ends, until, ...asked]
     return {
       method,
+      origin,
+      expires: set ? set.expires : expiryOf(ofToken),
       ends: Math.min(...ends.filter((each) => each !== undefined)),
       keys: access?.keys ?? id?.keys,
       set,
@@ -385,7 +402,7 @@ export function createProver(config: Settings, parts: Parts): Prover {
       // Where nobody else can know it, it says itself what is wrong with it.
       if (asksProvider.length === 0 && auth_methods.includes('bearer'))
         return proveBearer(token, id_token, occasion)
-      let refusal = new Refusal('invalid_token', 'the oauth2 plugin has not given this token')
+      let refusal = new Refusal('invalid_token', UNKNOWN)
       for (const method of asksProvider) {
         try {
           return await proveByProvider(method, token, id_token, occasion)
@@ -403,6 +420,18 @@ export function createProver(config: Settings, parts: Parts): Prover {
     },
     session: proveSession,
   }
+}
+
+const UNKNOWN = 'the oauth2 plugin has not given this token'
+
+function present(claims: readonly (Claims | undefined)[]): readonly Claims[] {
+  return claims.filter((each) => each !== undefined)
+}
+
+/** When a token is over by what is said of it; milliseconds since the epoch. */
+function expiryOf(claims: readonly Claims[]): number | undefined {
+  const exp = claims.map((each) => timeOf(each, 'exp')).find((time) => time !== undefined)
+  return exp === undefined ? undefined : exp * 1000
 }
 
 /** A token of which nothing is known. */

@@ -2,7 +2,6 @@ import type { Claims } from './claims.ts'
 import type { Occasion } from './occasion.ts'
 import type { Proof } from './proof.ts'
 import type { SessionData } from './session/data.ts'
-import { timeOf } from './verify.ts'
 
 /** What a session keeps of a proof; `before` is what it kept so far. Nothing where the proof has kept nothing itself. */
 export function sessionDataOf(
@@ -10,14 +9,14 @@ export function sessionDataOf(
   { client }: Occasion,
   before?: SessionData,
 ): SessionData | undefined {
-  const { identity, set, method } = proof
+  const { identity, expires, origin } = proof
   if (!identity) return undefined
   const { access_token, id_token, refresh_token, introspection, user_info, claims } = identity
-  const expires = set && set.ends > 0 ? set.ends : endOf(claims)
+  const { introspection_jwt, user_info_jwt } = identity
   const iss = firstText(claims, 'iss')
   const sid = firstText(claims, 'sid')
   return {
-    method: before?.method ?? method,
+    method: before?.method ?? origin,
     client: client?.index ?? 0,
     ...(access_token !== undefined && { access_token }),
     ...(id_token !== undefined && { id_token }),
@@ -26,19 +25,15 @@ export function sessionDataOf(
     ...(iss !== undefined && { iss }),
     ...(sid !== undefined && { sid }),
     ...(introspection && { introspection }),
+    ...(introspection_jwt !== undefined && { introspection_jwt }),
     ...(user_info && { user_info }),
+    ...(user_info_jwt !== undefined && { user_info_jwt }),
   }
 }
 
 /** Whose session it is: the user as the provider calls it. */
 export function subjectOf({ identity }: Proof): string | undefined {
   return identity && firstText(identity.claims, 'sub')
-}
-
-/** When the first of the tokens that say so is over; milliseconds since the epoch. */
-function endOf(claims: readonly Claims[]): number | undefined {
-  const exp = claims.map((each) => timeOf(each, 'exp')).find((time) => time !== undefined)
-  return exp === undefined ? undefined : exp * 1000
 }
 
 function firstText(claims: readonly Claims[], name: string): string | undefined {

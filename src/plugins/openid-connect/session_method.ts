@@ -2,17 +2,18 @@ import type { AccessContext, Awaitable, Exit } from '../../pdk.ts'
 import { array, type Config, string } from '../../schema/field.ts'
 import { badHeaderName } from '../header.ts'
 import type { Additions } from './additions.ts'
-import type { Admission } from './admit.ts'
+import type { Admission, fields as admission } from './admit.ts'
 import { fields as authentication, hideCookies } from './authenticate.ts'
 import { then } from './awaitable.ts'
-import type { Fields } from './headers.ts'
+import { type Fields, wireName } from './headers.ts'
 import { AUTH_METHODS, type MethodName } from './methods/method.ts'
 import type { Occasion, Occasions } from './occasion.ts'
-import type { Proof } from './proof.ts'
-import type { Prover } from './prove.ts'
+import type { Discovery } from './discovery.ts'
+import { holds, type Proof } from './proof.ts'
+import type { fields as proving, Prover } from './prove.ts'
 import { isTransient, Refusal } from './refusal.ts'
 import { sessionDataOf, subjectOf } from './session_data.ts'
-import type { Session, Sessions } from './session/index.ts'
+import type { Kept, Session, Sessions } from './session/index.ts'
 import { fields as caching } from './tokens.ts'
 import { fields as verification } from './verify.ts'
 
@@ -31,8 +32,10 @@ export const fields = {
 
 type Settings = Config<
   typeof fields &
+    Pick<typeof admission, 'unauthorized_destroy_session'> &
     Pick<typeof authentication, 'hide_credentials'> &
     Pick<typeof caching, 'refresh_tokens'> &
+    Pick<typeof proving, 'reverify'> &
     Pick<typeof verification, 'leeway'>
 >
 
@@ -42,6 +45,7 @@ interface Parts {
   readonly admission: Admission
   readonly additions: Additions
   readonly occasions: Occasions
+  readonly discovery: Pick<Discovery, 'current'>
   readonly now: () => number
 }
 
@@ -57,6 +61,8 @@ export class SessionOver {
 export interface SessionMethod {
   /** Lets the caller of a session pass, with new tokens if the old ones are over. */
   admit(ctx: AccessContext, session: Session): Awaitable<Exit | undefined | SessionOver>
+  /** What follows once the caller of a session has been let in: it is used, and told of. */
+  use(ctx: AccessContext, session: Session): Awaitable<undefined>
   /** Begins a session for a caller who has just been let in by another method. */
   begin(
     ctx: AccessContext,
@@ -69,90 +75,73 @@ export interface SessionMethod {
 }
 
 export function createSessionMethod(config: Settings, parts: Parts): SessionMethod {
-  const { sessions, prover, admission, additions, occasions, now } = parts
-  const { upstream_session_id_header, downstream_session_id_header } = config
+  const { sessions, prover, admission, additions, occasions, discovery, now } = parts
+  const { hide_credentials, refresh_tokens, reverify, leeway } = config
+  const toService = headerName(config.upstream_session_id_header)
+  const toClient = headerName(config.downstream_session_id_header)
   const disabled: ReadonlySet<string> = new Set(config.disable_session)
   // A session that is asked with again on its connection is the same object.
   const proofs = new WeakMap<Session, Proof>()
 
   function admit(ctx: AccessContext, session: Session): Awaitable<Exit | undefined | SessionOver> {
-    const { expires } = session.data
-    if (expires !== undefined && expires - config.leeway * 1000 <= now()) return renew(ctx, session)
+    const { data } = session
+    const occasion = occasions.ofClient(data.client)
+    const { expires } = data
+    if (expires !== undefined && expires - leeway * 1000 <= now())
+      return renew(ctx, session, occasion)
     const proof = proofs.get(session)
-    if (proof && proof.ends > now()) return pass(ctx, proof, session)
-    return prover.session(session.data, occasions.ofClient(session.data.client)).then((proof) => {
-      proofs.set(session, proof)
-      return pass(ctx, proof, session)
-    })
+    if (proof && isGood(proof)) return admission.admit(ctx, proof, { occasion, session })
+    return prove(ctx, session, occasion)
   }
 
-  function pass(ctx: AccessContext, proof: Proof, session: Session): Awaitable<Exit | undefined> {
-    const occasion = occasions.ofClient(session.data.client)
-    if (disabled.has('session')) return passWith(ctx, proof, session, occasion)
-    return then(sessions.refresh(session, ctx.request), (kept) => {
-      if (kept) additions.addCookies(ctx.request, kept.cookies)
-      return passWith(ctx, proof, kept?.session ?? session, occasion)
-    })
+  function isGood(proof: Proof): boolean {
+    return reverify ? holds(proof, now(), discovery.current()) : proof.ends > now()
   }
 
-  function passWith(
+  async function prove(
     ctx: AccessContext,
-    proof: Proof,
     session: Session,
     occasion: Occasion,
-  ): Awaitable<Exit | undefined> {
-    if (config.hide_credentials) hideCookies(ctx, sessions.cookieNames)
-    tell(ctx, session)
+  ): Promise<Exit | undefined | SessionOver> {
+    let proof: Proof
+    try {
+      proof = await prover.session(session.data, occasion)
+    } catch (error) {
+      return over(ctx, session, error)
+    }
+    proofs.set(session, proof)
     return admission.admit(ctx, proof, { occasion, session })
-  }
-
-  /** Tells the service and the client of a session what the configuration wants. */
-  function tell({ request, upstream }: AccessContext, session: Session): void {
-    const { id } = session
-    if (upstream_session_id_header !== undefined)
-      upstream.headers.set(upstream_session_id_header, id)
-    for (const [name, value] of sessions.facts(session, 'request'))
-      upstream.headers.set(name, value)
-    const told: Fields =
-      downstream_session_id_header === undefined ? [] : [[downstream_session_id_header, id]]
-    additions.add(request, [...told, ...sessions.facts(session, 'response')])
   }
 
   /** Gets new tokens for a session whose access token is over. */
   async function renew(
     ctx: AccessContext,
     session: Session,
+    occasion: Occasion,
   ): Promise<Exit | undefined | SessionOver> {
     const { data } = session
-    const occasion = occasions.ofClient(data.client)
     const { refresh_token } = data
-    if (!config.refresh_tokens || refresh_token === undefined)
+    if (!refresh_tokens || refresh_token === undefined)
       return over(ctx, session, new Refusal('token_expired', 'the tokens of the session are over'))
+    const credential = { name: '', secret: refresh_token }
+    let proof: Proof
     try {
-      const proof = await prover.grant(
-        'refresh_token',
-        { name: '', secret: refresh_token },
-        occasion,
-      )
-      const newer = sessionDataOf(proof, occasion, data)
-      const kept = await sessions.save(session, ctx.request, newer ?? data)
-      proofs.set(kept.session, proof)
-      additions.addCookies(ctx.request, kept.cookies)
-      return passWith(ctx, proof, kept.session, occasion)
+      proof = await prover.grant('refresh_token', credential, occasion)
     } catch (error) {
-      // A provider that is down does not end anybody's session.
-      if (!(error instanceof Refusal) || isTransient(error)) throw error
       return over(ctx, session, error)
     }
+    const newer = sessionDataOf(proof, occasion, data)
+    const kept = await sessions.save(session, ctx.request, newer ?? data)
+    proofs.set(kept.session, ofSession(proof, data.method as MethodName))
+    additions.addCookies(ctx.request, kept.cookies)
+    return admission.admit(ctx, proof, { occasion, session: kept.session })
   }
 
-  async function over(
-    ctx: AccessContext,
-    session: Session,
-    refusal: Refusal,
-  ): Promise<SessionOver> {
-    await end(ctx, session)
-    return new SessionOver(refusal)
+  /** A session whose tokens are refused. A provider that is down does not end anybody's. */
+  async function over(ctx: AccessContext, session: Session, error: unknown): Promise<SessionOver> {
+    if (!(error instanceof Refusal) || isTransient(error)) throw error
+    if (config.unauthorized_destroy_session) await end(ctx, session)
+    return new SessionOver(error)
   }
 
   function end(ctx: AccessContext, session: Session): Awaitable<void> {
@@ -161,19 +150,46 @@ export function createSessionMethod(config: Settings, parts: Parts): SessionMeth
     )
   }
 
+  function use(ctx: AccessContext, session: Session): Awaitable<undefined> {
+    if (hide_credentials) hideCookies(ctx, sessions.cookieNames)
+    const kept = disabled.has('session') ? undefined : sessions.refresh(session, ctx.request)
+    if (kept instanceof Promise) return kept.then((each) => tell(ctx, session, each))
+    return tell(ctx, session, kept)
+  }
+
+  /** Tells the service and the client of a session what the configuration wants. */
+  function tell(ctx: AccessContext, before: Session, kept: Kept | undefined): undefined {
+    const { request, upstream } = ctx
+    const session = kept?.session ?? before
+    if (kept) additions.addCookies(request, kept.cookies)
+    if (toService !== undefined) upstream.headers.set(toService, session.id)
+    for (const [name, value] of sessions.facts(session, 'request'))
+      upstream.headers.set(name, value)
+    if (toClient !== undefined) additions.add(request, [[toClient, session.id]])
+    additions.add(request, sessions.facts(session, 'response'))
+  }
+
   return {
     admit,
+    use,
     end,
     begin(ctx, proof, occasion, before) {
-      if (disabled.has(proof.method satisfies MethodName)) return undefined
+      if (disabled.has(proof.method)) return undefined
       const data = sessionDataOf(proof, occasion)
       if (!data) return undefined
       return then(sessions.start(ctx.request, data, subjectOf(proof), before), (kept) => {
-        proofs.set(kept.session, proof)
-        additions.addCookies(ctx.request, kept.cookies)
-        tell(ctx, kept.session)
-        return undefined
+        proofs.set(kept.session, ofSession(proof, proof.origin))
+        return tell(ctx, kept.session, kept)
       })
     },
   }
+}
+
+/** What a session is worth that was made of a proof. */
+function ofSession(proof: Proof, origin: MethodName): Proof {
+  return { ...proof, method: 'session', origin, set: undefined, line: undefined }
+}
+
+function headerName(name: string | undefined): string | undefined {
+  return name === undefined ? undefined : wireName(name)
 }

@@ -72,8 +72,8 @@ export interface Line {
   ended: { readonly refusal: Refusal; readonly retryAt: number } | undefined
   /** The one call that is under way. */
   pending: Promise<void> | undefined
-  /** Which call gave the newest set, and when; milliseconds since the epoch. */
-  from: { readonly key: string; readonly at: number }
+  /** Which call gave the newest set, whether it was this node's, and when; milliseconds since the epoch. */
+  from: { readonly key: string; readonly isOurs: boolean; readonly at: number }
   /** Until when the line is worth keeping; milliseconds since the epoch. */
   lives: number
 }
@@ -82,7 +82,7 @@ export interface Line {
 export interface Held {
   readonly set: TokenSet
   readonly line: Line
-  /** Whether they were there already, not asked for now. */
+  /** Whether they were there already, here or on another node, not asked for now. */
   readonly isCached: boolean
 }
 
@@ -126,33 +126,36 @@ export function createTokens(
     load: () => Promise<TokenResponse>,
     { late = 0, since = -Infinity } = {},
   ): Promise<Received> {
-    const receive = async () => ({ answer: await load(), key, at: now() })
-    if (!cluster?.shares('tokens') || !cache_tokens) return receive()
-    return cluster.once(
-      'tokens',
-      key,
-      timeout / 1000,
-      async () => {
-        const value = await receive()
-        return { value, ttl: Math.max(secondsToKeep(value.answer, config, value.at), late) }
-      },
-      ({ at }) => at > since,
-    )
+    let isOurs = false
+    const receive = async () => {
+      const answer = await load()
+      isOurs = true
+      return { answer, at: now() }
+    }
+    const share = async () => {
+      const value = await receive()
+      return { value, ttl: Math.max(secondsToKeep(value.answer, config, value.at), late) }
+    }
+    const isShared = cluster?.shares('tokens') && cache_tokens
+    const { answer, at } = isShared
+      ? await cluster.once('tokens', key, timeout / 1000, share, (value) => value.at > since)
+      : await receive()
+    return { answer, from: { key, isOurs, at } }
   }
 
   function keep(line: Line, key: string): void {
     if (cache_tokens) lines.set(key, line, (line.lives - now()) / 1000, sizeOfSet(line.set))
   }
 
-  function newLine({ answer, key, at }: Received, presented?: string): Line {
-    const set = setOf(answer, config, at, presented)
+  function newLine({ answer, from }: Received, presented?: string): Line {
+    const set = setOf(answer, config, from.at, presented)
     return {
       set,
       isPresented: set.refresh_token === presented,
       ended: undefined,
       pending: undefined,
-      from: { key, at },
-      lives: livesUntil(answer, set, at),
+      from,
+      lives: livesUntil(answer, set, from.at),
     }
   }
 
@@ -166,12 +169,12 @@ export function createTokens(
       ...(since !== undefined && { since }),
     })
       .then(
-        ({ answer, at }) => {
-          line.set = setOf(answer, config, at, newest, line.set.id_token)
+        ({ answer, from }) => {
+          line.set = setOf(answer, config, from.at, newest, line.set.id_token)
           line.isPresented = false
           line.ended = undefined
-          line.from = { key, at }
-          line.lives = livesUntil(answer, line.set, at)
+          line.from = from
+          line.lives = livesUntil(answer, line.set, from.at)
           keep(line, refreshKey(line.set.refresh_token ?? newest, occasion))
         },
         (error: unknown) => {
@@ -197,7 +200,7 @@ export function createTokens(
       // Another node got it, some time ago.
       if (begun.set.ends > 0 && begun.set.ends <= now())
         await advance(begun, begun.set.refresh_token ?? secret, occasion)
-      return { set: begun.set, line: begun, isCached: false }
+      return { set: begun.set, line: begun, isCached: !begun.from.isOurs }
     }
     if (line.ended && now() < line.ended.retryAt) throw line.ended.refusal
     const { refresh_token } = line.set
@@ -206,7 +209,7 @@ export function createTokens(
     await advance(line, refresh_token ?? secret, occasion)
     if (line.set.refresh_token === secret) line.isPresented = true
     keep(line, key)
-    return { set: line.set, line, isCached: false }
+    return { set: line.set, line, isCached: !line.from.isOurs }
   }
 
   async function beginWith(secret: string, key: string, occasion: Occasion): Promise<Line> {
@@ -246,7 +249,7 @@ export function createTokens(
         )
         if (isAdvanced) {
           keep(line, key)
-          return { set: line.set, line, isCached: false }
+          return { set: line.set, line, isCached: !line.from.isOurs }
         }
       }
     }
@@ -261,7 +264,7 @@ export function createTokens(
         keep(fresh, refreshKey(refresh_token, occasion))
       return fresh
     })
-    return { set: begun.set, line: begun, isCached: false }
+    return { set: begun.set, line: begun, isCached: !begun.from.isOurs }
   }
 
   return {
@@ -270,7 +273,7 @@ export function createTokens(
         ? redeemRefreshToken(credential, occasion)
         : redeemGrant(method, credential, occasion),
     begin(answer) {
-      const line = newLine({ answer, key: '', at: now() })
+      const line = newLine({ answer, from: { key: '', isOurs: true, at: now() } })
       return { set: line.set, line, isCached: false }
     },
     spoil({ line, set }) {
@@ -279,11 +282,10 @@ export function createTokens(
   }
 }
 
-/** An answer of the provider, to which call, and when it came; milliseconds since the epoch. */
+/** An answer of the provider, and where it is from. */
 interface Received {
   readonly answer: TokenResponse
-  readonly key: string
-  readonly at: number
+  readonly from: Line['from']
 }
 
 /** How long other nodes can have what one got for a refresh token, if the tokens last no longer; seconds. */

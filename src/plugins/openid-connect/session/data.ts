@@ -15,6 +15,9 @@ export interface SessionData {
   readonly sid?: string
   readonly user_info?: Readonly<Record<string, unknown>>
   readonly introspection?: Readonly<Record<string, unknown>>
+  /** The same as they came, where they were JWTs. */
+  readonly user_info_jwt?: string
+  readonly introspection_jwt?: string
   readonly [more: string]: unknown
 }
 

@@ -6,8 +6,8 @@ import type { Discovery } from '../discovery.ts'
 import { hashOfAll } from '../hash.ts'
 import { Refusal } from '../refusal.ts'
 import type { Transport } from '../transport.ts'
-import { isSameIssuer, judgeClaims, timeOf } from './judgement.ts'
-import { parseJws } from './jws.ts'
+import { isSameIssuer, judgeClaims, judgeIssuer, timeOf } from './judgement.ts'
+import { type Jws, parseJws } from './jws.ts'
 import { verifyWithKeys } from './verifier.ts'
 
 export const fields = {
@@ -37,7 +37,6 @@ type Settings = Config<typeof fields> & {
 
 /** More than any token has; each may be a call. */
 const MAX_SOURCES = 8
-const MAX_ISSUERS = 32
 
 /** Seconds after which a source that failed is asked again. */
 const RETRY_AFTER = 5
@@ -63,20 +62,20 @@ const OWN: ReadonlySet<string> = new Set([
 export function createResolveClaims(config: Settings, parts: Parts): ResolveClaims {
   const { discovery, discoveryOf, transport, gateway } = parts
   if (!config.resolve_distributed_claims) return async (claims) => claims
-  const others = new Map<string, Pick<Discovery, 'load' | 'renew'>>()
 
-  /** Whose keys verify the claims of an issuer. */
-  async function discoveryFor(iss: string): Promise<Pick<Discovery, 'load' | 'renew'>> {
+  /** Verifies with the keys of the issuer. Throws `Refusal`. */
+  async function verify(jws: Jws, iss: string): Promise<void> {
     const provider = await discovery.load()
     const own = [provider.metadata.issuer, ...(config.issuers_allowed ?? [])]
-    if (own.some((issuer) => isSameIssuer(issuer, iss))) return discovery
+    if (own.some((issuer) => isSameIssuer(issuer, iss))) {
+      await verifyWithKeys(jws, discovery, provider)
+      return
+    }
     judgeUrl(iss)
-    const known = others.get(iss)
-    if (known) return known
-    if (others.size >= MAX_ISSUERS) others.delete(others.keys().next().value!)
-    const made = discoveryOf(iss)
-    others.set(iss, made)
-    return made
+    const other = discoveryOf(iss)
+    const issuer = await other.load()
+    judgeIssuer(iss, [issuer.metadata.issuer], 'claims')
+    await verifyWithKeys(jws, other, issuer)
   }
 
   function judgeUrl(text: string): URL {
@@ -111,8 +110,7 @@ export function createResolveClaims(config: Settings, parts: Parts): ResolveClai
     const { leeway } = config
     const now = gateway.now() / 1000
     judgeClaims(jws.claims, { kind: 'claims', issuers: [iss], leeway, now, strict: false })
-    const issuer = await discoveryFor(iss)
-    await verifyWithKeys(jws, issuer, await issuer.load())
+    await verify(jws, iss)
     return jws.claims
   }
 

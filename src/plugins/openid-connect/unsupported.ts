@@ -10,21 +10,18 @@ import { fields as sessions } from './session/index.ts'
 import { fields as guards } from './unsupported/guards.ts'
 import { fields as login } from './unsupported/login.ts'
 import { fields as logout } from './unsupported/logout.ts'
-import * as others from './unsupported/others.ts'
 import { fields as verification } from './verify.ts'
 
 /** Fields that are accepted and checked, and that nothing reads yet: what is missing, and the fields. */
 const NOT_HONOURED: readonly (readonly [what: string, fields: Fields])[] = [
   ['there is no login with a browser yet', login],
   ['there is no logout yet', logout],
-  ['there is no such check yet', others.checks],
 ]
 
 export const fields = {
   ...login,
   ...logout,
   ...guards,
-  ...others.checks,
 }
 
 type Settings = Config<

@@ -1,17 +1,12 @@
-import { array, boolean, number, record, string } from '../../../schema/field.ts'
+import { array, boolean, record, string } from '../../../schema/field.ts'
 
 /** Refuses a field at load: without what it asks for, callers would pass whom Kong refuses. */
 function unless(isHarmless: (value: never) => boolean, sentence = 'is not supported yet') {
   return { custom: (value: never) => (isHarmless(value) ? undefined : sentence) }
 }
-const never = unless(() => false)
-
-const text = string('A text.')
 
 /** What keeps somebody out. */
 export const fields = {
-  domains: array('The values that the claim `hd` may have.', text, never),
-  max_age: number('How long ago the user may have logged in; seconds.', never),
   principals: record('Looks callers up in Kong Identity.', {
     enabled: boolean('Whether they are looked up.', {
       default: false,

@@ -25,8 +25,6 @@ test("the how-to's configuration has no fault and no warning", () => {
 
 // prettier-ignore
 test.each([
-  [{ domains: ['a.test'] },                          'domains: is not supported yet'],
-  [{ max_age: 60 },                                  'max_age: is not supported yet'],
   [{ principals: { enabled: true } },                'principals.enabled: Kong Identity is a service of Konnect and cannot be asked'],
 ])('%j would guard, and is refused at load', (config, fault) => {
   expect(faultsOf(config)).toEqual([fault])

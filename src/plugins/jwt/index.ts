@@ -2,7 +2,7 @@ import { type AccessContext, exit, type Exit, type Plugin, type TokenKeyOwner } 
 import { becomeAnonymous } from '../anonymous.ts'
 import { type Config, schema } from './schema.ts'
 import { createSearch } from './search.ts'
-import { isSigned } from './signature.ts'
+import { isSigned } from '../signature.ts'
 import { judgeTimes } from './times.ts'
 import { member, parseToken, type Token } from './token.ts'
 

@@ -1,14 +1,10 @@
-import { constants, createHmac, type KeyObject, timingSafeEqual, verify } from 'node:crypto'
+import { createSecretKey } from 'node:crypto'
+import { isSigned } from '../../signature.ts'
 import { Refusal } from '../refusal.ts'
-import { hashOfAlgorithm, SYMMETRIC } from './algorithms.ts'
+import { SYMMETRIC } from './algorithms.ts'
 import { parseObject } from './compact.ts'
 import type { Jws } from './jws.ts'
 import { findKeys, type KeySet, type PublicJwk } from './keys.ts'
-
-const { RSA_PKCS1_PSS_PADDING: padding, RSA_PSS_SALTLEN_DIGEST: saltLength } = constants
-
-/** Bytes of a signature of ECDSA (RFC 7518 §3.4). */
-const LENGTHS: Readonly<Record<string, number>> = { ES256: 64, ES384: 96, ES512: 132 }
 
 /**
  * Checks the signature with a provider's keys, or with the client secret where that is allowed; gives the key that has
@@ -21,7 +17,7 @@ export function verifySignature(
   secret: string | undefined,
 ): PublicJwk | undefined {
   const end = token.lastIndexOf('.')
-  const input = Buffer.from(token.slice(0, end))
+  const input = token.slice(0, end)
   const signature = Buffer.from(token.slice(end + 1), 'base64url')
   if (SYMMETRIC.includes(alg)) {
     verifyMac(alg, input, signature, secret)
@@ -29,7 +25,9 @@ export function verifySignature(
   }
   const header = parseObject(token.slice(0, token.indexOf('.'))) ?? {}
   const found = findKeys(keys, alg, header)
-  const signer = found.find(({ key }) => isSigned(alg, key, input, signature))
+  // The key was chosen for the algorithm: its type, its curve and its own `alg` fit.
+  const name = alg === 'Ed25519' ? 'EdDSA' : alg
+  const signer = found.find(({ key }) => isSigned(name, key, input, signature))
   if (signer) return signer.jwk
   if (found.length > 0)
     throw new Refusal('invalid_signature', 'the signature does not fit the token')
@@ -40,32 +38,13 @@ export function verifySignature(
 
 function verifyMac(
   alg: string,
-  input: Uint8Array,
-  signature: Uint8Array,
+  input: string,
+  signature: Buffer,
   secret: string | undefined,
 ): void {
   // A secret of one character is Kong's idiom for a client that has none, and a key in PEM is no secret (RFC 8725 §2.1).
   if (secret === undefined || secret.length < 2 || secret.includes('-----BEGIN '))
     throw new Refusal('invalid_token', `the algorithm "${alg}" is not allowed`)
-  const expected = createHmac(hashOfAlgorithm(alg), secret).update(input).digest()
-  if (expected.length !== signature.length || !timingSafeEqual(expected, signature))
+  if (!isSigned(alg, createSecretKey(Buffer.from(secret)), input, signature))
     throw new Refusal('invalid_signature', 'the signature does not fit the token')
-}
-
-/** Whether a key has signed. It was chosen for the algorithm: its type, its curve and its own `alg` fit. */
-function isSigned(alg: string, key: KeyObject, input: Uint8Array, signature: Uint8Array): boolean {
-  const hash = hashOfAlgorithm(alg)
-  switch (alg.slice(0, 2)) {
-    case 'RS':
-      return verify(hash, input, key, signature)
-    case 'PS':
-      return verify(hash, input, { key, padding, saltLength }, signature)
-    case 'ES':
-      return (
-        signature.length === LENGTHS[alg] &&
-        verify(hash, input, { key, dsaEncoding: 'ieee-p1363' }, signature)
-      )
-    default:
-      return verify(null, input, key, signature)
-  }
 }

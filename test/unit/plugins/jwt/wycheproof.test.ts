@@ -3,7 +3,7 @@ import { createPublicKey, createSecretKey } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { JWK } from 'jose'
-import { isSigned } from '../../../../src/plugins/jwt/signature.ts'
+import { isSigned } from '../../../../src/plugins/signature.ts'
 import { fromBase64url } from '../../../../src/plugins/jwt/token.ts'
 
 const FILE = join(

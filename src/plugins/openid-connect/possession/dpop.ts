@@ -10,7 +10,7 @@ import { isHash } from './confirmation.ts'
 import { broken, type DpopProof, readDpopProof } from './dpop_proof.ts'
 import type { fields } from './fields.ts'
 import { createNonces } from './nonces.ts'
-import { createUseOnce, UsedProofs } from './seen.ts'
+import { createUseOnce, UsedProofs } from './used_proofs.ts'
 import { normalizeTarget, targetOf } from './target.ts'
 
 type Settings = Pick<Config<typeof fields>, 'dpop_use_nonce' | 'dpop_proof_lifetime'> & {
@@ -33,6 +33,12 @@ export type CheckDpop = (
   token: string,
   jkt: string,
 ) => Awaitable<Refusal | undefined>
+
+/** From when its nonce was made, or else from when it was, as it says; seconds since the epoch. */
+interface Life {
+  readonly begins: number
+  readonly ends: number
+}
 
 /** How far the clock of a client may be ahead in any case; seconds. RFC 9449 §11.1 wants some. */
 const AHEAD = 5
@@ -58,13 +64,13 @@ export function createCheckDpop(config: Settings, parts: DpopParts): CheckDpop {
     return new Refusal('use_dpop_nonce', `the DPoP proof ${why}`)
   }
 
-  /** Until when a proof is good, in seconds since the epoch. */
-  function endOf(proof: DpopProof, request: ClientRequest): number | Refusal {
+  /** How long a proof is good. */
+  function lifeOf(proof: DpopProof, request: ClientRequest): Life | Refusal {
     const now = gateway.now() / 1000
     if (!nonces) {
       if (proof.iat > now + Math.max(leeway, AHEAD)) return broken('is of a time to come')
       const ends = proof.iat + lifetime + leeway
-      return ends > now ? ends : broken('is too old')
+      return ends > now ? { begins: proof.iat, ends } : broken('is too old')
     }
     if (proof.nonce === undefined) return wantsNonce(request, 'has no nonce')
     const made = nonces.timeOf(proof.nonce)
@@ -75,7 +81,7 @@ export function createCheckDpop(config: Settings, parts: DpopParts): CheckDpop {
       return wantsNonce(request, 'has a nonce that is too old')
     // RFC 9449 §8.2: the next one, before the old one is over.
     if (now - made > lifetime / 2) tellNonce(request)
-    return ends
+    return { begins: made, ends }
   }
 
   function judge(
@@ -101,10 +107,10 @@ export function createCheckDpop(config: Settings, parts: DpopParts): CheckDpop {
 
   /** A proof is used up last of all: nobody can use up that of another. */
   function useUp(proof: DpopProof, request: ClientRequest): Awaitable<Refusal | undefined> {
-    const ends = endOf(proof, request)
-    if (ends instanceof Refusal) return ends
+    const life = lifeOf(proof, request)
+    if (life instanceof Refusal) return life
     const key = hashOfAll(proof.thumbprint.toString('base64url'), proof.jti)
-    return then(useOnce(key, proof.iat, ends), (isFirst) =>
+    return then(useOnce(key, life.begins, life.ends), (isFirst) =>
       isFirst ? undefined : new Refusal('replayed_dpop_proof'),
     )
   }

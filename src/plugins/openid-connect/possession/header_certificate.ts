@@ -1,6 +1,10 @@
 import { createHash, X509Certificate } from 'node:crypto'
 import { type Chain, type Trust, verifyChain } from '../../../certificates/chain.ts'
-import { createFindRevocation, type FindRevocation } from '../../../certificates/revocation.ts'
+import {
+  createFindRevocation,
+  type FindRevocation,
+  type Status,
+} from '../../../certificates/revocation.ts'
 import type { Awaitable, ClientRequest, Gateway } from '../../../pdk.ts'
 import type { Infer } from '../../../schema/field.ts'
 import { hashOfAll } from '../hash.ts'
@@ -71,19 +75,21 @@ export function createHeaderCertificates(
       .then(({ refusal }) => refusal)
   }
 
-  /** The first certificate of the chain that is not good. Whom the configuration names is not asked about. */
-  async function statusOf({ path }: Chain, find: FindRevocation) {
+  /** The worst that is known of the chain. Whom the configuration names is not asked about. */
+  async function statusOf({ path }: Chain, find: FindRevocation): Promise<Status> {
     const isNamed = ({ fingerprint256 }: X509Certificate) =>
       trust.authorities.some(({ x509 }) => x509.fingerprint256 === fingerprint256)
+    let worst: Status = 'good'
     for (const [i, certificate] of path.slice(0, -1).entries()) {
       if (i > 0 && isNamed(certificate)) continue
       const status = await find(certificate, path[i + 1]!)
-      if (status !== 'good') return status
+      if (status === 'revoked') return status
+      if (status !== 'good') worst = status
     }
-    return 'good'
+    return worst
   }
 
-  function judge(status: Awaited<ReturnType<typeof statusOf>>, key: string, ttl: number): Finding {
+  function judge(status: Status, key: string, ttl: number): Finding {
     if (status === 'good') return { refusal: keep(key, undefined, ttl) }
     if (status === 'revoked') {
       const refusal = new Refusal('revoked_client_certificate')

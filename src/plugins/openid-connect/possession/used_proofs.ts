@@ -32,6 +32,11 @@ export class UsedProofs {
     this.#max = max
   }
 
+  /** How many are remembered. */
+  get size(): number {
+    return this.#count
+  }
+
   /** Remembers a proof until it is over; false if it was used. Both times are seconds since the epoch. */
   add(key: string, created: number, ends: number): boolean {
     this.#sweep()

@@ -103,7 +103,12 @@ export const openidConnect: Plugin<Config> = {
 
     /** Requests that bring the same session at once redeem its refresh token once, whether or not tokens are kept otherwise. */
     function tokensOfSessions() {
-      const kept = { ...config, cache_tokens: true }
+      const kept = {
+        ...config,
+        cache_tokens: true,
+        cache_ttl_min: undefined,
+        cache_ttl_max: undefined,
+      }
       return createTokens(kept, calls, cluster, gateway, hashOfAll(identity, 'session'))
     }
 

@@ -73,6 +73,8 @@ export interface Prover {
   /** An access token that a request carries, and the ID token that came beside it. */
   accessToken(token: string, id_token: string | undefined, occasion: Occasion): Promise<Proof>
   grant(method: GrantMethod, credential: Credential, occasion: Occasion): Promise<Proof>
+  /** New tokens for a session, by its refresh token; the ID token stays, if none came with them. */
+  renewed(data: SessionData, refresh_token: string, occasion: Occasion): Promise<Proof>
   /** The tokens that a login gave. */
   login(held: Held, expected: LoginExpectations, occasion: Occasion): Promise<Proof>
   /** The tokens that a session keeps: they were verified when it began. */
@@ -123,7 +125,7 @@ export function createProver(config: Settings, parts: Parts): Prover {
   ): Promise<Verified> {
     const verified = await verifier.verify(token, expected, isSigned, client)
     // A token that anybody could have written must not say what is fetched.
-    return isSigned ? { ...verified, claims: await resolve(verified.claims) } : verified
+    return isSigned ? { ...verified, ...(await resolve(verified.claims)) } : verified
   }
 
   /** An ID token that a caller sent beside its access token, made for any of the gateway's clients. */
@@ -228,11 +230,14 @@ export function createProver(config: Settings, parts: Parts): Prover {
     method: GrantMethod,
     credential: Credential,
     occasion: Occasion,
+    id_token?: string,
   ): Promise<Proof> {
     const prove = (held: Held) => {
       const own = occasion.client?.client_id
       const audience = method === 'client_credentials' ? credential.name : own
-      return proveTokens(method, held, { audience, nonce: undefined }, occasion)
+      const set = { ...held.set, id_token: held.set.id_token ?? id_token }
+      const tokens = id_token === undefined ? held : { ...held, set }
+      return proveTokens(method, tokens, { audience, nonce: undefined }, occasion)
     }
     const held = await tokens.redeem(method, credential, occasion)
     try {
@@ -282,7 +287,7 @@ export function createProver(config: Settings, parts: Parts): Prover {
   /** A token of a session: it was verified when that began. */
   async function reopen(token: string): Promise<Verified> {
     const taken = await take(token)
-    return isSigned('session') ? { ...taken, claims: await resolve(taken.claims) } : taken
+    return isSigned('session') ? { ...taken, ...(await resolve(taken.claims)) } : taken
   }
 
   async function proveSession(data: SessionData, occasion: Occasion): Promise<Proof> {
@@ -363,7 +368,7 @@ export function createProver(config: Settings, parts: Parts): Prover {
     const value = names.groups && groupsValue(names.groups)
     const told = value === undefined ? [] : [['X-Authenticated-Groups', value] as const]
     const asked = [introspection?.ends, userInfo?.ends, isForOnce ? 0 : undefined]
-    const ends = [evidence.ends, until, ...asked]
+    const ends = [evidence.ends, until, access?.ends, id?.ends, ...asked]
     return {
       method,
       origin,
@@ -413,7 +418,9 @@ export function createProver(config: Settings, parts: Parts): Prover {
       }
       throw refusal
     },
-    grant: proveGrant,
+    grant: (method, credential, occasion) => proveGrant(method, credential, occasion),
+    renewed: ({ id_token }, secret, occasion) =>
+      proveGrant('refresh_token', { name: '', secret }, occasion, id_token),
     login: (held, { nonce }, occasion) => {
       const audience = occasion.client?.client_id
       return proveTokens('authorization_code', held, { audience, nonce }, occasion)

@@ -5,7 +5,7 @@ import type { Additions } from './additions.ts'
 import type { Admission, fields as admission } from './admit.ts'
 import { fields as authentication, hideCookies } from './authenticate.ts'
 import { then } from './awaitable.ts'
-import { type Fields, wireName } from './headers.ts'
+import { wireName } from './headers.ts'
 import { AUTH_METHODS, type MethodName } from './methods/method.ts'
 import type { Occasion, Occasions } from './occasion.ts'
 import type { Discovery } from './discovery.ts'
@@ -123,13 +123,16 @@ export function createSessionMethod(config: Settings, parts: Parts): SessionMeth
     const { refresh_token } = data
     if (!refresh_tokens || refresh_token === undefined)
       return over(ctx, session, new Refusal('token_expired', 'the tokens of the session are over'))
-    const credential = { name: '', secret: refresh_token }
     let proof: Proof
     try {
-      proof = await prover.grant('refresh_token', credential, occasion)
+      proof = await prover.renewed(data, refresh_token, occasion)
     } catch (error) {
       return over(ctx, session, error)
     }
+    // OpenID Connect Core §12.2: whose tokens they are never changes.
+    const subject = subjectOf(proof) ?? session.subject
+    if (subject !== session.subject)
+      return over(ctx, session, new Refusal('invalid_token', 'the new tokens are of another user'))
     const newer = sessionDataOf(proof, occasion, data)
     const kept = await sessions.save(session, ctx.request, newer ?? data)
     proofs.set(kept.session, ofSession(proof, data.method as MethodName))

@@ -136,10 +136,10 @@ export function createTokens(
       const value = await receive()
       return { value, ttl: Math.max(secondsToKeep(value.answer, config, value.at), late) }
     }
-    const isShared = cluster?.shares('tokens') && cache_tokens
-    const { answer, at } = isShared
-      ? await cluster.once('tokens', key, timeout / 1000, share, (value) => value.at > since)
-      : await receive()
+    const { answer, at } =
+      cluster?.shares('tokens') && cache_tokens
+        ? await cluster.once('tokens', key, timeout / 1000, share, (value) => value.at > since)
+        : await receive()
     return { answer, from: { key, isOurs, at } }
   }
 

@@ -41,6 +41,8 @@ export class ScriptedProvider {
   now = Date.parse('2026-01-01T00:00:00Z')
   /** Everything asked of it, as `METHOD path`. */
   readonly requests: string[] = []
+  /** The forms that introspection was asked with. */
+  readonly introspections: Record<string, string>[] = []
   readonly tokenCalls: TokenCall[] = []
   /** How often a spent refresh token was presented. */
   reuses = 0
@@ -54,6 +56,10 @@ export class ScriptedProvider {
   /** What the token endpoint waits for before it answers. */
   gate: Promise<unknown> = Promise.resolve()
   password = 'doe'
+  /** What introspection tells of tokens; of any other that it is not active. */
+  introspected: Record<string, Record<string, unknown>> = {}
+  /** The user info of access tokens; for any other it is a 401. */
+  users: Record<string, Record<string, unknown>> = {}
   accessTokenLife = 300
   #count = 0
   readonly #spent = new Set<string>()
@@ -72,6 +78,11 @@ export class ScriptedProvider {
     const body = answer.text ?? JSON.stringify(answer.json)
     const headers = { 'content-type': 'application/json', ...answer.headers }
     return new Response(body, { status: answer.status ?? 200, headers })
+  }
+
+  /** How often a path with that end was asked for. */
+  asked(end: string): number {
+    return this.requests.filter((each) => each.endsWith(end)).length
   }
 
   /** How often the token endpoint was asked. */
@@ -130,6 +141,8 @@ export class ScriptedProvider {
         issuer: ISSUER,
         token_endpoint: `${ISSUER}/token`,
         jwks_uri: `${ISSUER}/keys`,
+        introspection_endpoint: `${ISSUER}/introspect`,
+        userinfo_endpoint: `${ISSUER}/userinfo`,
         token_endpoint_auth_methods_supported: ['private_key_jwt', 'client_secret_basic'],
       }
       return { json }
@@ -140,6 +153,18 @@ export class ScriptedProvider {
       this.tokenCalls.push({ form, headers: new Headers(request.headers) })
       await this.gate
       return this.#grant(form)
+    }
+    if (path.endsWith('/introspect')) {
+      const form = Object.fromEntries(new URLSearchParams(request.body))
+      this.introspections.push(form)
+      await this.gate
+      const told = this.introspected[form.token ?? '']
+      return { json: told ? { active: true, ...told } : { active: false } }
+    }
+    if (path.endsWith('/userinfo')) {
+      const [, token = ''] = (new Headers(request.headers).get('authorization') ?? '').split(' ')
+      const user = this.users[token]
+      return user ? { json: user } : { status: 401, json: { error: 'invalid_token' } }
     }
     return { status: 404, json: {} }
   }

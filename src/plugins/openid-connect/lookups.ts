@@ -134,19 +134,19 @@ export function createLookups(
     introspect: (token, occasion) =>
       find('introspection', config.cache_introspection, token, occasion, async () => {
         const answer = await calls.introspect(token, occasion.asker('introspection'))
-        const claims = await answers.introspection(answer, occasion.client)
+        const { claims, ends } = await answers.introspection(answer, occasion.client)
         if (config.introspection_check_active && claims.active !== true)
           throw new Refusal('invalid_token', 'introspection says that the token is not active')
         if (config.verify_claims && !isWithin({ claims }))
           throw new Refusal('token_expired', 'introspection says when the token was over')
-        return { claims, jwt: answer.jwt, ends: endOf(claims) }
+        return { claims, jwt: answer.jwt, ends: Math.min(endOf(claims), ends ?? Infinity) }
       }),
 
     userInfo: (token, occasion) =>
       find('userInfo', config.cache_user_info, token, occasion, async () => {
         const answer = await calls.userInfo(token, occasion.asker('userinfo'))
-        const claims = await answers.userInfo(answer, occasion.client)
-        return { claims, jwt: answer.jwt, ends: endOf({}) }
+        const { claims, ends } = await answers.userInfo(answer, occasion.client)
+        return { claims, jwt: answer.jwt, ends: Math.min(endOf({}), ends ?? Infinity) }
       }),
   }
 }

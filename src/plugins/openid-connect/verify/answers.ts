@@ -7,16 +7,16 @@ import { Refusal } from '../refusal.ts'
 import type { fields as verification } from '../verify.ts'
 import { parseObject } from './compact.ts'
 import { type Decrypt, looksLikeJwe } from './jwe.ts'
-import type { ResolveClaims } from './distributed.ts'
+import type { Resolved, ResolveClaims } from './distributed.ts'
 import type { TokenKind } from './jws.ts'
 import type { Verifier } from './verifier.ts'
 
 /** What the provider says of a token or of its user, opened: JSON as it is, a JWT decrypted and verified. Throw `Refusal`. */
 export interface AnswerReader {
   /** RFC 7662, RFC 9701. */
-  introspection(answer: Answered, client: Client | undefined): Promise<Claims>
+  introspection(answer: Answered, client: Client | undefined): Promise<Resolved>
   /** OpenID Connect Core §5.3.2. */
-  userInfo(answer: Answered, client: Client | undefined): Promise<Claims>
+  userInfo(answer: Answered, client: Client | undefined): Promise<Resolved>
 }
 
 type Settings = Config<Pick<typeof verification, 'verify_signature' | 'ignore_signature'>>

@@ -17,8 +17,15 @@ export const fields = {
   ),
 }
 
+/** Claims that may serve for a time only. */
+export interface Resolved {
+  readonly claims: Claims
+  /** Until when, where others have added to them; milliseconds since the epoch. */
+  readonly ends: number | undefined
+}
+
 /** Adds to the claims of a token those that it has from others (OpenID Connect Core §5.6.2). */
-export type ResolveClaims = (claims: Claims) => Promise<Claims>
+export type ResolveClaims = (claims: Claims) => Promise<Resolved>
 
 interface Parts {
   readonly discovery: Pick<Discovery, 'load' | 'renew' | 'allowHttp'>
@@ -61,7 +68,7 @@ const OWN: ReadonlySet<string> = new Set([
  */
 export function createResolveClaims(config: Settings, parts: Parts): ResolveClaims {
   const { discovery, discoveryOf, transport, gateway } = parts
-  if (!config.resolve_distributed_claims) return async (claims) => claims
+  if (!config.resolve_distributed_claims) return async (claims) => ({ claims, ends: undefined })
 
   /** Verifies with the keys of the issuer. Throws `Refusal`. */
   async function verify(jws: Jws, iss: string): Promise<void> {
@@ -158,7 +165,7 @@ export function createResolveClaims(config: Settings, parts: Parts): ResolveClai
 
   return async (claims) => {
     const { _claim_names: names, _claim_sources: sources } = claims
-    if (!isRecord(names) || !isRecord(sources)) return claims
+    if (!isRecord(names) || !isRecord(sources)) return { claims, ends: undefined }
     const key = hashOfAll(trust, JSON.stringify([names, sources]))
     const known = kept.get(key)
     const isGood = known && known.ends > gateway.now()
@@ -169,6 +176,6 @@ export function createResolveClaims(config: Settings, parts: Parts): ResolveClai
           kept.set(key, found, (found.ends - gateway.now()) / 1000, JSON.stringify(found).length)
           return found
         })
-    return { ...found.claims, ...claims }
+    return { claims: { ...found.claims, ...claims }, ends: found.ends }
   }
 }

@@ -39,9 +39,14 @@ export function judgeClaims(claims: Claims, expected: Expectations): void {
   if (iat !== undefined && iat - leeway > now + 1)
     throw new Refusal('token_not_yet_valid', `invalid iat claim (${iat}) was specified for ${kind}`)
   if (strict && kind === 'id token') judgeIdToken(claims, iat)
-  if (nonce !== undefined && !isSameText(claims.nonce, nonce))
-    throw new Refusal('invalid_nonce', `invalid nonce claim was specified for ${kind}`)
+  if (nonce !== undefined) judgeNonce(claims, nonce, kind)
   judgeAudience(claims, expected)
+}
+
+/** Judges whether a token was made for a login (OpenID Connect Core §3.1.3.7, 11). Throws `Refusal`. */
+export function judgeNonce(claims: Claims, nonce: string, kind: TokenKind): void {
+  if (isSameText(claims.nonce, nonce)) return
+  throw new Refusal('invalid_nonce', `invalid nonce claim was specified for ${kind}`)
 }
 
 /** What every ID token has (OpenID Connect Core §2). */

@@ -7,7 +7,7 @@ import { Refusal } from '../refusal.ts'
 import type { fields as verification } from '../verify.ts'
 import { type Companions, judgeHashes } from './hashes.ts'
 import { type Decrypt, looksLikeJwe } from './jwe.ts'
-import { type Expectations, judgeClaims, judgeIssuer } from './judgement.ts'
+import { type Expectations, judgeClaims, judgeIssuer, judgeNonce } from './judgement.ts'
 import { type Jws, looksLikeJws, parseJws } from './jws.ts'
 import type { KeySet, PublicJwk } from './keys.ts'
 import { verifySignature } from './signature.ts'
@@ -25,6 +25,8 @@ export interface Verified {
   readonly keys: KeySet | undefined
   /** The one that has signed, if it is public. */
   readonly jwk: PublicJwk | undefined
+  /** Until when its claims hold, if those of others are among them; milliseconds since the epoch. */
+  readonly ends?: number | undefined
 }
 
 /** Verifies tokens of the provider, signed ones and encrypted ones. */
@@ -69,9 +71,11 @@ export function createVerifier(
     if (verify_claims) {
       judgeClaims(claims, { ...expected, issuers, leeway, now: gateway.now() / 1000 })
       judgeHashes(jws, expected)
+      return
     }
-    // The issuers that are allowed are no standard check: they count without `verify_claims` too.
-    else if (issuers_allowed) judgeIssuer(claims.iss, issuers, expected.kind)
+    // Neither the issuers that are allowed nor the nonce are standard checks: they count without `verify_claims` too.
+    if (issuers_allowed) judgeIssuer(claims.iss, issuers, expected.kind)
+    if (expected.nonce !== undefined) judgeNonce(claims, expected.nonce, expected.kind)
   }
 
   return {

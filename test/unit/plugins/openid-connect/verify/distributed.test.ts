@@ -147,6 +147,32 @@ describe('claims of others, elsewhere', () => {
     expect(asked()).toBe(3)
   })
 
+  test('count no longer than they last, however well the token is known', async () => {
+    const text = await claims({ exp: seconds() + 100 })
+    provider.instead['/health/claims'] = () => ({ text })
+    provider.instead['/userinfo'] = () => ({ json: { sub: 'x', ...from({ endpoint }) } })
+    const token = await provider.accessToken(from({ endpoint }))
+    for (const config of [
+      CONFIG,
+      {
+        ...CONFIG,
+        auth_methods: ['userinfo'],
+        userinfo_endpoint: `${ISSUER}/userinfo`,
+        client_id: ['kong'],
+      },
+    ]) {
+      const handler = create(provider, config)
+      const ask = async () =>
+        (await send(handler, { headers: [bearer(token)] })).exit?.reason?.code ?? 'ok'
+      expect(await ask()).toBe('ok')
+      provider.pass(99)
+      expect(await ask()).toBe('ok')
+      provider.pass(1)
+      expect(await ask()).toBe(MISSING)
+      provider.pass(-100)
+    }
+  })
+
   // prettier-ignore
   test.each([
     ['a status of failure',  { endpoint }, 404],

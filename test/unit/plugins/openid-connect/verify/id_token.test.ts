@@ -1,12 +1,15 @@
 import { beforeEach, describe, expect, test } from 'bun:test'
 import { createHash } from 'node:crypto'
 import { SignJWT } from 'jose'
+import type { Discovery } from '../../../../../src/plugins/openid-connect/discovery.ts'
 import {
+  createKeySet,
   judgeClaims,
   judgeHashes,
   parseJws,
   type TokenKind,
 } from '../../../../../src/plugins/openid-connect/verify.ts'
+import { createVerifier } from '../../../../../src/plugins/openid-connect/verify/verifier.ts'
 import { send } from '../../context.ts'
 import { basic, bearer, create, HOW_TO } from '../plugin.ts'
 import { ISSUER, ScriptedProvider, signingKey } from '../provider.ts'
@@ -111,6 +114,23 @@ test('a nonce has to be repeated, letter for letter', () => {
     expect(() => judgeClaims(claims, { ...expected, nonce })).toThrow('nonce')
   const { nonce: _, ...without } = claims
   expect(() => judgeClaims(without, { ...expected, nonce: 'abc' })).toThrow('nonce')
+})
+
+test('a nonce counts without verify_claims too', async () => {
+  const jwt = await provider.idToken({ nonce: 'abc' })
+  const metadata = { issuer: ISSUER }
+  const discovery = { load: async () => ({ metadata, keys: createKeySet([key.jwk]) }) } as Discovery
+  const config = { verify_claims: false, leeway: 0, enable_hs_signatures: false }
+  const verifier = createVerifier(
+    config as Parameters<typeof createVerifier>[0],
+    discovery,
+    async () => undefined,
+    { now: () => provider.now },
+  )
+  const judge = (nonce: string) =>
+    verifier.verify(jwt, { kind: 'id token', strict: true, nonce }, true, undefined)
+  expect((await judge('abc')).jwk?.kid).toBe('one')
+  await expect(judge('abd')).rejects.toThrow('nonce')
 })
 
 describe('a token that is of another kind than its place', () => {

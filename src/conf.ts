@@ -90,6 +90,7 @@ const SETTINGS = {
   error_template_plain: setting('', (text) => text || undefined),
   error_template_xml: setting('', (text) => text || undefined),
   allow_debug_header: setting('off', readBoolean),
+  explain_key: setting('', readExplainKey),
   node_id: setting('', readNodeId),
   session_secrets_before: setting('', readList),
   vault_env_prefix: setting('', (text) => text || undefined),
@@ -113,6 +114,7 @@ const OWN: ReadonlySet<string> = new Set([
   'allow_missing_plugins',
   'compat',
   'declarative_dialect',
+  'explain_key',
   'session_secrets_before',
 ])
 
@@ -472,6 +474,13 @@ function readNodeId(text: string): string | undefined {
   if (text === '') return undefined
   if (/^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i.test(text)) return text
   throw new BadSetting('expected a UUID')
+}
+
+/** Whoever has it is told of credentials and checks: it has to be as long as a key of SHA-256. */
+function readExplainKey(text: string): string | undefined {
+  if (text === '') return undefined
+  if (text.length >= 32) return text
+  throw new BadSetting('expected at least 32 characters')
 }
 
 /** TLS versions as they stand in a handshake, the oldest first; nothing unless given. */

@@ -5,7 +5,7 @@ import { MemoryCache } from './cache/memory.ts'
 import { DEFAULT_DNS, type DnsSettings } from './dns/settings.ts'
 import type { LocatedFault, SourceFile } from './declarative/faults.ts'
 import type { Dialect } from './declarative/dialect.ts'
-import { loadDeclarative } from './declarative/load.ts'
+import { type Entities, loadDeclarative } from './declarative/load.ts'
 import type { VaultSettings } from './declarative/vaults.ts'
 import { createErrorWriter, type ErrorTemplates } from './error_body.ts'
 import { Capacity } from './front/capacity.ts'
@@ -26,6 +26,9 @@ import { checkOrdering, prepare } from './prepare.ts'
 import { createDefaults, tlsSource } from './tls.ts'
 import type { RouterFlavor } from './router/router.ts'
 import type { CompatVersion } from './schema/drift.ts'
+import type { Exchange } from './front/exchange.ts'
+import { Trace } from './trace.ts'
+import { Tracing, type TracingSettings } from './tracing.ts'
 import { type KeepaliveLimits, UpstreamClient } from './upstream/client.ts'
 import type { Address } from './upstream/target.ts'
 import { createFetch } from './upstream/fetch.ts'
@@ -45,9 +48,11 @@ export interface GatewayOptions {
   readonly plugins?: ReadonlyMap<string, Plugin>
   /** Sends what is meant for one `host:port` to another address. */
   readonly connectTo?: ReadonlyMap<string, Address>
+  /** It serves nobody but who is tried on it: nothing is kept after it, and no target is probed. */
+  readonly isRehearsal?: boolean
 }
 
-export interface GatewaySettings extends ClientAddressSettings, KeepaliveLimits {
+export interface GatewaySettings extends ClientAddressSettings, KeepaliveLimits, TracingSettings {
   readonly fields: FieldSettings
   /** Shown to clients that name no host of the configuration; one of our own making if there are none. */
   readonly certificates: readonly KeyPair[]
@@ -138,6 +143,8 @@ export interface Gateway {
   readonly upstreamHealth: readonly UpstreamHealth[]
   /** Loads another configuration: gives its faults and changes nothing, or takes it over between two requests. */
   reload(files: readonly SourceFile[]): Reloaded
+  /** Handles a request that came by no listener; tells of it, and asks the service only if it is no rehearsal. */
+  explain(exchange: Exchange, isRehearsal: boolean): Trace
   /** Takes no more connections, answers what was asked, and gives up after `timeout` milliseconds (10,000). */
   stop(timeout?: number): Promise<void>
 }
@@ -158,10 +165,13 @@ export class ConfigurationError extends Error {
 /** Starts a gateway. Throws `ConfigurationError`, or `ListenError`; then nothing is left behind. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const settings = { ...DEFAULT_SETTINGS, ...options.settings }
-  const { log } = options
+  const { log, isRehearsal = false } = options
+  const tracing = new Tracing(settings, log)
   const client = new UpstreamClient(settings, options.connectTo)
   const directory = new Directory({ dns: DEFAULT_DNS, ...settings, client, log })
-  const fetch = createFetch(client, settings.ca, (...place) => directory.locate(...place))
+  const fetch = tracing.watch(
+    createFetch(client, settings.ca, (...place) => directory.locate(...place)),
+  )
   const caches = new Map<string, MemoryCache<unknown>>()
   const kept = new Map<string, object>()
   function keep<T extends object>(name: string, create: () => T): T {
@@ -170,7 +180,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     return it as T
   }
   const ownSecrets = (name: string) =>
-    keep(`secrets:${name}`, () => findSecrets(name, { prefix: settings.prefix, log }))
+    keep(`secrets:${name}`, () =>
+      findSecrets(name, { prefix: settings.prefix, log, isReader: isRehearsal }),
+    )
   const shared = {
     log,
     fetch,
@@ -185,7 +197,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     ],
     cache<V>(namespace: string): Cache<V> {
       let cache = caches.get(namespace)
-      if (!cache) caches.set(namespace, (cache = new MemoryCache(CACHE_BYTES, Date.now)))
+      if (!cache) {
+        const joined = () => tracing.current?.waits(namespace)
+        caches.set(namespace, (cache = new MemoryCache(CACHE_BYTES, Date.now, joined)))
+      }
       return cache as Cache<V>
     },
   }
@@ -208,7 +223,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     if (loaded.faults) return loaded
     const faults = checkOrdering(loaded, known)
     if (faults.length > 0) return { faults }
-    const snapshot = prepare(loaded, shared, directory, known, settings.router_flavor)
+    const probed = isRehearsal ? withoutProbes(loaded) : loaded
+    const snapshot = prepare(probed, shared, directory, known, settings.router_flavor)
     const tls =
       ownCertificates &&
       tlsSource(ownCertificates, settings.handshake, loaded.entities, snapshot.instances)
@@ -235,6 +251,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       errorType: settings.error_default_type,
       writeError,
       showsRoutes: settings.allow_debug_header,
+      tracing,
     },
     first.snapshot,
   )
@@ -310,6 +327,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       hash = hashOf(files)
       return { warnings: next.warnings }
     },
+    explain(exchange, isRehearsal) {
+      const { secretArguments } = handler.snapshot
+      const trace = new Trace({ isRehearsal, secretArguments: new Set(secretArguments) })
+      handler.handle(exchange, trace)
+      return trace
+    },
     async stop(timeout = 10_000) {
       await Promise.all(listeners.map((listener) => listener.stop(timeout)))
       // What came later may need what came before it.
@@ -319,6 +342,21 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       accessLog.flush()
     },
   }
+}
+
+/** The same configuration, whose targets nobody asks how they are. */
+function withoutProbes<L extends { readonly entities: Entities }>(loaded: L): L {
+  const upstreams = loaded.entities.upstreams.map((upstream) => {
+    const { healthchecks } = upstream
+    const { active } = healthchecks
+    const quiet = {
+      ...active,
+      healthy: { ...active.healthy, interval: 0 },
+      unhealthy: { ...active.unhealthy, interval: 0 },
+    }
+    return { ...upstream, healthchecks: { ...healthchecks, active: quiet } }
+  })
+  return { ...loaded, entities: { ...loaded.entities, upstreams } }
 }
 
 function hashOf(files: readonly SourceFile[]): string {

@@ -1,5 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import { chmodSync, linkSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import type { Log } from './pdk.ts'
 
@@ -8,6 +16,8 @@ export interface SecretPlace {
   /** The directory that keeps them; without one they end with the process. */
   readonly prefix?: string | undefined
   readonly log: Log
+  /** Whether no file is made where there is none. */
+  readonly isReader?: boolean
 }
 
 /**
@@ -16,10 +26,14 @@ export interface SecretPlace {
  * same, and have them again after a restart. Where no file can be written, they are of this process alone. Either is
  * said in the log.
  */
-export function findSecrets(name: string, { prefix, log }: SecretPlace): readonly string[] {
+export function findSecrets(
+  name: string,
+  { prefix, log, isReader }: SecretPlace,
+): readonly string[] {
   const made = randomBytes(32).toString('base64url')
   if (prefix === undefined) return [made]
   const file = join(prefix, `.gatehouse-${name}-secret`)
+  if (isReader && !existsSync(file)) return [made]
   try {
     const isNew = create(file, made)
     const found = linesOf(readFileSync(file, 'utf8'))

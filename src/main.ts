@@ -11,6 +11,7 @@ const COMMANDS: Readonly<Record<string, (args: string[]) => number | Promise<num
   start,
   quickstart: async (args) => (await import('./commands/quickstart.ts')).quickstartCommand(args),
   check,
+  explain: async (args) => (await import('./commands/explain.ts')).explain(args),
   health,
   version,
   help,
@@ -22,7 +23,9 @@ const COMMANDS: Readonly<Record<string, (args: string[]) => number | Promise<num
 
 async function main([name = '--help', ...args]: string[]): Promise<number> {
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
-  if (command) return command(args.includes('--help') || args.includes('-h') ? ['--help'] : args)
+  // Behind `--` stand the words of another program.
+  const own = args.includes('--') ? args.slice(0, args.indexOf('--')) : args
+  if (command) return command(own.includes('--help') || own.includes('-h') ? ['--help'] : args)
   const near = nearest(
     name,
     Object.keys(COMMANDS).filter((each) => !each.startsWith('-')),

@@ -16,6 +16,7 @@ import type { ClientCertificate, ClientCertificateRequest } from './client_certi
 import { type ErrorWriter, JSON_TYPE } from './error_body.ts'
 import type { HeaderList } from './headers.ts'
 import type { Field } from './schema/field.ts'
+import type { Trace } from './trace.ts'
 
 export type { ClientCertificate, ClientCertificateRequest } from './client_certificate.ts'
 export { JSON_TYPE } from './error_body.ts'
@@ -33,8 +34,58 @@ export interface Plugin<C = unknown> {
   warnings?(config: C): readonly Warning[]
   /** Prepares one plugin entity at load, so that a request finds only prepared things. Never contacts anyone. */
   create(config: C, gateway: Gateway): Handler
+  /** What to look at where it refuses a request, by the code of the reason or, without one, by the status. */
+  readonly remedies?: Readonly<Record<string, Remedy>>
   /** What it serves on the status listener, by path. `configs` gives those of its entities that run now. */
   pages?(node: Node, configs: () => readonly C[]): Readonly<Record<string, () => Page>>
+  /**
+   * Asks whom a configuration relies on, before any request needs them, and says what will not work. Sends nothing that
+   * only users have, and never throws for what others do.
+   */
+  online?(config: C, gateway: Online): Promise<readonly Finding[]>
+}
+
+/** What a plugin has found out about its configuration by asking others. */
+export interface Finding {
+  /** An error keeps requests from passing, a warning may or is unsafe, a note is good to know. */
+  readonly level: 'error' | 'warning' | 'note'
+  /** Stable, and listed in the docs. */
+  readonly code: string
+  /** Where in `config` it is to be mended. */
+  readonly field: readonly (string | number)[]
+  /** A sentence without secrets. */
+  readonly message: string
+}
+
+/** What a check that asks others may use. */
+export interface Online extends Pick<
+  Gateway,
+  'fetch' | 'findCertificate' | 'id' | 'keep' | 'log' | 'now' | 'prefix'
+> {
+  /** Whether the gateway's own clients may be tried. */
+  readonly triesClients: boolean
+  /** Looks at what a server shows to say who it is, by a connection of its own; `timeout` in milliseconds. Nothing if there is no connection. */
+  findServerCertificate(url: URL, timeout: number): Promise<ServerCertificate | undefined>
+  /**
+   * Whether a request would come to this plugin entity (`here`), to another one of the same plugin, to a route without
+   * the plugin (`unguarded`), or to no route at all.
+   */
+  destinationOf(method: string, url: URL): 'here' | 'another' | 'unguarded' | 'nowhere'
+}
+
+export interface ServerCertificate {
+  /** The end of its time; milliseconds since the epoch. */
+  readonly ends: number
+  /** Why a client that checks it does not go on, and in the words of who checked it. */
+  readonly fault:
+    { readonly kind: 'expired' | 'name' | 'trust'; readonly message: string } | undefined
+}
+
+/** What decides a refusal, and what to do about it. */
+export interface Remedy {
+  /** The fields of the configuration, as `redis.host`. */
+  readonly fields: readonly string[]
+  readonly advice?: string
 }
 
 /** An answer of the status listener. */
@@ -302,6 +353,8 @@ export interface AccessContext {
   readonly uri_captures: Readonly<Record<string, string>> | undefined
   readonly consumer: Consumer | undefined
   readonly credential: Credential | undefined
+  /** Where it is told what happens to the request, if somebody asks: not for most. */
+  readonly trace?: Trace | undefined
   /** The groups that an authentication plugin found for the caller, where it finds any: for `acl`. */
   authenticatedGroups: readonly string[] | undefined
   /** The consumer groups that it found, where it finds any: plugins for a group go by these, not by the consumer's own. */

@@ -19,7 +19,10 @@ type LoadedEntities = Extract<Loaded, { entities: unknown }>
 /** Makes of a loaded configuration all that requests need, so that a request finds only prepared things. */
 export function prepare(
   loaded: LoadedEntities,
-  shared: Omit<PluginGateway, 'consumers' | 'findAuthority' | 'findCertificate' | 'id' | 'scope' | 'place'>,
+  shared: Omit<
+    PluginGateway,
+    'consumers' | 'findAuthority' | 'findCertificate' | 'id' | 'scope' | 'place'
+  >,
   directory: Directory,
   plugins: ReadonlyMap<string, Plugin>,
   flavor: RouterFlavor = 'traditional_compatible',
@@ -48,12 +51,22 @@ export function prepare(
     if (!plugin) throw new Error(`the plugin ${entity.name} was loaded, and is not there`)
     const place = () => loaded.place(entity)
     const { id, name, condition: source } = entity
-    const gateway = { ...shared, consumers, findAuthority, findCertificate, id, scope: entity, place }
+    const gateway = {
+      ...shared,
+      consumers,
+      findAuthority,
+      findCertificate,
+      id,
+      scope: entity,
+      place,
+    }
     const condition =
       source === undefined
         ? undefined
         : prepareCondition({ id, name, condition: source, place }, surroundings)
-    return { plugin, entity, place, condition, handler: plugin.create(entity.config, gateway) }
+    const findField = (path: readonly string[]) => loaded.findField(entity, path)
+    const handler = plugin.create(entity.config, gateway)
+    return { plugin, entity, place, findField, condition, handler }
   })
   const plans = new Plans(instances, memberships)
   // Last: a plugin that throws leaves everything as it was.
@@ -76,11 +89,14 @@ export function prepare(
         // The newer routers of Kong accept the other one, and take it for this one.
         handling: flavor === 'traditional' ? route.path_handling : 'v0',
       },
+      place: () => loaded.place(route),
     }
     return [[route, prepared]]
   })
   return {
     router: createRouter(flavor, routes),
+    routes: routes.map(([, prepared]) => prepared),
+    routerFlavor: flavor,
     instances,
     globalPlan: plans.for(undefined, undefined),
     secretArguments: secretArguments(
@@ -112,7 +128,7 @@ export function checkOrdering(
     entities.plugins.flatMap((entity): Instance[] => {
       const plugin = plugins.get(entity.name)
       return plugin && entity.enabled
-        ? [{ plugin, entity, handler: {}, condition: undefined, place: () => place(entity) }]
+        ? [{ plugin, entity, handler: {}, place: () => place(entity) }]
         : []
     }),
   )

@@ -19,15 +19,18 @@ export class MemoryCache<V> implements Cache<V> {
   readonly #pending = new Map<string, Promise<V>>()
   readonly #limit: number
   readonly #now: () => number
+  readonly #joined: () => void
   #bytes = 0
   #turn = 0
   /** Goes round the entries, for ever. */
   #hand: Iterator<[string, Entry<V>]>
 
-  constructor(limit: number, now: () => number) {
+  /** `joined` is called for who gets the answer that another one has asked for. */
+  constructor(limit: number, now: () => number, joined: () => void = () => {}) {
     this.#hand = this.#entries.entries()
     this.#limit = limit
     this.#now = now
+    this.#joined = joined
   }
 
   get(key: string): V | undefined {
@@ -80,7 +83,10 @@ export class MemoryCache<V> implements Cache<V> {
 
   once(key: string, load: () => Promise<V>): Promise<V> {
     const pending = this.#pending.get(key)
-    if (pending) return pending
+    if (pending) {
+      this.#joined()
+      return pending
+    }
     const loading = load().finally(() => this.#pending.delete(key))
     this.#pending.set(key, loading)
     return loading

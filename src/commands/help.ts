@@ -11,6 +11,12 @@ Usage: gatehouse <command> [options]
         --verify      make the how-to's requests, print a line for each, end
         --rotate      refresh tokens work only once
   check -c FILE...    say what is wrong with a configuration, and what to know
+  explain -c FILE... -- curl ...
+                      say step by step what becomes of a request, and why
+        --send        ask the service too
+        --at URL      ask a running gateway (GATEHOUSE_EXPLAIN_KEY)
+        --client IP   the client's address, 127.0.0.1 unless told
+        --json        for machines
   health              whether the gateway on this machine is ready
   version             the version
 

@@ -33,6 +33,8 @@ export function settingsOf(
     error_default_type: conf.error_default_type,
     error_templates: readErrorTemplates(conf),
     allow_debug_header: conf.allow_debug_header,
+    explain_key: conf.explain_key,
+    traces_to_log: conf.log_level === 'debug',
     node_id: conf.node_id,
     prefix: conf.prefix,
     session_secrets_before: conf.session_secrets_before,

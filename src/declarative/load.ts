@@ -4,9 +4,11 @@ import type { CompatVersion } from '../schema/drift.ts'
 import { Checker, type RouterFlavor } from './checker.ts'
 import type { Dialect } from './dialect.ts'
 import { type Draft, expand } from './expand.ts'
-import type { LocatedFault, SourceFile } from './faults.ts'
+import { type LocatedFault, printPath, type SourceFile } from './faults.ts'
 import { mergeMeta } from './merge.ts'
-import { type ParsedFile, parseFile } from './parse.ts'
+import { findWritten } from './origin.ts'
+import { type ParsedFile, parseFile, type Path } from './parse.ts'
+import { isWritten } from '../schema/aliases.ts'
 import { References } from './references.ts'
 import type { Env } from './template.ts'
 import { type VaultSettings, Vaults } from './vaults.ts'
@@ -50,6 +52,10 @@ export type Loaded =
       differences(): readonly string[]
       /** Where an entity stands, as `kong.yaml:12`. */
       place(entity: { readonly id: string }): string
+      /** Where a field of an entity is written; nothing for one that is not. */
+      findField(entity: { readonly id: string }, path: readonly string[]): string | undefined
+      /** A fault of a field that came out only later, with the place where the field is written. */
+      fault(entity: { readonly id: string }, field: Path, message: string): LocatedFault
       readonly faults?: never
     }
   | { readonly faults: readonly LocatedFault[] }
@@ -119,7 +125,8 @@ export function loadDeclarative(
     entities: checker.entities as unknown as Entities,
     warnings: [...metaWarnings(good), ...checker.warnings],
     differences: () => checker.differences(),
-    place: placeOf(drafts),
+    ...placesOf(drafts),
+    fault: faultOf(drafts),
   }
 }
 
@@ -168,11 +175,31 @@ function metaWarnings(files: readonly ParsedFile[]): string[] {
   )
 }
 
-function placeOf(drafts: readonly Draft[]) {
+function placesOf(drafts: readonly Draft[]) {
   const byId = new Map(drafts.map((draft) => [draft.id, draft]))
-  return ({ id }: { readonly id: string }): string => {
+  return {
+    place({ id }: { readonly id: string }): string {
+      const draft = byId.get(id)
+      return draft ? `${draft.file.name}:${draft.file.locate(draft.path).line}` : 'nowhere'
+    },
+    findField({ id }: { readonly id: string }, path: readonly string[]): string | undefined {
+      const draft = byId.get(id)
+      if (!draft) return undefined
+      const written = findWritten(draft, path)
+      const { file } = written
+      if (!isWritten(file.content, written.path)) return undefined
+      return `${file.name}:${file.locate(written.path, 'key').line}`
+    },
+  }
+}
+
+function faultOf(drafts: readonly Draft[]) {
+  const byId = new Map(drafts.map((draft) => [draft.id, draft]))
+  return ({ id }: { readonly id: string }, field: Path, message: string): LocatedFault => {
     const draft = byId.get(id)
-    return draft ? `${draft.file.name}:${draft.file.locate(draft.path).line}` : 'nowhere'
+    if (!draft) return { file: 'nowhere', path: printPath(field), message }
+    const { file, path } = findWritten(draft, field)
+    return file.fault(path, message)
   }
 }
 

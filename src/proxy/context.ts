@@ -13,6 +13,7 @@ import type {
   UpstreamRequest,
 } from '../pdk.ts'
 import { escapePath, escapeQuery, normalizePath } from '../path.ts'
+import type { Trace } from '../trace.ts'
 import type { Match } from '../router/router.ts'
 import { upstreamPath } from '../router/upstream_path.ts'
 import type { ClientAddress } from './client_address.ts'
@@ -36,6 +37,8 @@ export class ProxiedRequest implements ClientRequest {
   readonly ip: string
   readonly writeError: ErrorWriter
   readonly exchange: Exchange
+  /** Where it is told what happens to it, if somebody asks. */
+  readonly trace: Trace | undefined
   /** What answers a body that gets too large, if it is a plugin's limit. */
   bodyRefusal: (() => Exit) | undefined
   /** The answer as plugins see it, if no route was found, and those that do. */
@@ -49,9 +52,11 @@ export class ProxiedRequest implements ClientRequest {
     id: string,
     clientAddress: ClientAddress,
     writeError: ErrorWriter,
+    trace?: Trace,
   ) {
     const { head } = exchange
     this.exchange = exchange
+    this.trace = trace
     this.id = id
     this.ip = clientAddress.of(head, exchange.connection)
     this.#clientAddress = clientAddress
@@ -235,6 +240,10 @@ export class RequestContext implements AccessContext {
     return this.prepared.service
   }
 
+  get trace(): Trace | undefined {
+    return this.request.trace
+  }
+
   /** The path and query that the service is asked for. */
   get upstreamUri(): string {
     const { request, upstream, prepared, matchedPath } = this
@@ -264,6 +273,7 @@ export class RequestContext implements AccessContext {
     }
     appendText(headers, 'X-Credential-Identifier', credential?.identifier ?? credential?.id)
     if (anonymous) headers.append('X-Anonymous-Consumer', 'true')
+    if (this.trace) tellCaller(this.trace, consumer, anonymous)
   }
 }
 
@@ -284,3 +294,10 @@ function appendText(headers: HeaderList, name: string, text: string | undefined)
 }
 
 const PRINTABLE = /^[\x20-\x7e]*$/
+
+function tellCaller(trace: Trace, consumer: Consumer | undefined, anonymous: boolean): void {
+  const name = consumer && (consumer.username ?? consumer.custom_id ?? consumer.id)
+  const who = name === undefined ? 'nobody that the configuration names' : `the consumer ${name}`
+  const text = `${trace.plugin}: the caller is ${who}${anonymous ? ', as the anonymous one' : ''}`
+  trace.add({ step: 'caller', text, facts: { consumer: consumer?.id, anonymous } })
+}

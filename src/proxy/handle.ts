@@ -5,7 +5,11 @@ import type { WriteBuffer } from '../http1/write_buffer.ts'
 import { BadMessage } from '../http1/grammar.ts'
 import type { ResponseHead } from '../http1/head.ts'
 import { escapePath } from '../path.ts'
+import { TRACE } from '../explain_key.ts'
+import { explain } from '../log.ts'
 import { BodyTooLarge, type Exit, type Log, type ResponseContext } from '../pdk.ts'
+import { encodeTrace, type Trace } from '../trace.ts'
+import type { Tracing } from '../tracing.ts'
 import type { UpstreamClient } from '../upstream/client.ts'
 import type { UpstreamError } from '../upstream/errors.ts'
 import { type AccessLog, withoutTokens } from './access_log.ts'
@@ -26,6 +30,7 @@ import { Forwarding, type ForwardingOwner, type Times } from './forwarding.ts'
 import { runAccess, runBodyFilter, runHeaderFilter, runLog, watchersOf } from './pipeline.ts'
 import type { Instance, Plan } from './plan.ts'
 import type { Snapshot } from './snapshot.ts'
+import { nearestRoute, tellExit, tellForwarding, tellRequest, tellRoute } from './tell.ts'
 
 export interface RequestHandlerOptions {
   readonly client: UpstreamClient
@@ -41,6 +46,7 @@ export interface RequestHandlerOptions {
   readonly writeError: ErrorWriter
   /** Whether a request with the field `Kong-Debug` is told its route and service. */
   readonly showsRoutes: boolean
+  readonly tracing: Tracing
 }
 
 /** The whole life of a request: found a route, passed the plugins, sent to the service, answered. */
@@ -60,10 +66,15 @@ export class RequestHandler implements ForwardingOwner {
   }
 
   /** Answers a request, now or later. Never throws: nobody above would answer in our place. */
-  handle(exchange: Exchange): void {
+  handle(exchange: Exchange, given?: Trace): void {
     this.count.begun++
+    const { tracing } = this.#options
+    const isTraced = given !== undefined || tracing.isOn
     try {
-      this.#handle(exchange)
+      if (!isTraced) return this.#handle(exchange, undefined)
+      const trace = given ?? tracing.begin(exchange.head, this.snapshot.secretArguments)
+      if (trace) tracing.run(trace, () => this.#handle(exchange, trace))
+      else this.#handle(exchange, undefined)
     } catch (cause) {
       this.count.over++
       this.#options.log.error('a request failed', { code: 'internal_error', cause })
@@ -71,14 +82,16 @@ export class RequestHandler implements ForwardingOwner {
     }
   }
 
-  #handle(exchange: Exchange): void {
+  #handle(exchange: Exchange, trace: Trace | undefined): void {
     const { nextRequestId, clientAddress, maxBodySize, writeError } = this.#options
-    const request = new ProxiedRequest(exchange, nextRequestId(), clientAddress, writeError)
+    const request = new ProxiedRequest(exchange, nextRequestId(), clientAddress, writeError, trace)
+    if (trace) tellRequest(trace, request)
     if (NOT_ALLOWED.has(request.method)) return this.#error(request, 405, undefined, ALLOW)
     // RFC 9110 §9.3.7: `OPTIONS *` asks the gateway itself, and says no more than that it is there.
     if (request.rawPath === '*')
       return this.#respond(request, 200, new HeaderList(), EMPTY, 'error')
     const match = this.snapshot.router.match(request)
+    if (trace) tellRoute(trace, request, this.snapshot, match?.value)
     if (!match) return this.#error(request, 404, 'no Route matched with those values')
     const ctx = new RequestContext(request, match)
     if (maxBodySize > 0 && !exchange.limitBody(maxBodySize)) return this.#error(ctx, 413)
@@ -101,6 +114,10 @@ export class RequestHandler implements ForwardingOwner {
     if (exchange.isBodyTooLarge) return this.refused(ctx)
     const { target } = ctx.prepared
     if (!target) return this.#error(ctx, 503, 'no Service found with those values')
+    if (ctx.trace) {
+      this.#tellForwarding(ctx.trace, ctx)
+      if (ctx.trace.isRehearsal) return this.#rehearsed(ctx.trace, ctx)
+    }
     const forwarding = new Forwarding(ctx, target, this.#options.client, this)
     ctx.forwarding = forwarding
     const { body } = ctx.upstream
@@ -112,6 +129,19 @@ export class RequestHandler implements ForwardingOwner {
       .catch((error) => this.#failedAccess(ctx, error))
   }
 
+  #tellForwarding(trace: Trace, ctx: RequestContext): void {
+    tellForwarding(trace, ctx, (out, host) => this.writeRequest(out, ctx, '', host))
+  }
+
+  /** All is done but to ask the service. Nobody is shown an answer that never came. */
+  #rehearsed(trace: Trace, ctx: RequestContext): void {
+    const { exchange } = ctx.request
+    const headers = new HeaderList()
+    if (trace.isShown) headers.set(TRACE, encodeTrace(trace.record))
+    exchange.respond(204, this.#ownFields(headers, ctx.request), EMPTY)
+    this.finished(ctx)
+  }
+
   #failedAccess(ctx: RequestContext, error: unknown): void {
     if (error instanceof BodyTooLarge) return this.refused(ctx)
     if (error instanceof BadMessage) return this.#error(ctx, error.status)
@@ -120,6 +150,13 @@ export class RequestHandler implements ForwardingOwner {
       ...this.#facts(ctx),
       code: 'plugin_error',
       cause: error,
+    })
+    ctx.trace?.refused({
+      status: 500,
+      code: 'plugin_error',
+      cause: explain(error),
+      plugin: ctx.running?.plugin.name,
+      place: ctx.running?.place(),
     })
     this.#error(ctx, 500, MESSAGES[500])
   }
@@ -147,7 +184,9 @@ export class RequestHandler implements ForwardingOwner {
   }
 
   /** Answers for a plugin. A refusal says why in the log, and only there. */
-  #exit(ctx: RequestContext, { status, headers, body, reason }: Exit): void {
+  #exit(ctx: RequestContext, exit: Exit): void {
+    const { status, headers, body, reason } = exit
+    if (ctx.trace) tellExit(ctx.trace, ctx, exit, explain)
     if (reason) {
       const facts = { code: reason.code, ...this.#facts(ctx), cause: reason.cause }
       this.#options.log.notice(`${status} ${asked(ctx.request)}`, facts)
@@ -172,6 +211,7 @@ export class RequestHandler implements ForwardingOwner {
       ? accept
       : (accept ?? request.headers.get('content-type') ?? this.#options.errorType)
     const sentence = message ?? MESSAGES[status] ?? 'An unexpected error occurred'
+    if (request.trace) tellError(request.trace, status, sentence)
     const { contentType, body } = request.writeError(sentence, request.id, wanted)
     const list = HeaderList.of([['Content-Type', contentType || 'application/grpc'], ...fields])
     this.#respond(at, status, list, Buffer.from(body), 'error')
@@ -189,13 +229,14 @@ export class RequestHandler implements ForwardingOwner {
     if (exchange.isOver) return this.finished(at)
     const given = this.#filter(at, status, headers, source)
     const bytes = this.#filterBody(at, body, true)
-    const latency = Math.round(performance.now() - exchange.startedAt)
-    exchange.respond(
-      given,
-      ownFields(headers, request.id, latency, this.#options.fields, this.#now()),
-      bytes,
-    )
+    if (request.trace?.isShown) headers.set(TRACE, encodeTrace(request.trace.record))
+    exchange.respond(given, this.#ownFields(headers, request), bytes)
     this.finished(at)
+  }
+
+  #ownFields(headers: HeaderList, { id, exchange }: ProxiedRequest): string {
+    const latency = Math.round(performance.now() - exchange.startedAt)
+    return ownFields(headers, id, latency, this.#options.fields, this.#now())
   }
 
   /** Shows the head of an answer to the plugins; gives the status that they leave. */
@@ -259,7 +300,12 @@ export class RequestHandler implements ForwardingOwner {
     // A plugin asked with HEAD in the client's place: the length is that of a body which never comes.
     if (ctx.upstream.method === 'HEAD' && ctx.request.method !== 'HEAD')
       head.headers.set('Content-Length', '0')
-    return this.#filter(ctx, head.status, head.headers, 'service')
+    const status = this.#filter(ctx, head.status, head.headers, 'service')
+    if (ctx.trace) {
+      ctx.trace.answered(head.status, performance.now() - ctx.forwarding!.sentAt)
+      if (ctx.trace.isShown) head.headers.set(TRACE, encodeTrace(ctx.trace.record))
+    }
+    return status
   }
 
   filterBody(ctx: RequestContext, part: Uint8Array, last: boolean): Uint8Array | undefined {
@@ -288,6 +334,7 @@ export class RequestHandler implements ForwardingOwner {
     const status = STATUS_OF[error.code] ?? 502
     const facts = { code: error.code, ...this.#facts(ctx), cause: causeOf(error) }
     this.#options.log.error(`${status} ${asked(ctx.request)}`, facts)
+    ctx.trace?.refused({ status, code: error.code, cause: explain(facts.cause) })
     this.#error(ctx, status, SENTENCE_OF[error.code])
   }
 
@@ -307,6 +354,7 @@ export class RequestHandler implements ForwardingOwner {
     const request = at instanceof RequestContext ? at.request : at
     const { exchange } = request
     this.count.over++
+    if (request.trace) this.#options.tracing.end(request.trace)
     if (error && at instanceof RequestContext) {
       const facts = { code: error.code, ...this.#facts(at), cause: error }
       this.#options.log.info(`${asked(request)} was cut`, facts)
@@ -315,7 +363,8 @@ export class RequestHandler implements ForwardingOwner {
     const status = exchange.status === 0 ? 499 : exchange.status
     const { secretArguments } = this.snapshot
     this.#options.accessLog.add(request, status, exchange.bytesSent, secretArguments)
-    if (!this.#planOf(at).watchesAnswer) return
+    // Nobody is told of a request that was tried only.
+    if (!this.#planOf(at).watchesAnswer || request.trace?.isRehearsal) return
     const answer = at.answer ?? answerTo(at, status, new HeaderList(), 'error')
     const told = logOf(at, answer, secretArguments)
     runLog(this.#watchers(at), told, (error) => this.#pluginFailed(request, error))
@@ -345,6 +394,14 @@ export class RequestHandler implements ForwardingOwner {
     }
     return this.#date
   }
+}
+
+/** An answer of the gateway's own; whoever knows more of it has told it before. */
+function tellError(trace: Trace, status: number, sentence: string): void {
+  if (trace.isRefused) return
+  const near = status === 404 ? nearestRoute(trace) : undefined
+  const cause = near === undefined ? sentence : `${sentence}; ${near}`
+  trace.refused({ status, code: undefined, cause })
 }
 
 /** Kong's answer to `Kong-Debug`, whatever its value. */

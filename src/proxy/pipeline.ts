@@ -2,6 +2,7 @@ import type { Awaitable, Exit, LogContext, ResponseContext } from '../pdk.ts'
 import { ConditionFailed } from './condition.ts'
 import type { ProxiedRequest, RequestContext } from './context.ts'
 import { type Instance, instanceFor, type Plan } from './plan.ts'
+import { tellPlugin, tellRest } from './tell.ts'
 
 /**
  * Runs the access phase: each plugin in its turn, until one answers. The plugins after it are not run but still
@@ -9,13 +10,21 @@ import { type Instance, instanceFor, type Plan } from './plan.ts'
  */
 export function runAccess(plan: Plan, ctx: RequestContext, from = 0): Awaitable<Exit | undefined> {
   const { slots } = plan
+  const { trace } = ctx
   for (let i = from; i < slots.length; i++) {
     const instance = instanceFor(slots[i]!, ctx, plan.memberships)
-    if (!instance) continue
+    if (!instance) {
+      if (trace) tellPlugin(trace, slots[i]!, undefined, 'skipped')
+      continue
+    }
     if (instance.condition) {
       ctx.running = instance
-      if (!instance.condition(ctx, plan)) continue
+      if (!instance.condition(ctx, plan)) {
+        if (trace) tellPlugin(trace, slots[i]!, instance, 'skipped')
+        continue
+      }
     }
+    if (trace) tellPlugin(trace, slots[i]!, instance, instance.handler.access ? 'runs' : 'watches')
     if (plan.remembersRan) ctx.ran.push(instance)
     if (!instance.handler.access) continue
     ctx.running = instance
@@ -34,6 +43,7 @@ export function runAccess(plan: Plan, ctx: RequestContext, from = 0): Awaitable<
 }
 
 function collect(plan: Plan, ctx: RequestContext, from: number, exit: Exit): Exit {
+  if (ctx.trace) tellRest(ctx.trace, plan, ctx, from)
   if (!plan.watchesAnswer) return exit
   const seeing = plan.slots.slice(from).flatMap((slot) => {
     const instance = instanceFor(slot, ctx, plan.memberships)

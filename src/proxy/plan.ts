@@ -11,6 +11,8 @@ export interface Instance {
   readonly condition?: PluginCondition | undefined
   /** Where it stands in the configuration, as `kong.yaml:12`. */
   place(): string
+  /** Where a field of it is written; nothing for one that is not. */
+  findField?(path: readonly string[]): string | undefined
 }
 
 /** A plugin's place in the order of a route: which of its entities runs may depend on the consumer. */

@@ -10,6 +10,7 @@ import { createErrorWriter } from '../../../src/error_body.ts'
 import { RequestHandler } from '../../../src/proxy/handle.ts'
 import type { Instance } from '../../../src/proxy/plan.ts'
 import type { Snapshot } from '../../../src/proxy/snapshot.ts'
+import { Tracing } from '../../../src/tracing.ts'
 import { Router } from '../../../src/router/router.ts'
 import { UpstreamClient } from '../../../src/upstream/client.ts'
 
@@ -68,9 +69,15 @@ function proxyWith(
       errorType: 'text/plain',
       writeError: createErrorWriter(),
       showsRoutes: false,
+      tracing: new Tracing(
+        {},
+        createLog('debug', () => {}),
+      ),
     },
     {
       router: router ?? (new Router([[route, prepared]]) as unknown as Snapshot['router']),
+      routes: [],
+      routerFlavor: 'traditional_compatible',
       globalPlan: { ...plan, slots: [] },
       instances: [],
       secretArguments: new Set(),

@@ -72,6 +72,7 @@ export function createAdmission(config: Settings, parts: Parts): Admission {
     refusal: Refusal,
     { occasion, session }: Presented,
   ): Awaitable<Exit | undefined> {
+    if (anonymous !== undefined) ctx.trace?.forgiven(refusal.code, refusal.message)
     const answer = () =>
       anonymous === undefined
         ? answers.refuse(refusal, occasion.client)

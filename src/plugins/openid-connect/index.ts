@@ -12,11 +12,13 @@ import { createIdentityHeaders } from './headers.ts'
 import { createLookups } from './lookups.ts'
 import type { Found } from './methods/method.ts'
 import { createOccasions, type Occasion } from './occasion.ts'
+import { placesOf, tellFound } from './places.ts'
 import { createPossession } from './possession/index.ts'
 import { holds, type Proof, sizeOf } from './proof.ts'
 import { createProver } from './prove.ts'
 import { createIdentityProvider, pages } from './provider.ts'
 import { Refusal } from './refusal.ts'
+import { remedies } from './remedies.ts'
 import { type Config, schema, withDefaults } from './schema.ts'
 import { createSessions, type Session, type Sessions } from './session/index.ts'
 import { createSessionMethod, SessionOver } from './session_method.ts'
@@ -30,6 +32,7 @@ export const openidConnect: Plugin<Config> = {
   priority: 1050,
   authenticates: true,
   schema,
+  remedies,
   pages,
   warnings: (config) => warningsOf(withDefaults(config)),
   create(given, gateway) {
@@ -100,6 +103,9 @@ export const openidConnect: Plugin<Config> = {
     const nothingFound = new Refusal('no_credentials')
     // A client that keeps its connection sends the same credential again: to see that it is the same takes no hash.
     const lastProofs = new WeakMap<object, LastProof>()
+    const places = placesOf(config)
+    // For those who ask what became of a request.
+    const provedAt = new WeakMap<Proof, number>()
 
     /** Requests that bring the same session at once redeem its refresh token once, whether or not tokens are kept otherwise. */
     function tokensOfSessions() {
@@ -129,11 +135,13 @@ export const openidConnect: Plugin<Config> = {
     }
 
     function byNothing(ctx: AccessContext, occasion: Occasion, why: Refusal) {
+      ctx.trace?.searched(places)
       return admission.refuse(ctx, why, { occasion })
     }
 
     function bySession(ctx: AccessContext, session: Session): Awaitable<Exit | undefined> {
       const occasion = occasions.ofClient(session.data.client)
+      ctx.trace?.found('a session', 'its cookie', '')
       let exit: Awaitable<Exit | undefined | SessionOver>
       try {
         exit = sessionMethod!.admit(ctx, session)
@@ -160,8 +168,11 @@ export const openidConnect: Plugin<Config> = {
       body?: BodyArguments,
     ): Awaitable<Exit | undefined> {
       const presented = { occasion, found, body }
+      if (ctx.trace) tellFound(ctx.trace, found)
       try {
         const proof = proofOf(ctx.request.connection, found, occasion)
+        if (ctx.trace && !(proof instanceof Promise))
+          ctx.trace.known(provedAt.get(proof), proof.ends)
         const exit =
           proof instanceof Promise
             ? admitLater(ctx, proof, presented)
@@ -237,6 +248,7 @@ export const openidConnect: Plugin<Config> = {
 
     async function proveAnew(found: Found, occasion: Occasion, key: string): Promise<Proof> {
       const proof = await prove(found, occasion)
+      provedAt.set(proof, gateway.now())
       if (config.cache_tokens || found.kind === 'access_token')
         proofs.set(key, proof, (proof.ends - gateway.now()) / 1000, sizeOf(proof))
       return proof

@@ -113,6 +113,8 @@ export function createProver(config: Settings, parts: Parts): Prover {
   const { leeway, cache_ttl, verify_claims, auth_methods } = config
   const authorize = createAuthorize(config)
   const seconds = () => gateway.now() / 1000
+  // As in Kong an entity without a time was made when it was loaded.
+  const loadedAt = Math.floor(seconds())
   const needsUserInfo = config.search_user_info || headers.tellsUserInfo
   const isSigned = (method: MethodName) =>
     config.verify_signature && !(config.ignore_signature as readonly string[]).includes(method)
@@ -214,7 +216,7 @@ export function createProver(config: Settings, parts: Parts): Prover {
     if (!auth_methods.includes('kong_oauth2')) return undefined
     const owner = gateway.consumers.findByAccessToken(token)
     if (!owner) return undefined
-    const { created_at = 0, expires_in, scope, authenticated_userid } = owner.token
+    const { created_at = loadedAt, expires_in, scope, authenticated_userid } = owner.token
     const exp = expires_in > 0 ? created_at + expires_in : Infinity
     if (exp <= seconds())
       throw new Refusal('token_expired', 'the token of the oauth2 plugin is over')

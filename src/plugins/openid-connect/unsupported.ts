@@ -4,6 +4,7 @@ import type { Config, Field, Fields } from '../../schema/field.ts'
 import { fields as authentication } from './authenticate.ts'
 import { fields as clients } from './clients.ts'
 import { clusterCacheWarnings, fields as cluster } from './cluster_cache.ts'
+import type { fields as discovery } from './discovery.ts'
 import { fields as possession } from './possession/fields.ts'
 import { possessionWarnings } from './possession/index.ts'
 import { fields as sessions } from './session/index.ts'
@@ -31,6 +32,7 @@ type Settings = Config<
     typeof cluster &
     typeof sessions &
     typeof possession &
+    Pick<typeof discovery, 'issuer'> &
     typeof verification
 >
 

@@ -108,7 +108,9 @@ function writeForwarded(out: WriteBuffer, request: ProxiedRequest, forwarded: Fo
 
 function writeChain(out: WriteBuffer, request: ProxiedRequest, from: HeaderList | undefined): void {
   const { remoteAddress, localPort } = request.exchange.connection
-  const chain = [...request.headers.all('x-forwarded-for'), remoteAddress].join(', ')
+  const before = request.headers.all('x-forwarded-for')
+  // As in Kong: the client itself begins a chain, and the peer that told of it goes on with one.
+  const chain = before.length === 0 ? request.ip : [...before, remoteAddress].join(', ')
   const scheme = from?.get('x-forwarded-proto') ?? request.scheme
   const port = from?.get('x-forwarded-port') ?? localPort
   out.text(chainFields(chain, scheme, port, request.ip))

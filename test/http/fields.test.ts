@@ -284,6 +284,15 @@ test.each([
   expect(field(message, 'x-real-ip')).toBe(ip)
 })
 
+// prettier-ignore
+test.each([
+  ['the client begins the chain, if its proxy sent none',     ['X-Real-IP: 10.0.0.8'],                              '10.0.0.8'],
+  ['the proxy goes on with it, if it did',                    ['X-Real-IP: 10.0.0.8', 'X-Forwarded-For: 10.0.0.9'], '10.0.0.9, 127.0.0.1'],
+])('a trusted proxy and X-Forwarded-For: %s', async (_, fields, chain) => {
+  const { message } = await exchanged([...GET_ONE, ...fields], { options: TRUSTING })
+  expect(field(message, 'x-forwarded-for')).toBe(chain)
+})
+
 test('the stripped prefix is told, and the path before it', async () => {
   const { sent } = await exchanged(
     ['GET /api/v1/one%2Ftwo//x?q#'.slice(0, -1) + ' HTTP/1.1', 'Host: a.test'],

@@ -1,153 +1,135 @@
-import { beforeEach, describe, expect, test } from 'bun:test'
-import { bearer, create } from './plugin.ts'
-import { ISSUER, ScriptedProvider, signingKey } from './provider.ts'
-import { Visitor } from './visitor.ts'
+import { describe, expect, test } from 'bun:test'
+import type { OutboundRequest } from '../../../../src/pdk.ts'
+import { createIdentityProvider } from '../../../../src/plugins/openid-connect/provider.ts'
+import { Refusal } from '../../../../src/plugins/openid-connect/refusal.ts'
+import { schema, withDefaults } from '../../../../src/plugins/openid-connect/schema.ts'
+import { check } from '../../../../src/schema/check.ts'
+import { testGateway } from '../context.ts'
+import { ScriptedProvider, signingKey } from './provider.ts'
 
+const TARGET = 'https://target.test'
+const OTHER = 'https://other.test'
 const key = await signingKey('one')
-const foreign = await signingKey('foreign')
-let provider: ScriptedProvider
-beforeEach(() => {
-  provider = new ScriptedProvider(key)
-})
+const stranger = await signingKey('two')
+const seconds = Date.parse('2026-01-01T00:00:00Z') / 1000
 
-const CLIENT = {
-  client_id: ['kong'],
+const given = (token_exchange: object, more: object = {}) => ({
+  issuer: TARGET,
+  client_id: ['gateway'],
   client_secret: ['secret'],
-  client_auth: ['client_secret_post'],
-}
-const OTHER = 'http://other.test'
-const exchanging = (issuer: object = { issuer: OTHER }, more: object = {}) => ({
-  token_exchange: { subject_token_issuers: [issuer], ...more },
-})
-const by = (config: Record<string, unknown>) =>
-  new Visitor(create(provider, { auth_methods: ['bearer'], ...CLIENT, ...config }))
-const theirs = (claims: Record<string, unknown> = {}) =>
-  provider.accessToken({ iss: OTHER, ...claims }, foreign)
-const given = (claims: Record<string, unknown> = {}) => {
-  provider.instead['/token'] = async () => ({
-    json: {
-      access_token: await provider.accessToken(claims),
-      token_type: 'Bearer',
-      issued_token_type: 'urn:ietf:params:oauth:token-type:access_token',
-      expires_in: 300,
-    },
-  })
-}
-
-describe('token exchange (RFC 8693)', () => {
-  test('a token of another issuer is exchanged, and all that follows goes by the new one', async () => {
-    given({ sub: 'ours', scope: 'internal' })
-    const visitor = by({ ...exchanging(), scopes_required: ['internal'] })
-    const token = await theirs({ sub: 'theirs' })
-    const { status, ctx, told } = await visitor.send({ headers: [bearer(token)] })
-    expect([status, ctx.credential?.id]).toEqual([200, 'ours'])
-    expect(told('authorization')).not.toContain(token)
-    for (let i = 0; i < 3; i++)
-      expect((await visitor.send({ headers: [bearer(token)] })).isAtOnce).toBe(true)
-    expect(provider.asked('/token')).toBe(1)
-  })
-
-  test('is made for each request with cache.enabled off, and again after cache.ttl', async () => {
-    given()
-    const token = await theirs()
-    const off = by(exchanging(undefined, { cache: { enabled: false } }))
-    for (let i = 0; i < 3; i++) await off.send({ headers: [bearer(token)] })
-    expect(provider.asked('/token')).toBe(3)
-    const short = by(exchanging(undefined, { cache: { ttl: 10 } }))
-    for (let i = 0; i < 3; i++) await short.send({ headers: [bearer(token)] })
-    expect(provider.asked('/token')).toBe(4)
-    provider.pass(10)
-    expect((await short.send({ headers: [bearer(token)] })).status).toBe(200)
-    expect(provider.asked('/token')).toBe(5)
-  })
-
-  test('40 at once are one exchange', async () => {
-    given()
-    const handler = create(provider, { auth_methods: ['bearer'], ...CLIENT, ...exchanging() })
-    const headers = [bearer(await theirs())]
-    const outcomes = await Promise.all(
-      Array.from({ length: 40 }, () => new Visitor(handler).send({ headers })),
-    )
-    expect(outcomes.map(({ status }) => status)).toEqual(Array(40).fill(200))
-    expect(provider.asked('/token')).toBe(1)
-  })
-
-  test('§12 #13: one that is refused, over or not yet valid is a 401, the latter without a call', async () => {
-    const visitor = by(exchanging())
-    const at = Math.floor(provider.now / 1000)
-    for (const claims of [{ exp: at }, { nbf: at + 1 }]) {
-      const refused = await visitor.send({ headers: [bearer(await theirs(claims))] })
-      expect(refused.status).toBe(401)
-    }
-    expect(provider.asked('/token')).toBe(0)
-    provider.instead['/token'] = () => ({ status: 400, json: { error: 'invalid_request' } })
-    const refused = await visitor.send({ headers: [bearer(await theirs())] })
-    expect([refused.status, refused.code]).toEqual([401, 'provider_refused'])
-  })
-
-  test('the provider’s own tokens are exchanged on conditions, and else go as they are', async () => {
-    given({ scope: 'internal' })
-    const config = exchanging({ issuer: ISSUER, conditions: { has_scopes: ['exchange'] } })
-    const visitor = by(config)
-    const plain = await provider.accessToken()
-    expect((await visitor.send({ headers: [bearer(plain)] })).told('authorization')).toBe(
-      `Bearer ${plain}`,
-    )
-    expect(provider.asked('/token')).toBe(0)
-    const token = await provider.accessToken({ scope: 'openid exchange' })
-    expect((await visitor.send({ headers: [bearer(token)] })).told('authorization')).not.toBe(
-      `Bearer ${token}`,
-    )
-    expect(provider.asked('/token')).toBe(1)
-  })
-
-  test('a token of an issuer that is not listed is verified, and refused', async () => {
-    const visitor = by(exchanging({ issuer: 'http://third.test' }))
-    const refused = await visitor.send({ headers: [bearer(await theirs())] })
-    expect([refused.status, provider.asked('/token')]).toEqual([401, 0])
-  })
+  token_exchange,
+  ...more,
 })
 
-describe('the legacy exchange', () => {
-  const config = {
-    token_exchange_endpoint: 'http://exchange.test/x',
-    upstream_headers: [{ header: 'x-sub', path: ['sub'] }],
+function scene(token_exchange: object, more: object = {}, answer: object = {}) {
+  const asked: string[] = []
+  const fetch = async (url: string, request: OutboundRequest) => {
+    asked.push(`${request.method} ${url}`)
+    const { origin, pathname } = new URL(url)
+    if (pathname.startsWith('/.well-known/'))
+      return Response.json({
+        issuer: origin,
+        token_endpoint: `${origin}/token`,
+        jwks_uri: `${origin}/keys`,
+      })
+    if (pathname.endsWith('/keys'))
+      return Response.json({ keys: origin === TARGET ? [] : [key.jwk] })
+    return Response.json({ access_token: 'new', token_type: 'Bearer', expires_in: 60, ...answer })
   }
+  const { value, faults } = check(schema, given(token_exchange, more))
+  if (faults) throw new Error(JSON.stringify(faults))
+  const gateway = testGateway({ fetch, now: () => seconds * 1000 })
+  return { asked, ...createIdentityProvider(withDefaults(value), gateway) }
+}
 
-  test('gives the service another token; who the caller is goes by the first', async () => {
-    provider.instead['/x'] = () => ({ text: 'another-token' })
-    const visitor = by(config)
-    const headers = [bearer(await provider.accessToken())]
-    for (let i = 0; i < 3; i++) {
-      const { status, told } = await visitor.send({ headers })
-      expect([status, told('authorization'), told('x-sub')]).toEqual([
-        200,
-        'Bearer another-token',
-        'alex-id',
-      ])
+const provider = new ScriptedProvider(key)
+const tokenOf = (claims: object, by = key) =>
+  provider.accessToken({ iss: OTHER, exp: seconds + 300, ...claims }, by)
+const codeOf = (asking: Promise<unknown>) =>
+  asking.then(
+    () => 'no refusal',
+    (error: unknown) => (error instanceof Refusal ? error.code : String(error)),
+  )
+
+describe('a token is exchanged', () => {
+  const others = { subject_token_issuers: [{ issuer: OTHER }] }
+
+  test('if its issuer is another one that is named, and not otherwise', async () => {
+    const { exchanges } = scene(others)
+    expect(exchanges.isFor(await tokenOf({}))).toBe(true)
+    expect(exchanges.isFor(await tokenOf({ iss: `${OTHER}/` }))).toBe(true)
+    for (const iss of [TARGET, 'https://third.test', undefined])
+      expect(exchanges.isFor(await tokenOf({ iss }))).toBe(false)
+    for (const token of ['opaque', 'a.b.c', '']) expect(exchanges.isFor(token)).toBe(false)
+  })
+
+  // prettier-ignore
+  test.each<[object, object, boolean]>([
+    [{ has_scopes: ['a', 'b'] },           { scope: 'b a c' },         true],
+    [{ has_scopes: ['a', 'b'] },           { scope: 'a' },             false],
+    [{ missing_scopes: ['a', 'b'] },       { scope: 'a' },             true],
+    [{ missing_scopes: ['a', 'b'] },       { scope: 'a b' },           false],
+    [{ has_audience: ['x'] },              { aud: ['x', 'y'] },        true],
+    [{ has_audience: ['x'] },              { aud: 'x' },               true],
+    [{ has_audience: ['x'] },              {},                         false],
+    [{ missing_audience: ['x'] },          { aud: 'y' },               true],
+    [{ missing_audience: ['x'] },          { aud: ['x'] },             false],
+    [{ has_scopes: ['a'], missing_audience: ['x'] }, { scope: 'a', aud: 'x' }, false],
+    [{ has_scopes: ['a'], missing_audience: ['x'] }, { scope: 'a', aud: 'y' }, true],
+  ])('of the provider itself if all conditions hold: %j of %j: %p', async (conditions, claims, expected) => {
+    const { exchanges } = scene({ subject_token_issuers: [{ issuer: TARGET, conditions }] })
+    expect(exchanges.isFor(await tokenOf({ iss: TARGET, ...claims }))).toBe(expected)
+  })
+
+  test('by one call, and may be kept as long as it is good', async () => {
+    const { exchanges, asked } = scene(others)
+    const { answer, ttl } = await exchanges.exchange(await tokenOf({}))
+    expect([answer.access_token, ttl]).toEqual(['new', 60])
+    expect(asked.filter((each) => each.startsWith('POST'))).toEqual([`POST ${TARGET}/token`])
+    const ttlOf = async (cache: object, expires_in = 60) => {
+      const { exchanges } = scene({ ...others, cache }, {}, { expires_in })
+      return (await exchanges.exchange(await tokenOf({}))).ttl
     }
-    expect(provider.asked('/x')).toBe(1)
+    expect(await ttlOf({ ttl: 10 })).toBe(10)
+    expect(await ttlOf({ ttl: 100 })).toBe(60)
+    expect(await ttlOf({ enabled: false })).toBe(0)
+    expect(await ttlOf({}, -1)).toBe(0)
   })
 
-  test('is made for each request with cache_token_exchange off', async () => {
-    provider.instead['/x'] = () => ({ text: 'another-token' })
-    const visitor = by({ ...config, cache_token_exchange: false })
-    const headers = [bearer(await provider.accessToken())]
-    for (let i = 0; i < 3; i++) await visitor.send({ headers })
-    expect(provider.asked('/x')).toBe(3)
+  test('not if it is too old or too young: that is refused without a call', async () => {
+    const { exchanges, asked } = scene(others)
+    expect(await codeOf(exchanges.exchange(await tokenOf({ exp: seconds })))).toBe('token_expired')
+    expect(await codeOf(exchanges.exchange(await tokenOf({ nbf: seconds + 10 })))).toBe(
+      'token_not_yet_valid',
+    )
+    expect(asked).toEqual([])
   })
 
-  test('that fails is a 401, and is tried again', async () => {
-    provider.instead['/x'] = () => ({ status: 500, text: '' })
-    const visitor = by(config)
-    const headers = [bearer(await provider.accessToken())]
-    expect((await visitor.send({ headers })).status).toBe(401)
-    provider.instead['/x'] = () => ({ text: 'another-token' })
-    expect((await visitor.send({ headers })).status).toBe(200)
+  test.each([
+    [{}, `GET ${OTHER}/keys`],
+    [{ jwks_uri: 'https://keys.test/keys' }, 'GET https://keys.test/keys'],
+  ])('after its signature was verified where that is asked for: %j', async (more, place) => {
+    const { exchanges, asked } = scene({
+      subject_token_issuers: [{ issuer: OTHER, verify_signature: true, ...more }],
+    })
+    expect(await codeOf(exchanges.exchange(await tokenOf({}, stranger)))).toBe('invalid_signature')
+    expect(asked).toContain(place)
+    expect(asked.some((each) => each.startsWith('POST'))).toBe(false)
+    expect((await exchanges.exchange(await tokenOf({}))).answer.access_token).toBe('new')
   })
+})
 
-  test('a token that is not good is not sent there', async () => {
-    expect((await by(config).send({ headers: [bearer('a.b.c')] })).status).toBe(401)
-    expect(provider.asked('/x')).toBe(0)
-  })
+// prettier-ignore
+test.each<[string, object, RegExp | undefined]>([
+  ['the provider itself without conditions', { issuer: TARGET },                                              /conditions are required/],
+  ['with conditions that are all null',      { issuer: TARGET, conditions: { has_scopes: null } },            /conditions are required/],
+  ['the provider itself with a slash',       { issuer: `${TARGET}/` },                                        /conditions are required/],
+  ['the provider itself, verified',          { issuer: TARGET, conditions: { has_scopes: ['a'] }, verify_signature: true }, /verify_signature/],
+  ['another with conditions',                { issuer: OTHER, conditions: { has_scopes: ['a'] } },            /conditions are only/],
+  ['another with conditions that are null',  { issuer: OTHER, conditions: { has_scopes: null } },             undefined],
+  ['another',                                { issuer: OTHER, verify_signature: true },                       undefined],
+])('a configuration names %s', (_, entry, fault) => {
+  const { faults } = check(schema, given({ subject_token_issuers: [entry] }))
+  if (fault) expect(JSON.stringify(faults)).toMatch(fault)
+  else expect(faults).toBeUndefined()
 })

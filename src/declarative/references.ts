@@ -59,6 +59,7 @@ export class References {
       this.#claim(this.#byKey, words, draft, 'subject_name')
     }
     this.#resolveAuthorities(draft)
+    this.#resolveCertificate(draft)
     const foreign = keys.map(
       ([field, id]) => [field, id === undefined ? undefined : { id }] as const,
     )
@@ -114,6 +115,16 @@ export class References {
       const message = `invalid reference 'ca_certificates: ${id}' (no such entry in 'ca_certificates')`
       this.faults.push(file.fault([...path, 'ca_certificates', i], message))
     }
+  }
+
+  /** What a log server is shown. It would refuse whoever shows nothing, and what is to be told would be lost. */
+  #resolveCertificate({ kind, file, path, input: { name, config } }: Draft): void {
+    if (kind !== 'plugins' || name !== 'http-log' || !isRecord(config)) return
+    const { client_certificate } = config
+    const id = isRecord(client_certificate) ? client_certificate.id : undefined
+    if (typeof id !== 'string' || this.#byId.has(join(['certificates', id]))) return
+    const message = `invalid reference 'client_certificate: ${id}' (no such entry in 'certificates')`
+    this.faults.push(file.fault([...path, 'config', 'client_certificate', 'id'], message))
   }
 
   /** What the entities of a kind are called. */

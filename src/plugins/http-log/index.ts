@@ -47,9 +47,10 @@ class Queues implements AsyncDisposable {
   }
 }
 
-function workOf(config: Config, { fetch, log, place }: Gateway): QueueWork {
+function workOf(config: Config, gateway: Gateway): QueueWork {
+  const { fetch, log, place } = gateway
   const settings = settingsOf(config)
-  const { url, request } = requestOf(config)
+  const { url, request } = requestOf(config, gateway)
   const { host } = new URL(url)
   return {
     settings,
@@ -75,7 +76,10 @@ function settingsOf({ queue, queue_size = 1, flush_timeout = 2 }: Config): Queue
 /** The longest that timers can count; milliseconds. */
 const LONGEST = 2 ** 31 - 1
 
-function requestOf(config: Config): { url: string; request: OutboundRequest } {
+function requestOf(
+  config: Config,
+  { findCertificate }: Gateway,
+): { url: string; request: OutboundRequest } {
   // As in Kong, it is sent as it stands, not decoded.
   const [, user] = /^\w+:\/\/([^/?#]*)@/.exec(config.http_endpoint) ?? []
   const headers = {
@@ -83,6 +87,7 @@ function requestOf(config: Config): { url: string; request: OutboundRequest } {
     'Content-Type': config.content_type,
     ...(user !== undefined && { Authorization: `Basic ${Buffer.from(user).toString('base64')}` }),
   }
+  const id = config.client_certificate?.id
   const url = new URL(config.http_endpoint)
   url.username = url.password = ''
   return {
@@ -93,6 +98,7 @@ function requestOf(config: Config): { url: string; request: OutboundRequest } {
       timeout: Math.min(Math.max(1, config.timeout), LONGEST),
       ssl_verify: config.ssl_verify,
       keepalive: config.keepalive > 0,
+      certificate: id === undefined ? undefined : findCertificate(id),
     },
   }
 }

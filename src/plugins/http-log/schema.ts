@@ -26,9 +26,7 @@ export const schema = record(
     ),
     ssl_verify: boolean("Whether the server's certificate is checked.", { default: true }),
     client_certificate: record('The certificate that is shown to the server.', {
-      id: string('The id of the certificate.', {
-        custom: () => 'showing a certificate to the log server is not built yet',
-      }),
+      id: string('The id of the certificate.'),
     }),
     headers: map('Headers that are sent along.', string('A value.', { custom: badHeaderValue }), {
       keys: badHeader,

@@ -1,7 +1,15 @@
-import { expect, test } from 'bun:test'
+import { X509Certificate } from 'node:crypto'
+import { createServer, type TLSSocket } from 'node:tls'
+import { afterAll, describe, expect, test } from 'bun:test'
 import { ConfigurationError } from '../../../src/gateway.ts'
+import { createAuthority, type Certificate } from '../authority.ts'
 import { gateway, proxied, type TestGateway } from '../gateway.ts'
 import { answering, ok, type Service, service } from '../service.ts'
+import { eventually, Wire } from '../wire.ts'
+
+const authority = createAuthority()
+if (!authority) console.log('skipped: log servers with TLS, because there is no openssl here')
+afterAll(() => authority?.[Symbol.dispose]())
 
 /** A gateway that logs to `collector`; `config` are further fields in YAML's flow style. */
 function logging(
@@ -103,7 +111,7 @@ test.each([
   ['http://a.test',            'headers: { content-length: "1" }',   "cannot contain 'Content-Length' header"],
   ['http://a.test',            'headers: { content-type: a/b }',     "cannot contain 'Content-Type' header"],
   ['http://u:p@a.test',        'headers: { authorization: a }',      "specifying both an 'Authorization' header and user info in 'http_endpoint' is not allowed"],
-  ['http://a.test',            'client_certificate: { id: a }',      'showing a certificate to the log server is not built yet'],
+  ['http://a.test',            'client_certificate: { id: a }',      "invalid reference 'client_certificate: a' (no such entry in 'certificates')"],
   ['http://a.test',            'custom_fields_by_lua: { a: "1" }',   'Gatehouse runs no Lua, and what these would add or take away is in the log otherwise'],
 ])('%s with %s is a fault: %s', async (endpoint, config, message) => {
   const yaml = `plugins: [{ name: http-log, config: { http_endpoint: "${endpoint}"${config && `, ${config}`} } }]\n`
@@ -122,4 +130,60 @@ test('older names of the fields of queue still work', async () => {
   await get(running, '/one')
   const [batch] = await received(collector, 1)
   expect(batch?.json).toMatchObject([{ request: { uri: '/one' } }])
+})
+
+describe.skipIf(!authority)('a log server with TLS', () => {
+  const server = authority?.issue('IP:127.0.0.1')!
+  const client = authority?.issue('DNS:gateway.test')!
+  const ID = '22222222-2222-4222-8222-222222222222'
+
+  /** Remembers the serial numbers of what it was shown. */
+  async function secure(certificate: Certificate) {
+    const shown: string[] = []
+    const options = { ...certificate, requestCert: true, rejectUnauthorized: false }
+    const listener = createServer(options, (socket: TLSSocket) => {
+      shown.push(socket.getPeerCertificate()?.serialNumber ?? 'none')
+      socket.on('error', () => {})
+      void answering(ok())(new Wire(socket), shown.length)
+    })
+    listener.on('tlsClientError', () => {})
+    await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve))
+    const { port } = listener.address() as { port: number }
+    return { port, shown, [Symbol.dispose]: () => void listener.close() }
+  }
+
+  async function logged(config: string, port: number, target: Service, ca: string | undefined) {
+    const endpoint = `https://127.0.0.1:${port}/logs`
+    const { cert, key } = client
+    const yaml =
+      `${proxied(target.port)}certificates: [{ id: ${ID}, cert: ${JSON.stringify(cert)}, key: ${JSON.stringify(key)} }]\n` +
+      `plugins: [{ name: http-log, config: { http_endpoint: "${endpoint}", ${config} } }]\n`
+    const running = await gateway(yaml, { settings: { ca } })
+    await get(running, '/one')
+    return running
+  }
+
+  test('is shown the certificate, and has to have one of a trusted authority', async () => {
+    using target = await service(answering(ok()))
+    using collector = await secure(server)
+    await using _ = await logged(
+      `client_certificate: { id: ${ID} }`,
+      collector.port,
+      target,
+      authority!.cert,
+    )
+    await eventually(() => collector.shown.length === 1)
+    expect(collector.shown).toEqual([new X509Certificate(client.cert).serialNumber])
+  })
+
+  test('is told nothing if nobody knows its authority, unless ssl_verify is false', async () => {
+    using target = await service(answering(ok()))
+    using collector = await secure(server)
+    await using strict = await logged('ssl_verify: true', collector.port, target, undefined)
+    await eventually(() => strict.log.some((line) => line.includes('entries were not taken')))
+    expect(collector.shown).toEqual([])
+    await using _ = await logged('ssl_verify: false', collector.port, target, undefined)
+    await eventually(() => collector.shown.length === 1)
+    expect(collector.shown).toEqual(['none'])
+  })
 })

@@ -11,6 +11,9 @@ Usage: gatehouse <command> [options]
         --verify      make the how-to's requests, print a line for each, end
         --rotate      refresh tokens work only once
   check -c FILE...    say what is wrong with a configuration, and what to know
+        --online      ask its identity providers, and say what will not work
+        --try-clients ask for a token as each of its clients, too
+        --json        for programs
   explain -c FILE... -- curl ...
                       say step by step what becomes of a request, and why
         --send        ask the service too

@@ -16,3 +16,15 @@ export function readOptions<const T extends NonNullable<ParseArgsConfig['options
     throw new Usage((error as Error).message.split('. ')[0]!)
   }
 }
+
+/** The same for a command that takes words beside its options. Throws `Usage`. */
+export function readWords<const T extends NonNullable<ParseArgsConfig['options']>>(
+  args: string[],
+  options: T,
+) {
+  try {
+    return parseArgs({ args, options, strict: true, allowPositionals: true })
+  } catch (error) {
+    throw new Usage((error as Error).message.split('. ')[0]!)
+  }
+}

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { createPages } from '../../scripts/docs.ts'
 import { loadConf, variableOf } from '../../src/conf.ts'
+import { FINDINGS } from '../../src/plugins/openid-connect/online/found.ts'
 import { type Code, REASONS, Refusal } from '../../src/plugins/openid-connect/refusal.ts'
 import { blocksOf } from './block.ts'
 import { codesIn, rowsOf } from './table.ts'
@@ -11,6 +12,8 @@ const root = join(import.meta.dir, '..', '..')
 const read = (path: string) => readFileSync(join(root, path), 'utf8')
 const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
   .filter((path) => path.endsWith('.ts'))
+  // What a check finds is no line of the log.
+  .filter((path) => !/(?:^|\/)(?:check_)?online[./]|commands\/check\.ts$/.test(path))
   .map((path) => read(join('src', path)))
 const documents = [
   'README.md',
@@ -87,6 +90,14 @@ test('every code of the log is in docs/operations.md, and no other', () => {
     /plugin refused|did not answer|The gateway/,
   ).flatMap(([code = '']) => codesIn(code))
   expect(documented.sort()).toEqual([...codes].sort())
+})
+
+test('every code of gatehouse check --online is in docs/check-online.md, with what it means, and no other', () => {
+  const rows = rowsOf('docs/check-online.md', /What is found/)
+  expect(rows.map(([code = '', what = '']) => [codesIn(code)[0], what])).toEqual([
+    ...Object.entries(FINDINGS),
+    ['check_too_slow', 'Not everybody answered in time.'],
+  ])
 })
 
 test('docs/operations.md tells the status that each refusal of openid-connect is answered with', () => {

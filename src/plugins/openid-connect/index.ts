@@ -11,6 +11,7 @@ import { hashOf, hashOfAll } from './hash.ts'
 import { createIdentityHeaders } from './headers.ts'
 import { createLookups } from './lookups.ts'
 import type { Found } from './methods/method.ts'
+import { online } from './online/index.ts'
 import { createOccasions, type Occasion } from './occasion.ts'
 import { placesOf, tellFound } from './places.ts'
 import { createPossession } from './possession/index.ts'
@@ -34,6 +35,7 @@ export const openidConnect: Plugin<Config> = {
   schema,
   remedies,
   pages,
+  online,
   warnings: (config) => warningsOf(withDefaults(config)),
   create(given, gateway) {
     const config = withDefaults(given)

@@ -6,7 +6,7 @@ const SECRET_NAME =
   /auth|cookie|token|secret|passw|pwd|api[-_]?key|credential|assertion|jwk|signature|session|otp|client[-_]cert|verifier|dpop|^x-.*key|^(?:code|key|request|state|nonce|proof|pin)$/i
 /** What sounds alike and is none. */
 const NO_SECRET =
-  /^(?:x-credential-identifier|x-authenticated-(?:userid|groups|scope)|token_type|(?:.*_)?(?:endpoint|supported)|auth_time|www-authenticate|authorization_details_types|client_assertion_type|(?:requested|subject)_token_type|userinfo|x-authenticated-scope|token_use|grant_type|session_state)$/i
+  /^(?:x-credential-identifier|x-authenticated-(?:userid|groups|scope)|token_type|(?:.*_)?(?:endpoint|supported)|(?:jwks|redirect|logo|policy|tos)_uri|auth_time|www-authenticate|authorization_details_types|client_assertion_type|(?:requested|subject)_token_type|userinfo|x-authenticated-scope|token_use|grant_type|session_state)$/i
 
 const USUAL_NAMES = [
   'authorization',
@@ -54,7 +54,8 @@ export class Masks {
   }
 
   #isNearSecret(name: string): boolean {
-    return name.length > 4 && nearest(name, [...USUAL_NAMES, ...this.#names]) !== undefined
+    const names = [...USUAL_NAMES, ...this.#names].filter(({ length }) => length > 5)
+    return name.length > 5 && nearest(name, names) !== undefined
   }
 
   /** Remembers a text as a secret, wherever it stands from now on. */

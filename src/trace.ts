@@ -93,6 +93,8 @@ export class Trace {
   #conclusion = 'the request was not answered'
   #passes = false
   #isOver = false
+  /** Since when a token that was found is over, in words. */
+  #expired: string | undefined
 
   constructor({ isRehearsal = false, isShown = false, secretArguments = new Set<string>() } = {}) {
     this.isRehearsal = isRehearsal
@@ -118,6 +120,7 @@ export class Trace {
   found(what: string, where: string, raw: string): void {
     const token = raw.replace(/^(?:bearer|dpop) +/i, '')
     this.masks.learn(token)
+    this.#expired = expiryOf(token)
     this.add({
       step: 'credential',
       text: `${this.plugin}: found ${what}, in ${where}`,
@@ -127,7 +130,16 @@ export class Trace {
 
   /** A plugin has found nothing. */
   searched(places: readonly SearchedPlace[]): void {
-    const hints = [...new Set(places.flatMap((place) => this.#hintsOn(place)))]
+    const byHeader = Map.groupBy(places, ({ header = '' }) => header)
+    const hints = [...byHeader].flatMap(([header, those]) => {
+      if (header === '') return []
+      return (
+        this.#hintOn(
+          header,
+          those.flatMap(({ scheme }) => scheme ?? []),
+        ) ?? []
+      )
+    })
     this.add({
       step: 'credential',
       text: `${this.plugin}: found nothing`,
@@ -146,7 +158,7 @@ export class Trace {
 
   /** A refusal that does not stand: the caller goes on as the anonymous consumer. */
   forgiven(code: string, cause: string): void {
-    const text = `${this.plugin}: would refuse (${code}: ${this.masks.text(cause)}), but anonymous lets it go on`
+    const text = `${this.plugin}: would refuse (${code}: ${this.masks.text(cause).replace(/\.$/, '')}), but anonymous lets it go on`
     this.add({ step: 'credential', text, facts: { code } })
   }
 
@@ -176,31 +188,32 @@ export class Trace {
   }
 
   refused(refusal: ToldRefusal): void {
-    const { status, code, cause, plugin, place, fields = [], advice } = refusal
+    const { status, code, cause, plugin = 'the gateway', place, fields = [], advice } = refusal
     this.#refusal = refusal
-    const why = cause === undefined ? undefined : this.masks.text(cause)
-    const by = plugin === undefined ? 'the gateway' : plugin
-    const at = place === undefined ? '' : ` (${place})`
-    const hint = this.#hint()
+    const why = cause === undefined ? undefined : this.masks.text(cause).replace(/\.$/, '')
+    const who = place === undefined ? plugin : `${plugin} (${place})`
+    const written = fields.filter((field) => field.place !== undefined)
+    // What nobody wrote is of use only where nothing else decides.
+    const shown = written.length > 0 ? written : fields
     this.add({
       step: 'refused',
-      text: `${status} by ${by}${at}${code === undefined ? '' : `: ${code}`}`,
+      text: `${status} by ${who}${code === undefined ? '' : `, ${code}`}`,
       details: [
-        ...(why === undefined ? [] : [`because ${why}`]),
+        ...(why === undefined ? [] : [`because: ${why}`]),
         ...(advice === undefined ? [] : [`what to do: ${advice}`]),
-        ...fields.map(
-          ({ field, place: at }) =>
-            `see ${field}${at === undefined ? ', which is not set' : ` at ${at}`}`,
+        ...shown.map(({ field, place: at }) =>
+          at === undefined ? `not set: ${field}` : `see ${at}: ${field}`,
         ),
       ],
-      facts: { status, code, cause: why, plugin, place, fields },
+      facts: { status, code, cause: why, plugin: refusal.plugin, place, fields },
     })
-    const written = fields.find((each) => each.place !== undefined)
-    const look = written ? `; look at ${written.place} (${written.field})` : ''
-    const reason = hint ?? why
+    const reason = this.#hint(code) ?? why ?? advice ?? code ?? 'it gives no reason'
+    const toDo = advice === undefined || advice === reason ? '' : ` To do: ${advice}.`
+    const [first] = written
+    const look = first ? ` Look at ${first.place}, ${first.field}.` : ''
     this.#conclude(
       false,
-      `Refused with ${status} by ${by}${at}${code === undefined ? '' : `, ${code}`}${reason === undefined ? '' : `: ${reason}`}${look}.`,
+      `REFUSED with ${status} by ${who}${code === undefined ? '' : `, ${code}`}: ${reason.replace(/\.$/, '')}.${toDo}${look}`,
     )
   }
 
@@ -220,13 +233,8 @@ export class Trace {
       details: shown,
       facts: { method, url: target, service },
     })
-    const to = `${method} ${target} (service ${service})`
-    this.#conclude(
-      true,
-      this.isRehearsal
-        ? `Passes: the service would be asked ${to}.`
-        : `Passes: the service is asked ${to}.`,
-    )
+    const asked = this.isRehearsal ? 'would be asked' : 'is asked'
+    this.#conclude(true, `PASSES: the service ${service} ${asked} ${method} ${target}.`)
   }
 
   answered(status: number, ms: number): void {
@@ -275,32 +283,32 @@ export class Trace {
     this.#conclusion = conclusion
   }
 
-  #hint(): string | undefined {
+  /** What may have gone wrong before the last refusal, where its reason is that nothing was found. */
+  #hint(code: string | undefined): string | undefined {
+    if (code === 'token_expired' && this.#expired) return this.#expired
+    if (code !== 'no_credentials') return undefined
     const last = this.steps.findLast(({ step }) => step === 'credential')
     const [hint] = (last?.facts?.hints ?? []) as readonly string[]
     return hint
   }
 
   /** What was sent that is nearly what is looked for. */
-  #hintsOn({ header, scheme }: SearchedPlace): string[] {
+  #hintOn(header: string, schemes: readonly string[]): string | undefined {
     const headers = this.#headers
-    if (header === undefined || !headers) return []
-    const value = headers.get(header)
-    if (value !== undefined && scheme !== undefined) {
-      const sent = /^[\w-]+(?= |$)/.exec(value)?.[0]
-      const isIt = sent?.toLowerCase() === scheme
-      const isScheme = sent !== undefined && value.includes(' ') && !isIt
-      return isIt
-        ? []
-        : [
-            `${header} came ${isScheme ? `with the scheme "${this.masks.text(sent)}"` : 'without a scheme'}, not "${scheme}"`,
-          ]
+    const value = headers?.get(header)
+    if (value === undefined) {
+      const others = headers?.fields.map(({ lower }) => lower) ?? []
+      const near = nearest(
+        header,
+        others.filter((each) => !KNOWN.has(each)),
+      )
+      return near && `the header "${near}" was sent: it is looked for as "${header}"`
     }
-    const others = headers.fields.map(({ lower }) => lower).filter((each) => !KNOWN.has(each))
-    const near = value === undefined ? nearest(header, others) : undefined
-    return near === undefined || near === header
-      ? []
-      : [`the header "${near}" was sent; was "${header}" meant?`]
+    const [, sent] = /^([\w-]+) +\S/.exec(value) ?? []
+    if (schemes.length === 0 || (sent && schemes.includes(sent.toLowerCase()))) return undefined
+    const came = sent === undefined ? 'without a scheme' : `as "${this.masks.text(sent)} …"`
+    const wanted = schemes.map((each) => `"${each[0]!.toUpperCase()}${each.slice(1)} …"`)
+    return `the header ${header} came ${came}, and is looked at as ${wanted.join(' or ')}`
   }
 }
 
@@ -312,7 +320,7 @@ function describeToken(token: string, masks: Masks): string[] {
   const [head, claims] = token.split('.').map(readPart)
   if (!head || !claims) return []
   const now = Date.now() / 1000
-  const shown = ['iss', 'aud', 'azp', 'scope', 'scp', 'exp', 'nbf'].flatMap((name) => {
+  const shown = ['iss', 'sub', 'aud', 'azp', 'scope', 'scp', 'exp', 'nbf'].flatMap((name) => {
     const value = claims[name]
     if (value === undefined) return []
     if ((name === 'exp' || name === 'nbf') && typeof value === 'number')
@@ -323,6 +331,12 @@ function describeToken(token: string, masks: Masks): string[] {
     typeof head[name] === 'string' ? [`${name} ${masks.text(head[name])}`] : [],
   )
   return [`it says ${[...shown, ...signed].join(', ')}`]
+}
+
+function expiryOf(token: string): string | undefined {
+  const exp = readPart(token.split('.')[1] ?? '')?.exp
+  const left = typeof exp === 'number' ? exp - Date.now() / 1000 : 0
+  return left < 0 ? `the token expired ${distance(left)}` : undefined
 }
 
 function readPart(part: string): Readonly<Record<string, unknown>> | undefined {

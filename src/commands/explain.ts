@@ -261,7 +261,9 @@ async function send(
   const ssl = base.protocol === 'https:'
   const host = base.hostname.replace(/^\[|\]$/g, '')
   // The gateway picks the certificate, and maybe the route, by the name of the request, not by its own.
-  const tls = ssl ? { serverName: request.url.hostname, verify: false, ca: undefined } : undefined
+  const tls = ssl
+    ? { serverName: request.url.hostname, verify: !request.isInsecure, ca: undefined }
+    : undefined
   const port = Number(base.port) || (ssl ? 443 : 80)
   const client = new UpstreamClient(DEFAULT_SETTINGS)
   const { promise, resolve } = Promise.withResolvers<ReadonlyMap<string, string> | string>()

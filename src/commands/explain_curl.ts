@@ -9,6 +9,8 @@ export interface CurlRequest {
   readonly target: string
   readonly headers: readonly (readonly [string, string])[]
   readonly body: Buffer | undefined
+  /** Whether the server's certificate is not checked (`-k`). */
+  readonly isInsecure: boolean
   /** What of the line changes nothing here, in words. */
   readonly notes: readonly string[]
 }
@@ -180,6 +182,7 @@ export function readCurl(words: readonly string[]): CurlRequest {
   let query = ''
   let isGet = false
   let isHead = false
+  let isInsecure = false
   let isJson = false
   let form = true
 
@@ -249,6 +252,7 @@ export function readCurl(words: readonly string[]): CurlRequest {
   const setFlag = (name: string): void => {
     if (name === 'get') isGet = true
     else if (name === 'head') isHead = true
+    else if (name === 'insecure') isInsecure = true
     else if (UNUSED[name] !== undefined) notes.add(UNUSED[name])
   }
   const addForm = (bytes: Buffer) =>
@@ -291,7 +295,7 @@ export function readCurl(words: readonly string[]): CurlRequest {
           valueOf(name, word.slice(i + 1) || undefined)
           break
         }
-        setFlag({ G: 'get', I: 'head', L: 'location' }[word[i]!] ?? '')
+        setFlag({ G: 'get', I: 'head', L: 'location', k: 'insecure' }[word[i]!] ?? '')
       }
     } else setUrl(word)
   }
@@ -324,6 +328,7 @@ export function readCurl(words: readonly string[]): CurlRequest {
     target: target ?? joined,
     headers: kept,
     body: hasBody ? body : undefined,
+    isInsecure,
     notes: [...notes],
   }
 }

@@ -18,6 +18,17 @@ export interface Fate {
 const KINDS = ['hosts', 'paths', 'methods', 'headers', 'snis', 'sources', 'destinations'] as const
 type Kind = (typeof KINDS)[number]
 
+/** Most routes are for any host and for the usual methods: that these fit says little. */
+const WEIGHTS: Readonly<Record<Kind, number>> = {
+  hosts: 2,
+  paths: 3,
+  methods: 0.5,
+  headers: 1,
+  snis: 0.5,
+  sources: 0.5,
+  destinations: 0.5,
+}
+
 /**
  * Tells why a route fits a request or does not, by asking for each of its conditions alone a router that knows nothing
  * else. It takes far longer than to find a route: for requests that somebody asks about.
@@ -35,10 +46,10 @@ export function explainRoute(route: RouteRule, flavor: RouterFlavor, request: Ro
     const plain = flavor === 'expressions' ? 'traditional_compatible' : flavor
     if (createRouter(plain, [[alone, true]]).match(request)) {
       held.push(words)
-      nearness += 1
+      nearness += WEIGHTS[kind]
     } else {
       unmet ??= `${words}, but the request has ${sentOf(kind, route, request)}`
-      nearness += likeness(kind, route, request)
+      nearness += WEIGHTS[kind] * likeness(kind, route, request)
     }
   }
   if (held.length === 0 && unmet === undefined) held.push('it has no conditions')

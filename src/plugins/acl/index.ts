@@ -34,6 +34,7 @@ export const acl: Plugin<Config> = {
   name: 'acl',
   priority: 950,
   schema,
+  remedies: { group_not_allowed: { fields: ['allow', 'deny'] }, no_credentials: { fields: [] } },
   create(config, { consumers }) {
     const { allow = [], deny = [], hide_groups_header } = config
     const { always_use_authenticated_groups, include_consumer_groups } = config

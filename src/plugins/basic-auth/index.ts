@@ -40,7 +40,11 @@ export const basicAuth: Plugin<Config> = {
     }
 
     function judge(ctx: AccessContext, pair: Pair | undefined): Awaitable<Exit | undefined> {
-      if (!pair) return refuse(ctx, NOWHERE)
+      if (!pair) {
+        ctx.trace?.searched(PLACES)
+        return refuse(ctx, NOWHERE)
+      }
+      ctx.trace?.found(`the name ${pair.username} and a password`, 'a header', pair.password)
       const owner = consumers.findByUsername(pair.username)
       const known = consumers.isPassword(owner, pair.password) ? owner : undefined
       if (!failures) return admit(ctx, known)
@@ -97,6 +101,11 @@ const UNKNOWN: Reason = {
 
 /** In the order in which they are read. */
 const HEADERS = ['proxy-authorization', 'authorization'] as const
+const PLACES = HEADERS.map((header) => ({
+  text: `a name and a password in the header ${header}, as "Basic …"`,
+  header,
+  scheme: 'basic',
+}))
 
 interface Pair {
   readonly username: string

@@ -26,6 +26,7 @@ export const ipRestriction: Plugin<Config> = {
   name: 'ip-restriction',
   priority: 990,
   schema,
+  remedies: { ip_not_allowed: { fields: ['allow', 'deny'] } },
   create(config) {
     const isDenied = createMatcher(config.deny ?? [])
     const isAllowed = config.allow?.length ? createMatcher(config.allow) : () => true

@@ -113,17 +113,27 @@ const NOT_ASCII = /[\x80-\xff]/
 
 type Judge = (ctx: AccessContext, found: Found | undefined, body?: Body) => Exit | undefined
 
-function createJudge({ hide_credentials, realm }: Config, gateway: Gateway): Judge {
+function createJudge(config: Config, gateway: Gateway): Judge {
+  const { hide_credentials, realm, key_names, key_in_header, key_in_query, key_in_body } = config
   const challenge = [
     'WWW-Authenticate',
     realm === undefined ? 'Key' : `Key realm="${realm}"`,
   ] as const
+  const places = key_names.flatMap((name) => [
+    ...(key_in_header ? [{ text: `a key in the header ${name}`, header: spelling(name) }] : []),
+    ...(key_in_query ? [{ text: `a key in the query, as ${name}` }] : []),
+    ...(key_in_body ? [{ text: `a key in the body, as ${name}` }] : []),
+  ])
   const refuse = ({ request }: AccessContext, message: string, reason: Reason) =>
     errorExit(request, 401, message, [challenge], reason)
 
   return (ctx, found, body) => {
-    if (!found || found.key === '') return refuse(ctx, 'No API key found in request', NOWHERE)
+    if (!found || found.key === '') {
+      ctx.trace?.searched(places)
+      return refuse(ctx, 'No API key found in request', NOWHERE)
+    }
     const { key, name } = found
+    ctx.trace?.found(`a key as ${name.name}`, 'the request', typeof key === 'string' ? key : '')
     // A wrong key is hidden too: with `anonymous` its request goes on, and it may be right elsewhere.
     if (hide_credentials) hide(ctx, name, body)
     if (typeof key !== 'string') return refuse(ctx, 'Duplicate API key found', TWICE)

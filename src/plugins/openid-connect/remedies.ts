@@ -4,7 +4,7 @@ import type { Code } from './refusal.ts'
 /** What of the configuration decides each refusal, the most likely field first. */
 export const remedies: Readonly<Record<Code | 'unexpected', Remedy>> = {
   no_credentials: {
-    fields: ['auth_methods', 'bearer_token_param_type', 'bearer_token_header_name', 'anonymous'],
+    fields: ['auth_methods'],
     advice: 'send one of the credentials that were looked for',
   },
   malformed_credentials: { fields: [], advice: 'look at what the client sends' },
@@ -44,10 +44,7 @@ export const remedies: Readonly<Record<Code | 'unexpected', Remedy>> = {
     advice: 'get a new token; if it is new, the clocks differ',
   },
   token_not_yet_valid: { fields: ['leeway', 'verify_claims'], advice: 'the clocks differ' },
-  invalid_grant: {
-    fields: ['issuer'],
-    advice: 'check the user, the password or the refresh token',
-  },
+  invalid_grant: { fields: [] },
   invalid_client: { fields: ['client_secret', 'client_id', 'client_auth'] },
   unauthorized_client: { fields: ['client_secret', 'client_id', 'auth_methods'] },
   invalid_scope: { fields: ['scopes'] },

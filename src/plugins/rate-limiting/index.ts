@@ -19,6 +19,13 @@ export const rateLimiting: Plugin<Config> = {
   name: 'rate-limiting',
   priority: 910,
   schema,
+  remedies: {
+    429: {
+      fields: ['second', 'minute', 'hour', 'day', 'month', 'year', 'limit_by'],
+      advice: 'wait, or raise the limit',
+    },
+    redis_failed: { fields: ['redis.host', 'redis.port', 'fault_tolerant'] },
+  },
   create(config, gateway) {
     const { error_code, error_message, fault_tolerant, hide_client_headers } = config
     const identify = createIdentify(config, gateway.consumers)

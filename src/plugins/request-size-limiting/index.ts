@@ -36,6 +36,10 @@ export const requestSizeLimiting: Plugin<Config> = {
   name: 'request-size-limiting',
   priority: 951,
   schema,
+  remedies: {
+    request_too_large: { fields: ['allowed_payload_size', 'size_unit'] },
+    length_required: { fields: ['require_content_length'] },
+  },
   create({ allowed_payload_size, size_unit, require_content_length }) {
     const limit = allowed_payload_size * UNITS[size_unit]
     return {

@@ -3,6 +3,12 @@ import { generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { printFaults } from '../../src/declarative/faults.ts'
+import { loadDeclarative } from '../../src/declarative/load.ts'
+import { DEFAULT_SETTINGS } from '../../src/gateway.ts'
+import { createLog } from '../../src/log.ts'
+import { checkOnline } from '../../src/online.ts'
+import { plugins } from '../../src/plugins/index.ts'
 import type { Certificate } from './authority.ts'
 import { Pki } from './pki.ts'
 
@@ -181,16 +187,25 @@ describe('gatehouse check --online', () => {
     })
   })
 
-  test('ends in time where a provider does not answer', async () => {
+  test('ends in time, whatever the timeout of a plugin and however many do not answer', async () => {
     using silent = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } })
-    const begun = performance.now()
     const config = ['auth_methods: [bearer]', 'timeout: 60000']
     const issuers = [1, 2, 3].map((i) => `http://127.0.0.1:${silent.port}/${i}`)
     const yaml = issuers.map((issuer, i) => guarded(`/${'abc'[i]}`, issuer, ...config)).join('')
-    const { code, found } = await check(`services:\n${yaml}`)
-    expect(code).toBe(1)
-    expect(found.filter((line) => line.includes('(provider_timeout)'))).toHaveLength(3)
-    expect(performance.now() - begun).toBeLessThan(18_000)
+    const text = `_format_version: "3.0"\nservices:\n${yaml}`
+    const loaded = loadDeclarative([{ name: 'kong.yaml', text }], { env: {}, plugins })
+    if (loaded.faults) throw new Error(printFaults(loaded.faults))
+    const log = createLog('error', () => {})
+    const begun = performance.now()
+    const found = await checkOnline(loaded, {
+      settings: DEFAULT_SETTINGS,
+      plugins,
+      log,
+      triesClients: false,
+      limit: 400,
+    })
+    expect(found!.map(({ code }) => code)).toEqual(Array(3).fill('provider_timeout'))
+    expect(performance.now() - begun).toBeLessThan(3_000)
   })
 
   test('leaves out a plugin that is not enabled', async () => {

@@ -9,6 +9,8 @@ export const FINDINGS = {
   certificate_name: "The provider's certificate is for another name.",
   certificate_trust: "The provider's certificate is of an authority that is not trusted here.",
   certificate_ends_soon: "The provider's certificate runs out in less than 30 days.",
+  client_certificate:
+    'The certificate that the clients show is not there, has run out, or does so in less than 30 days.',
   ssl_verify_possible: '`ssl_verify` is off, and the certificate would pass.',
   plain_http: 'A server on another machine is asked without TLS.',
   plain_http_refused:

@@ -6,7 +6,7 @@ import type { Found } from './found.ts'
 import { checkKeys } from './keys.ts'
 import { askedEndpoints, needsOf } from './needs.ts'
 import { checkOffers } from './offers.ts'
-import { checkPlainText, checkServer } from './server.ts'
+import { checkClientCertificate, checkPlainText, checkServer } from './server.ts'
 import { surveyOf } from './survey.ts'
 import { tryClients } from './tries.ts'
 
@@ -20,6 +20,7 @@ export async function online(given: Config, gateway: Online): Promise<readonly F
   const findings = [
     ...checkServer(config, survey, gateway.now()),
     ...checkPlainText(config, survey, used),
+    ...checkClientCertificate(config, gateway),
     ...checkClock(config, skew),
     // Nobody knows where the keys would be.
     ...(failure && !config.jwks_endpoint ? [] : checkKeys(config, survey)),

@@ -22,18 +22,14 @@ export function checkOffers(config: Config, survey: Survey, needs: readonly Need
 }
 
 function checkEndpoints(metadata: Metadata, needs: readonly Need[]): Found[] {
-  return needs.flatMap(({ endpoint, field, what, level }): Found[] =>
-    metadata[endpoint] !== undefined
-      ? []
-      : [
-          {
-            level,
-            code: 'endpoint_missing',
-            field,
-            message: `${what} needs ${/^[aeiou]/.test(endpoint) ? 'an' : 'a'} ${endpoint}, which the provider does not name; ${endpoint} can be set`,
-          },
-        ],
-  )
+  return needs.flatMap(({ endpoint, field, what, level }): Found[] => {
+    const text = metadata[endpoint]
+    if (text !== undefined && URL.canParse(text)) return []
+    const why = text === undefined ? 'which the provider does not name' : 'and its is no URL'
+    const article = /^[aeiou]/.test(endpoint) ? 'an' : 'a'
+    const message = `${what} needs ${article} ${endpoint}, ${why}; ${endpoint} can be set`
+    return [{ level, code: 'endpoint_missing', field, message }]
+  })
 }
 
 const GRANTS = ['authorization_code', 'client_credentials', 'password', 'refresh_token'] as const

@@ -1,4 +1,5 @@
-import type { ServerCertificate } from '../../../pdk.ts'
+import { X509Certificate } from 'node:crypto'
+import type { Online, ServerCertificate } from '../../../pdk.ts'
 import { configuredUrls } from '../endpoints.ts'
 import { parseIssuer } from '../issuer.ts'
 import type { Endpoint } from '../metadata.ts'
@@ -142,6 +143,24 @@ function checkCertificate(
       message: `${of} would pass, so that it can be checked: set ssl_verify to true`,
     })
   return findings
+}
+
+/** What the clients show instead of a secret. */
+export function checkClientCertificate(
+  { tls_client_auth_cert_id: id }: Config,
+  { findCertificate, now }: Pick<Online, 'findCertificate' | 'now'>,
+): Found[] {
+  if (id === undefined) return []
+  const found = (level: Found['level'], message: string): Found[] => [
+    { level, code: 'client_certificate', field: ['tls_client_auth_cert_id'], message },
+  ]
+  const certificate = findCertificate(id)
+  if (!certificate) return found('error', 'names no certificate of the configuration')
+  const ends = Date.parse(new X509Certificate(certificate.cert).validTo)
+  const days = Math.floor((ends - now()) / DAY)
+  const date = new Date(ends).toISOString().slice(0, 10)
+  if (days < 0) return found('error', `the certificate has run out (${date}); have it renewed`)
+  return days < SOON ? found('warning', `the certificate runs out on ${date}; have it renewed`) : []
 }
 
 /** Connections on which tokens or secrets can be read. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
-import { generateKeyPairSync } from 'node:crypto'
+import { generateKeyPairSync, X509Certificate } from 'node:crypto'
+import { createSelfSigned } from '../../../../src/front/self_signed.ts'
 import type { Finding, Online, ServerCertificate } from '../../../../src/pdk.ts'
 import { openidConnect } from '../../../../src/plugins/openid-connect/index.ts'
 import { UpstreamError } from '../../../../src/upstream/errors.ts'
@@ -198,6 +199,7 @@ const CASES: readonly (readonly [what: string, scene: Scene, expected: readonly 
   ['no end session endpoint', { document: { end_session_endpoint: undefined }, config: { logout_uri_suffix: '/logout' } },
     ['warning endpoint_missing logout_redirect_uri']],
   ['no end session endpoint, and no logout', { document: { end_session_endpoint: undefined } }, []],
+  ['an introspection endpoint that is no URL', { document: { introspection_endpoint: '/introspect' } }, ['error endpoint_missing auth_methods.6']],
   // The login
   ['another response mode', { config: { response_mode: 'form_post.jwt' } }, ['error response_mode_not_supported response_mode']],
   ['no word of response modes', { document: { response_modes_supported: undefined }, config: { response_mode: 'form_post' } },
@@ -227,7 +229,7 @@ const CASES: readonly (readonly [what: string, scene: Scene, expected: readonly 
   ['another way to authenticate', { config: { client_auth: ['client_secret_post'] } },
     ['error client_auth_not_supported client_auth.0']],
   ['another way for the second client', { config: { client_id: ['a', 'b'], client_auth: ['client_secret_basic', 'tls_client_auth'], tls_client_auth_cert_id: '1c8f4d2e-0b7c-4a56-9f3e-2d1a6b5c4e70', auth_methods: ['password'] } },
-    ['error client_auth_not_supported client_auth.1']],
+    ['error client_certificate tls_client_auth_cert_id', 'error client_auth_not_supported client_auth.1']],
   ['another way for one endpoint', { config: { introspection_endpoint_auth_method: 'private_key_jwt' } },
     ['error client_auth_not_supported introspection_endpoint_auth_method']],
   ['a public client', { config: { client_secret: null, auth_methods: ['authorization_code'] } },
@@ -273,6 +275,29 @@ test('an issuer without TLS, on another machine, is told', async () => {
   const document = { issuer, jwks_uri: keys, introspection_endpoint: undefined }
   const config = { issuer, auth_methods: ['bearer'] }
   expect(await findings({ document, config })).toEqual(['warning plain_http issuer'])
+})
+
+test.each([
+  [-1, ['error client_certificate tls_client_auth_cert_id']],
+  [10, ['warning client_certificate tls_client_auth_cert_id']],
+  [60, []],
+])('a certificate of the clients with %d days', async (days, expected) => {
+  const { cert, key } = createSelfSigned(NOW)
+  const ends = Date.parse(new X509Certificate(cert).validTo)
+  const config = {
+    auth_methods: ['password'],
+    client_auth: ['tls_client_auth'],
+    tls_client_auth_cert_id: '1c8f4d2e-0b7c-4a56-9f3e-2d1a6b5c4e70',
+  }
+  const document = { token_endpoint_auth_methods_supported: ['tls_client_auth'] }
+  const now = ends - days * DAY
+  const certificate = { ends: now + 90 * DAY, fault: undefined }
+  const gateway: Online = {
+    ...gatewayOf({ document, certificate }),
+    now: () => now,
+    findCertificate: (id) => ({ id, cert, key }) as ReturnType<Online['findCertificate']>,
+  }
+  expect(await findings({ config }, gateway)).toEqual(expected)
 })
 
 test('a pseudo issuer is never asked', async () => {

@@ -47,6 +47,9 @@ const RECORD_TYPES = ['LAST', 'SRV', 'A', 'AAAA', 'CNAME'] as const
 /** The same for Kong's other client of DNS, in the order in which it asks. */
 const FAMILIES = ['SRV', 'A', 'AAAA'] as const
 
+/** What Kong lets run of the Lua that stands in plugins' configurations. */
+const UNTRUSTED_LUA = ['off', 'sandbox', 'on'] as const
+
 /** Kong's names for what Mozilla recommends for servers; `custom` is what `ssl_ciphers` says. */
 const CIPHER_SUITES = ['modern', 'intermediate', 'old', 'custom'] as const
 
@@ -62,6 +65,7 @@ const SETTINGS = {
   declarative_config: setting('', (text) => text || undefined),
   declarative_config_string: setting('', (text) => text || undefined),
   plugins: setting('bundled', readList),
+  untrusted_lua: setting('sandbox', oneOf(UNTRUSTED_LUA)),
   headers: setting('server_tokens, latency_tokens, X-Kong-Request-Id', readHeaders),
   headers_upstream: setting('X-Kong-Request-Id', readHeaders),
   trusted_ips: setting('', readTrusted),
@@ -167,9 +171,9 @@ const WITHOUT_EFFECT = new RegExp(
     worker_state_update_frequency|audit_log)$`.replace(/\s+/g, ''),
 )
 
-/** What Kubernetes and Kong's images put into the environment beside settings. */
+/** What Kubernetes and Kong's images put into the environment beside settings; Kong has settings that end in `_PORT` as well, which are numbers. */
 const NO_SETTING =
-  /_SERVICE_(?:HOST|PORT)(?:_\w+)?$|_PORT(?:_\d+_(?:TCP|UDP)(?:_\w+)?)?$|^KONG_(?:VERSION|SHA256|BUILD_\w+)$/
+  /^\w+_SERVICE_(?:HOST|PORT)(?:_\w+)?=|^\w+_PORT(?:_\d+_(?:TCP|UDP)(?:_\w+)?=|=\w+:)|^KONG_(?:VERSION|SHA256|BUILD_\w+)=/
 
 const VARIABLE = /^(?:KONG|GATEHOUSE)_(\w+)$/
 
@@ -283,7 +287,7 @@ function* readEnv(env: Readonly<Record<string, string | undefined>>): Iterable<[
   for (const [variable, value] of Object.entries(env)) {
     const text = value?.trim()
     const [, name] = VARIABLE.exec(variable) ?? []
-    if (!text || name === undefined || NO_SETTING.test(variable)) continue
+    if (!text || name === undefined || NO_SETTING.test(`${variable}=${text}`)) continue
     const setting = name.toLowerCase()
     // `KONG_COMPAT` is none of Kong's, and `GATEHOUSE_LOG_LEVEL` none of ours.
     const known = variable === variableOf(setting) ? setting : variable

@@ -27,7 +27,7 @@ export async function check(args: string[]): Promise<number> {
     const configuration = readConfiguration([...options.conf, ...positionals], process.env)
     if ('faults' in configuration) return refuse(configuration.faults, json)
     const { files, conf } = configuration
-    const plugins = enabledPlugins(conf.plugins)
+    const plugins = enabledPlugins(conf.plugins, conf.untrusted_lua)
     const loaded = loadDeclarative(files, {
       env: process.env,
       plugins,

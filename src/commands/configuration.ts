@@ -1,6 +1,7 @@
 import { type Conf, isKongConf, loadConf } from '../conf.ts'
 import type { LocatedFault } from '../declarative/faults.ts'
 import type { SourceFile } from '../declarative/faults.ts'
+import { missingPlugins } from './settings.ts'
 import { readSources, UnreadableFile } from './sources.ts'
 
 /** The node's settings and where its declarative configuration comes from. */
@@ -25,7 +26,8 @@ export function readConfiguration(
   if (confs.length > 1) throw new UnreadableFile(`${confs[1]!.word}: one kong.conf is enough`)
   const loaded = loadConf({ ...(confs[0] && { file: confs[0].files[0]! }), env })
   if (loaded.faults) return { faults: loaded.faults }
-  const { conf, warnings } = loaded
+  const { conf } = loaded
+  const warnings = [...loaded.warnings, ...missingPlugins(conf.plugins)]
   const declarative = given.filter((each) => each !== confs[0])
   if (declarative.length > 0) {
     const names = declarative.map(({ word }) => word)

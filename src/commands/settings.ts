@@ -8,6 +8,7 @@ import type { HandshakeRules, KeyPair } from '../front/certificates.ts'
 import type { GatewaySettings } from '../gateway.ts'
 import type { Plugin } from '../pdk.ts'
 import { plugins } from '../plugins/index.ts'
+import { requestTransformerWithoutLua } from '../plugins/request-transformer/index.ts'
 import { UnreadableFile } from './sources.ts'
 
 /** The gateway's settings, from Kong's. Throws `UnreadableFile` for a file that cannot be read. */
@@ -167,10 +168,26 @@ export function vaultSettings(conf: Conf): VaultSettings {
   }
 }
 
-/** The plugins that the setting `plugins` lets a configuration use: `bundled` are all, `off` is none. */
-export function enabledPlugins(names: readonly string[]): ReadonlyMap<string, Plugin> {
-  if (names.includes('bundled')) return plugins
-  return new Map([...plugins].filter(([name]) => names.includes(name)))
+/**
+ * The plugins that the setting `plugins` lets a configuration use: `bundled` are all, `off` is none. They run what is Lua
+ * in Kong as far as `untrusted_lua` allows.
+ */
+export function enabledPlugins(
+  names: readonly string[],
+  untrusted_lua: Conf['untrusted_lua'] = 'sandbox',
+): ReadonlyMap<string, Plugin> {
+  const enabled = [...plugins].filter(([name]) => names.includes('bundled') || names.includes(name))
+  if (untrusted_lua !== 'off') return new Map(enabled)
+  const { name } = requestTransformerWithoutLua
+  return new Map(
+    enabled.map(([each, plugin]) => [each, each === name ? requestTransformerWithoutLua : plugin]),
+  )
+}
+
+/** What the setting `plugins` names and is not there; Kong would not start. */
+export function missingPlugins(names: readonly string[]): string[] {
+  const missing = names.filter((name) => !['bundled', 'off'].includes(name) && !plugins.has(name))
+  return missing.length === 0 ? [] : [`plugins: enabled but not installed: ${missing.join(', ')}`]
 }
 
 /** Where Linux distributions and macOS keep the certificates that the machine trusts. */

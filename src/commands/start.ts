@@ -62,7 +62,7 @@ async function serve(
     log,
     ...(accessLog && { writeAccessLog: accessLog.write }),
     settings: settingsOf(conf, process.env),
-    plugins: enabledPlugins(conf.plugins),
+    plugins: enabledPlugins(conf.plugins, conf.untrusted_lua),
   })
   // What failed outside of any request must not end everybody's.
   for (const event of ['uncaughtException', 'unhandledRejection'])

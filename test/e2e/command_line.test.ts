@@ -89,13 +89,18 @@ describe('check', () => {
 
   test('tells what to know of a good file, and of the settings', async () => {
     using folder = new Folder({ 'kong.yaml': CONFIG.replace('/anything]', '/any.+]') })
-    const env = { KONG_LOG_LEVLE: 'debug', KONG_MEM_CACHE_SIZE: '128m' }
+    const env = {
+      KONG_LOG_LEVLE: 'debug',
+      KONG_MEM_CACHE_SIZE: '128m',
+      KONG_PLUGINS: 'bundled,mine',
+    }
     const ended = await run(['check', '-c', 'kong.yaml'], { cwd: folder.path, env })
     expect(ended).toEqual({
       code: 0,
       stdout:
         'note: unknown setting log_levle; did you mean log_level?\n' +
         'note: settings without effect here: mem_cache_size\n' +
+        'note: plugins: enabled but not installed: mine\n' +
         'note: kong.yaml:7 services[0].routes[0].paths[0]: is a plain prefix; if it is meant as a regular expression, write ~ before it\n' +
         'kong.yaml: valid\n',
       stderr: '',

@@ -122,11 +122,15 @@ test('what Kong knows and has no effect here is said once, by name', () => {
   const env = {
     KONG_NGINX_WORKER_PROCESSES: '2',
     KONG_PG_HOST: 'db',
+    KONG_PG_PORT: '5432',
+    KONG_PROXY_PORT: 'tcp://10.0.0.1:80',
+    KONG_SMTP_MOCK: 'off',
+    KONG_VAULT_HCV_HOST: 'vault',
     KONG_DATABASE: 'off',
     KONG_ADMIN_LISTEN: 'off',
   }
   expect(conf(env).warnings).toEqual([
-    'settings without effect here: nginx_worker_processes, pg_host',
+    'settings without effect here: nginx_worker_processes, pg_host, pg_port, smtp_mock, vault_hcv_host',
   ])
 })
 

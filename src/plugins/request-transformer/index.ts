@@ -2,7 +2,7 @@ import type { Plugin } from '../../pdk.ts'
 import { createBodyTransformer, formatOf } from './body.ts'
 import { createHeadTransformer } from './head.ts'
 import { createQueryTransformer, mergeForm } from './query.ts'
-import { type Config, schema } from './schema.ts'
+import { badLua, type Config, schema } from './schema.ts'
 import { Snapshot } from './snapshot.ts'
 
 /**
@@ -43,4 +43,10 @@ export const requestTransformer: Plugin<Config> = {
       },
     }
   },
+}
+
+/** The same where `untrusted_lua` is `off`: in Kong each request that comes to a template fails then. */
+export const requestTransformerWithoutLua: Plugin<Config> = {
+  ...requestTransformer,
+  schema: { ...schema, checks: [badLua] },
 }

@@ -1,4 +1,5 @@
 import { array, type Infer, record, string } from '../../schema/field.ts'
+import { isRecord } from '../../schema/check.ts'
 import { badHeader, badHeaders, badName, readPair, WITH_COLON } from '../pair.ts'
 import { badTemplate } from './template.ts'
 
@@ -89,3 +90,14 @@ function badAppendedHeader(entry: string): string | undefined {
 function badUri(uri: string): string | undefined {
   return /^(?:\/|\$\()/.test(uri) ? badTemplate(uri) : 'path must start with /'
 }
+
+/** All fields with a template in them, which is Lua in Kong. */
+export function badLua(config: Readonly<Record<string, unknown>>) {
+  return Object.entries(config).flatMap(([step, parts]) =>
+    Object.entries(isRecord(parts) ? parts : {})
+      .filter(([, texts]) => [texts].flat().some((each) => /\$\([^]*\)/.test(String(each))))
+      .map(([part]) => ({ field: `${step}.${part}`, message: LUA_IS_OFF })),
+  )
+}
+
+const LUA_IS_OFF = "templates are not allowed, since 'untrusted_lua' is set to 'off'"

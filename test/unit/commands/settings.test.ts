@@ -2,8 +2,9 @@ import { expect, test } from 'bun:test'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { settingsOf } from '../../../src/commands/settings.ts'
+import { enabledPlugins, missingPlugins, settingsOf } from '../../../src/commands/settings.ts'
 import { loadConf } from '../../../src/conf.ts'
+import { check } from '../../../src/schema/check.ts'
 
 const hasOpenssl = Bun.which('openssl') !== null
 if (!hasOpenssl) console.log('skipped: ssl_cert, since there is no openssl to make them')
@@ -43,4 +44,34 @@ test('templates of errors are read from their files, with two marks at most', ()
   } finally {
     rmSync(folder, { recursive: true })
   }
+})
+
+test.each([
+  [['bundled'], []],
+  [['off'], []],
+  [['cors', 'jwt'], []],
+  [['bundled', 'mine', 'ai-proxy'], ['plugins: enabled but not installed: mine, ai-proxy']],
+])('the setting plugins with %j is warned of: %j', (names, warnings) => {
+  expect(missingPlugins(names)).toEqual(warnings)
+})
+
+// prettier-ignore
+test.each([
+  [{ add: { headers: ['a:1', 'b:$(headers.host)'] } },  'add.headers'],
+  [{ replace: { uri: '/$(uri_captures.a)' } },          'replace.uri'],
+  [{ rename: { body: ['a:$(headers.host)'] } },         'rename.body'],
+  [{ append: { querystring: ['a:$(headers["x"])'] } },  'append.querystring'],
+])('with untrusted_lua off the template in %j is a fault', (config, at) => {
+  const faultsWith = (untrusted_lua?: 'off' | 'on') =>
+    check(enabledPlugins(['bundled'], untrusted_lua).get('request-transformer')!.schema, config).faults
+  expect(faultsWith('on')).toBeUndefined()
+  expect(faultsWith()).toBeUndefined()
+  expect(faultsWith('off')).toMatchObject([{ path: at.split('.'), message: "templates are not allowed, since 'untrusted_lua' is set to 'off'" }])
+})
+
+test('with untrusted_lua off there is all else, and request-transformer without templates', () => {
+  const plugins = enabledPlugins(['bundled'], 'off')
+  expect([...plugins.keys()]).toEqual([...enabledPlugins(['bundled']).keys()])
+  const { schema } = plugins.get('request-transformer')!
+  expect(check(schema, { add: { headers: ['a:$b', 'c:$('] } }).faults).toBeUndefined()
 })

@@ -8,7 +8,8 @@ import { fields as authentication, hide } from './authenticate.ts'
 import { then } from './awaitable.ts'
 import { createFindMapped, fields as consumers, type Mapped } from './consumer.ts'
 import { cookieOf } from './methods/access_token.ts'
-import type { Found } from './methods/method.ts'
+import type { Metrics } from './metrics.ts'
+import type { Found, MethodName } from './methods/method.ts'
 import type { Occasion } from './occasion.ts'
 import type { BoundToken, Possession } from './possession/index.ts'
 import type { Proof } from './proof.ts'
@@ -35,6 +36,8 @@ export interface Presented {
   /** The body, where it was read in search of credentials. */
   readonly body?: BodyArguments | undefined
   readonly session?: Session
+  /** By what the caller came, where neither of the two says it. */
+  readonly method?: MethodName
 }
 
 export interface Admission {
@@ -49,13 +52,14 @@ interface Parts {
   readonly additions: Additions
   readonly sessions: Sessions | undefined
   readonly possession: Possession
+  readonly metrics: Metrics
   readonly gateway: Gateway
   /** What follows once a caller is let in, such as the beginning of a session. */
   follow(ctx: AccessContext, proof: Proof, presented: Presented): Awaitable<Exit | undefined>
 }
 
 export function createAdmission(config: Settings, parts: Parts): Admission {
-  const { answers, additions, sessions, possession, gateway, follow } = parts
+  const { answers, additions, sessions, possession, metrics, gateway, follow } = parts
   const { anonymous, hide_credentials, jwt_session_cookie } = config
   const findMapped = createFindMapped(config, gateway.consumers)
   // Who a proof's caller is depends on this configuration's consumers; proofs outlive it.
@@ -70,8 +74,10 @@ export function createAdmission(config: Settings, parts: Parts): Admission {
   function refuse(
     ctx: AccessContext,
     refusal: Refusal,
-    { occasion, session }: Presented,
+    presented: Presented,
   ): Awaitable<Exit | undefined> {
+    const { occasion, session } = presented
+    metrics.refused(presented, refusal, anonymous !== undefined)
     if (anonymous !== undefined) ctx.trace?.forgiven(refusal.code, refusal.message)
     const answer = () =>
       anonymous === undefined
@@ -106,9 +112,10 @@ export function createAdmission(config: Settings, parts: Parts): Admission {
     presented: Presented,
   ): Awaitable<Exit | undefined> {
     const mapping = mappingOf(proof)
-    if (mapping instanceof Refusal) return refuse(ctx, mapping, presented)
+    if (mapping instanceof Refusal) return refuse(ctx, mapping, by(proof, presented))
     if (presented.found && hide_credentials) hide(ctx, presented.found, presented.body)
     const { consumer, consumerGroups, credential } = mapping
+    metrics.passed[proof.method].value++
     ctx.authenticate(consumer, credential)
     ctx.authenticatedGroups = proof.names.groups
     ctx.consumerGroups = consumerGroups
@@ -122,15 +129,21 @@ export function createAdmission(config: Settings, parts: Parts): Admission {
     refuse,
     admit(ctx, proof, presented) {
       const objection = objectionTo(ctx, proof)
-      if (objection) return refuse(ctx, objection, presented)
+      if (objection) return refuse(ctx, objection, by(proof, presented))
       if (possession.isOff) return letIn(ctx, proof, presented)
       return then(possession.check(ctx.request, boundToken(proof, presented)), (refusal) => {
         if (!refusal) return letIn(ctx, proof, presented)
         // Who cannot prove that a session is his does not end it either.
-        return refuse(ctx, refusal, { occasion: presented.occasion })
+        const { occasion } = presented
+        return refuse(ctx, refusal, by(proof, { occasion }))
       })
     },
   }
+}
+
+/** The same caller, of whom the method is known. */
+function by({ method }: Proof, presented: Presented): Presented {
+  return { ...presented, method }
 }
 
 /** The token that a caller has, and how it came. A session's is good for whoever could begin it. */

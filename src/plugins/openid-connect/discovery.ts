@@ -70,6 +70,8 @@ export interface Discovery {
   load(): Promise<Provider>
   /** Loads again because `seen` lacked a key, if the last time is long enough ago; gives `seen` if not. */
   renew(seen: Provider): Promise<Provider>
+  /** Is told that known keys have verified a signature, for who counts it. */
+  verified?(): void
 }
 
 /** Shared by all plugin entities that ask the same provider in the same way; kept over reloads. */

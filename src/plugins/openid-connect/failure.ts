@@ -4,6 +4,8 @@ import { type Code, quotable, Refusal } from './refusal.ts'
 
 /** What is known of a call to the provider, for the words about its failure. */
 export interface Attempt {
+  /** Which call it is. */
+  readonly what: string
   url: URL
   status?: number
   mediaType?: string | undefined
@@ -49,6 +51,11 @@ const CONNECTION_CODES: Readonly<Record<string, Code>> = {
   write_timeout: 'provider_timeout',
   read_timeout: 'provider_timeout',
   invalid_response: 'provider_invalid_response',
+}
+
+/** Whether the gateway's client says why it could not ask. */
+export function isConnectionFault(error: unknown): error is Error & { readonly code: string } {
+  return isRecord(error) && typeof error.code === 'string' && error.code in CONNECTION_CODES
 }
 
 /** Says what went wrong and what to do. What the provider wrote is cleared of what it was sent. */

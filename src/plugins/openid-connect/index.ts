@@ -21,7 +21,7 @@ import { createIdentityProvider, pages } from './provider.ts'
 import { Refusal } from './refusal.ts'
 import { remedies } from './remedies.ts'
 import { type Config, schema, withDefaults } from './schema.ts'
-import { createSessions, type Session, type Sessions } from './session/index.ts'
+import { createSessions, createStorage, type Session, type Sessions } from './session/index.ts'
 import { createSessionMethod, SessionOver } from './session_method.ts'
 import { createTokens, saltOf } from './tokens.ts'
 import { warningsOf } from './unsupported.ts'
@@ -41,15 +41,19 @@ export const openidConnect: Plugin<Config> = {
     const config = withDefaults(given)
     const { anonymous, auth_methods, run_on_preflight } = config
     const provider = createIdentityProvider(config, gateway)
-    const { calls, clients, discovery, exchanges } = provider
+    const { calls, clients, discovery, exchanges, metrics } = provider
     const occasions = createOccasions(clients, provider.passing)
     const salt = saltOf(config, gateway)
     const identity = tokenIdentity(config, salt)
     const cluster = createClusterCache(config, gateway)
     const verification = createVerification(config, provider, gateway)
-    const lookups = createLookups(config, calls, verification, cluster, gateway, identity)
+    const lookups = createLookups(config, calls, verification, cluster, gateway, identity, metrics)
     const headers = createIdentityHeaders(config)
-    const sessions = auth_methods.includes('session') ? createSessions(config, gateway) : undefined
+    const sessions = auth_methods.includes('session')
+      ? metrics.watchSessions(
+          createSessions(config, gateway, metrics.watchStorage(createStorage(config, gateway))),
+        )
+      : undefined
     const parts = {
       verification,
       clients,
@@ -59,7 +63,7 @@ export const openidConnect: Plugin<Config> = {
       gateway,
       keepsIdentity: !!sessions,
     }
-    const tokens = createTokens(config, calls, cluster, gateway, identity)
+    const tokens = metrics.watchTokens(createTokens(config, calls, cluster, gateway, identity))
     const prover = createProver(config, { ...parts, tokens })
     const search = createSearch(config)
     const additions = new Additions()
@@ -70,6 +74,7 @@ export const openidConnect: Plugin<Config> = {
       additions,
       sessions,
       possession,
+      metrics,
       gateway,
       follow,
     })
@@ -117,7 +122,8 @@ export const openidConnect: Plugin<Config> = {
         cache_ttl_min: undefined,
         cache_ttl_max: undefined,
       }
-      return createTokens(kept, calls, cluster, gateway, hashOfAll(identity, 'session'))
+      const apart = hashOfAll(identity, 'session')
+      return metrics.watchTokens(createTokens(kept, calls, cluster, gateway, apart))
     }
 
     /** The credential that the request carries counts, or else there is none. */
@@ -148,9 +154,10 @@ export const openidConnect: Plugin<Config> = {
       try {
         exit = sessionMethod!.admit(ctx, session)
       } catch (error) {
-        return fail(ctx, occasion, error)
+        return fail(ctx, { occasion, method: 'session' }, error)
       }
-      if (exit instanceof Promise) return orSearch(ctx, settle(ctx, occasion, exit))
+      if (exit instanceof Promise)
+        return orSearch(ctx, settle(ctx, { occasion, method: 'session' }, exit))
       return exit instanceof SessionOver ? bySearch(ctx, exit.refusal) : exit
     }
 
@@ -179,9 +186,9 @@ export const openidConnect: Plugin<Config> = {
           proof instanceof Promise
             ? admitLater(ctx, proof, presented)
             : admission.admit(ctx, proof, presented)
-        return exit instanceof Promise ? settle(ctx, occasion, exit) : exit
+        return exit instanceof Promise ? settle(ctx, presented, exit) : exit
       } catch (error) {
-        return fail(ctx, occasion, error)
+        return fail(ctx, presented, error)
       }
     }
 
@@ -196,20 +203,21 @@ export const openidConnect: Plugin<Config> = {
 
     function settle<T>(
       ctx: AccessContext,
-      occasion: Occasion,
+      presented: Presented,
       exit: Promise<T>,
     ): Promise<T | Exit | undefined> {
-      return exit.catch((error: unknown) => fail(ctx, occasion, error))
+      return exit.catch((error: unknown) => fail(ctx, presented, error))
     }
 
     /** Refuses a caller where what was asked for was refused, and answers for what nobody foresaw. */
     function fail(
       ctx: AccessContext,
-      occasion: Occasion,
+      presented: Presented,
       error: unknown,
     ): Awaitable<Exit | undefined> {
-      if (error instanceof Refusal) return admission.refuse(ctx, error, { occasion })
-      const exit = answers.fail(error, occasion.client)
+      if (error instanceof Refusal) return admission.refuse(ctx, error, presented)
+      metrics.failed(presented, error)
+      const exit = answers.fail(error, presented.occasion.client)
       if (exit) return exit
       throw error
     }
@@ -217,15 +225,20 @@ export const openidConnect: Plugin<Config> = {
     /** What a credential has proved: known, or found out now. */
     function proofOf(connection: object, found: Found, occasion: Occasion): Awaitable<Proof> {
       const last = lastProofs.get(connection)
-      if (last && isSame(last, found, occasion) && isGood(last.proof)) return last.proof
+      if (last && isSame(last, found, occasion) && isGood(last.proof)) {
+        metrics.caches.proofs.hits.value++
+        return last.proof
+      }
       const key = keyOf(found, occasion)
       const proof = proofs.get(key)
       if (!proof || !isGood(proof)) return proveOnce(found, occasion, key)
+      metrics.caches.proofs.hits.value++
       lastProofs.set(connection, { found, occasion, proof })
       return proof
     }
 
     function proveOnce(found: Found, occasion: Occasion, key: string): Promise<Proof> {
+      metrics.caches.proofs.misses.value++
       return proofs.once(key, () => proveAnew(found, occasion, key))
     }
 
@@ -268,7 +281,7 @@ export const openidConnect: Plugin<Config> = {
       try {
         session = sessions.open(ctx.request)
       } catch (error) {
-        return fail(ctx, occasions.ofClient(0), error)
+        return fail(ctx, { occasion: occasions.ofClient(0), method: 'session' }, error)
       }
       if (session instanceof Promise) return openLater(ctx, session)
       return session ? bySession(ctx, session) : bySearch(ctx)
@@ -282,7 +295,7 @@ export const openidConnect: Plugin<Config> = {
       try {
         session = await opening
       } catch (error) {
-        return fail(ctx, occasions.ofClient(0), error)
+        return fail(ctx, { occasion: occasions.ofClient(0), method: 'session' }, error)
       }
       return session ? bySession(ctx, session) : bySearch(ctx)
     }

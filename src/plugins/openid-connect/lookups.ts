@@ -5,6 +5,7 @@ import type { Claims } from './claims.ts'
 import type { ClusterCache } from './cluster_cache.ts'
 import { fields as discovery } from './discovery.ts'
 import { hashOfAll } from './hash.ts'
+import type { Metrics } from './metrics.ts'
 import type { Occasion } from './occasion.ts'
 import { isTransient, Refusal } from './refusal.ts'
 import { fields as caching } from './tokens.ts'
@@ -59,6 +60,7 @@ export function createLookups(
   cluster: ClusterCache | undefined,
   gateway: Pick<Gateway, 'cache' | 'now'>,
   identity: string,
+  { caches }: Pick<Metrics, 'caches'>,
 ): Lookups {
   const { cache_ttl, cache_ttl_min = 0, cache_ttl_max = Infinity, cache_ttl_resurrect = 0 } = config
   const { now } = gateway
@@ -87,11 +89,14 @@ export function createLookups(
   ): Promise<Told> {
     const { key: passed } = occasion.passed(kind === 'userInfo' ? 'userinfo' : kind)
     const key = hashOfAll(fingerprint, kind, token, String(occasion.client?.index ?? 0), passed)
+    const counts = caches[kind === 'userInfo' ? 'userinfo' : kind]
     if (!isKept) return { ...(await load()), ends: 0 }
     const refusal = refused.get(key)
-    if (refusal) throw refusal
     const before = kept.get(key)
-    if (before && before.told.ends > now()) return before.told
+    const isKnown = refusal !== undefined || (before !== undefined && before.told.ends > now())
+    ;(isKnown ? counts.hits : counts.misses).value++
+    if (refusal) throw refusal
+    if (before && isKnown) return before.told
     const loaded = await kept.once(key, async () => {
       try {
         const told = await (kind === 'introspection' ? loadShared(key, load) : load())

@@ -23,6 +23,7 @@ import {
   fields as exchange,
 } from './exchange.ts'
 import { createCalls } from './grants.ts'
+import { Metrics } from './metrics.ts'
 import { OwnKeys } from './own_keys.ts'
 import { fields as parameters } from './parameters.ts'
 import { createPassing, fields as passing, type Passing } from './passing.ts'
@@ -64,6 +65,7 @@ export interface IdentityProvider {
   readonly auths: ClientAuths
   readonly passing: Passing
   readonly discovery: Discovery
+  readonly metrics: Metrics
   /** The discovery of another issuer. */
   discoveryOf(issuer: string): Discovery
   readonly calls: Calls
@@ -74,7 +76,8 @@ export interface IdentityProvider {
 export function createIdentityProvider(config: Settings, gateway: Gateway): IdentityProvider {
   const auths = createClientAuths(config, gateway)
   const relyingParty = createRelyingParty(config, gateway, auths)
-  const discovery = createDiscovery(config, relyingParty, gateway)
+  const metrics = new Metrics(config, gateway)
+  const discovery = metrics.watchDiscovery(createDiscovery(config, relyingParty, gateway))
   const clients = createClients(config)
   const calls = createCalls(relyingParty, discovery, clients)
   return {
@@ -82,6 +85,7 @@ export function createIdentityProvider(config: Settings, gateway: Gateway): Iden
     auths,
     passing: createPassing(config),
     discovery,
+    metrics,
     discoveryOf: (issuer) => createDiscoveryOf(issuer, undefined, config, relyingParty, gateway),
     calls,
     exchanges: createExchanges(config, calls, relyingParty, gateway),

@@ -19,6 +19,7 @@ import type { fields as exchange } from './exchange.ts'
 import { type Attempt, InvalidAnswer, OAuthError, refusalOf } from './failure.ts'
 import type { Issuer } from './issuer.ts'
 import { type Endpoint, type Metadata, metadataOf } from './metadata.ts'
+import { Metrics } from './metrics.ts'
 import { NOTHING, type Passed } from './passing.ts'
 import { Refusal } from './refusal.ts'
 import { createTransport, fields as transport } from './transport.ts'
@@ -105,7 +106,7 @@ type Settings = Config<
     typeof authentication &
     Pick<typeof clientFields, 'client_id' | 'client_auth' | 'client_jwk'> &
     Pick<typeof exchange, 'token_exchange' | 'token_exchange_endpoint'>
->
+> & { readonly issuer: string }
 
 /** The provider as it is asked for one request: where, as whom, and with what of the client's. */
 export interface Provision {
@@ -162,6 +163,7 @@ export function createRelyingParty(
   auths: ClientAuths = createClientAuths(config, gateway),
 ): RelyingParty {
   const send = createTransport(config, gateway)
+  const metrics = new Metrics(config, gateway)
   const ownUrls = configuredUrls(config)
   const tokenArgs = pairs(config.token_post_args_names, config.token_post_args_values)
   const tokenHeaders = pairs(config.token_headers_names, config.token_headers_values)
@@ -184,7 +186,7 @@ export function createRelyingParty(
     at: { readonly isCallers: boolean; readonly url: URL; readonly secrets?: readonly string[] },
     ask: (last: Attempt) => Promise<T>,
   ): Promise<T> {
-    const last: Attempt = { url: at.url, secrets: at.secrets ?? [] }
+    const last: Attempt = { what, url: at.url, secrets: at.secrets ?? [] }
     try {
       return await ask(last)
     } catch (error) {
@@ -200,7 +202,7 @@ export function createRelyingParty(
     more?: Parameters<typeof send>[2],
   ): Promise<Response> {
     last.url = url
-    const answer = await send(url, request, more)
+    const answer = await metrics.call(last.what, () => send(url, request, more))
     last.status = answer.status
     last.mediaType = mediaTypeOf(answer)
     return answer

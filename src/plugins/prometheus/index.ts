@@ -1,6 +1,6 @@
 import type { Gateway, Node, Plugin } from '../../pdk.ts'
 import { VERSION } from '../../version.ts'
-import { Counter, type Family, gauge, labels } from './exposition.ts'
+import { Counter, type Family, gauge, labels, Registry } from '../exposition.ts'
 import { Metrics } from './metrics.ts'
 import { type Config, schema } from './schema.ts'
 
@@ -25,6 +25,8 @@ export const prometheus: Plugin<Config> = {
       const now = configs()
       const families = [
         ...nodeMetrics(node),
+        // What other plugins count by themselves, such as openid-connect: it costs nothing to tell.
+        ...Registry.of(node).families,
         ...(now.some((config) => config.upstream_health_metrics) ? [healthOf(node)] : []),
         // What was counted before stays, unless nobody wants it any more.
         ...(now.length > 0 ? metricsOf(node).families : []),

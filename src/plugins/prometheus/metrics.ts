@@ -1,5 +1,5 @@
 import type { LogContext } from '../../pdk.ts'
-import { Counter, type Family, Histogram, type Labels, labels } from './exposition.ts'
+import { Counter, type Family, Histogram, type Labels, labels } from '../exposition.ts'
 import type { Config } from './schema.ts'
 
 type RouteOf = NonNullable<LogContext['route']>

@@ -16,6 +16,7 @@ export { createSessions } from './life.ts'
 export { createSeal, type Seal } from './sealed.ts'
 export type { Kept, Session, Sessions } from './session.ts'
 export type { SessionStorage } from './storage.ts'
+export { createStorage } from './storages.ts'
 
 /** Two cookies of one name would be one cookie. */
 export const checks: readonly EntityCheck[] = [

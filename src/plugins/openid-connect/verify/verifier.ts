@@ -53,7 +53,7 @@ type Settings = Config<
 
 export function createVerifier(
   config: Settings,
-  discovery: Pick<Discovery, 'load' | 'renew'>,
+  discovery: Pick<Discovery, 'load' | 'renew' | 'verified'>,
   decrypt: Decrypt,
   gateway: Pick<Gateway, 'now'>,
 ): Verifier {
@@ -104,12 +104,14 @@ export function createVerifier(
 /** Verifies with the keys of a provider; asks for newer ones once if none of them fits. Throws `Refusal`. */
 export async function verifyWithKeys(
   jws: Jws,
-  discovery: Pick<Discovery, 'renew'>,
+  discovery: Pick<Discovery, 'renew' | 'verified'>,
   provider: Provider,
   secret?: string,
 ): Promise<{ readonly keys: KeySet; readonly jwk: PublicJwk | undefined }> {
   try {
-    return { keys: provider.keys, jwk: verifySignature(jws, provider.keys, secret) }
+    const jwk = verifySignature(jws, provider.keys, secret)
+    discovery.verified?.()
+    return { keys: provider.keys, jwk }
   } catch (error) {
     if (!(error instanceof Refusal) || error.code !== 'invalid_signature') throw error
     const { keys } = await discovery.renew(provider)

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import type { Node } from '../../../../src/pdk.ts'
-import { Counter, Histogram, labels } from '../../../../src/plugins/prometheus/exposition.ts'
+import { Counter, Histogram, labels } from '../../../../src/plugins/exposition.ts'
 import { prometheus } from '../../../../src/plugins/prometheus/index.ts'
 import { check } from '../../../../src/schema/check.ts'
 import { testGateway } from '../context.ts'

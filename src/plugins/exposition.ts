@@ -1,3 +1,5 @@
+import type { Gateway } from '../pdk.ts'
+
 /** Pairs of a label and its value, as they stand between the braces of a sample: `a="1",b="2"`. */
 export type Labels = string
 
@@ -41,24 +43,38 @@ export function gauge(
   }
 }
 
+/** One of a counter's samples: who counts often keeps it, and adds to its value. */
+export interface Count {
+  value: number
+}
+
 /** Counts that only rise. */
 export class Counter implements Family {
   readonly name: string
   readonly #help: string
-  readonly #values = new Map<Labels, number>()
+  readonly #counts = new Map<Labels, Count>()
 
   constructor(name: string, help: string) {
     this.name = name
     this.#help = help
   }
 
+  /** The count with these labels; it is written from now on, be it 0. */
+  at(labels: Labels): Count {
+    let count = this.#counts.get(labels)
+    if (!count) this.#counts.set(labels, (count = { value: 0 }))
+    return count
+  }
+
   add(labels: Labels, value: number): void {
-    this.#values.set(labels, (this.#values.get(labels) ?? 0) + value)
+    this.at(labels).value += value
   }
 
   write(): string {
-    if (this.#values.size === 0) return ''
-    const samples = sorted(this.#values).map((each) => sample(this.name, ...each))
+    if (this.#counts.size === 0) return ''
+    const samples = sorted(this.#counts).map(([labels, { value }]) =>
+      sample(this.name, labels, value),
+    )
     return head(this.name, 'counter', this.#help) + samples.join('')
   }
 }
@@ -111,6 +127,33 @@ export class Histogram implements Family {
       sums += sample(`${this.name}_sum`, labels, observed.sum)
     }
     return head(this.name, 'histogram', this.#help) + buckets + counts + sums
+  }
+}
+
+/** The metrics of plugins that have no page of their own: made when they are first asked for, kept over reloads. */
+export class Registry {
+  readonly #families = new Map<string, Family>()
+
+  static of({ keep }: Pick<Gateway, 'keep'>): Registry {
+    return keep('metrics', () => new Registry())
+  }
+
+  get families(): readonly Family[] {
+    return [...this.#families.values()]
+  }
+
+  counter(name: string, help: string): Counter {
+    return this.#find(name, () => new Counter(name, help))
+  }
+
+  histogram(name: string, help: string, bounds: readonly number[]): Histogram {
+    return this.#find(name, () => new Histogram(name, help, bounds))
+  }
+
+  #find<F extends Family>(name: string, create: () => F): F {
+    let family = this.#families.get(name)
+    if (!family) this.#families.set(name, (family = create()))
+    return family as F
   }
 }
 

@@ -115,7 +115,7 @@ export function createAdmission(config: Settings, parts: Parts): Admission {
     if (mapping instanceof Refusal) return refuse(ctx, mapping, by(proof, presented))
     if (presented.found && hide_credentials) hide(ctx, presented.found, presented.body)
     const { consumer, consumerGroups, credential } = mapping
-    metrics.passed[proof.method].value++
+    metrics.passed[methodOf(proof, presented)].value++
     ctx.authenticate(consumer, credential)
     ctx.authenticatedGroups = proof.names.groups
     ctx.consumerGroups = consumerGroups
@@ -135,15 +135,20 @@ export function createAdmission(config: Settings, parts: Parts): Admission {
         if (!refusal) return letIn(ctx, proof, presented)
         // Who cannot prove that a session is his does not end it either.
         const { occasion } = presented
-        return refuse(ctx, refusal, by(proof, { occasion }))
+        return refuse(ctx, refusal, { occasion, method: methodOf(proof, presented) })
       })
     },
   }
 }
 
+/** By what a caller came; the new tokens of a session were got by another method. */
+function methodOf({ method }: Proof, { session }: Presented): MethodName {
+  return session ? 'session' : method
+}
+
 /** The same caller, of whom the method is known. */
-function by({ method }: Proof, presented: Presented): Presented {
-  return { ...presented, method }
+function by(proof: Proof, presented: Presented): Presented {
+  return { ...presented, method: methodOf(proof, presented) }
 }
 
 /** The token that a caller has, and how it came. A session's is good for whoever could begin it. */

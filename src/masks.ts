@@ -26,12 +26,16 @@ const NO_WORD = 16
 
 /** Base64url and dots, from the beginning of a JSON object in Base64. */
 const TOKEN = /eyJ[\w.+/=~-]{8,}/g
-/** A word of letters and digits that is too long to be one, and is no UUID. */
-const RANDOM = /(?=[\w.~+/-]*\d)(?=[\w.~+/-]*[A-Za-z])[\w.~+/-]{24,}=*/
+/** A word of letters and digits that is too long to be one, unless it is a UUID. */
+const LONG_WORD = /^[\w.~+/-]{24,}=*$/
 const UUID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$|^[\da-f]{32}$/i
 
 /** Text that is shown may be this long; characters. */
 const LONGEST = 300
+/** Of longer text the rest is not looked at. */
+const MOST_READ = 4_000
+/** As many secrets are learned by their names alone. */
+const MOST_SENT = 200
 
 /**
  * Takes secrets out of what is shown of one request: by the names under which they stand, by their looks, and wherever a
@@ -40,6 +44,7 @@ const LONGEST = 300
 export class Masks {
   readonly #names: ReadonlySet<string>
   readonly #secrets = new Set<string>()
+  #sent = 0
 
   /** `names`: further arguments whose values are secret, in lower case. */
   constructor(names: ReadonlySet<string> = new Set()) {
@@ -74,9 +79,10 @@ export class Masks {
 
   /** A text of which nothing is known. */
   text(text: string): string {
-    const plain = text.replace(/[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+/g, ' ')
+    const [begin, isCut] = beginningOf(text)
+    const plain = begin.replace(/[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+/g, ' ')
     const shown = this.scrub(plain)
-    return shown.length > LONGEST ? `${shown.slice(0, LONGEST)}…` : shown
+    return isCut || shown.length > LONGEST ? `${shown.slice(0, LONGEST)}…` : shown
   }
 
   /** The value of a header field. */
@@ -92,7 +98,8 @@ export class Masks {
     if (lower === 'set-cookie') return this.#cookie(value.split(';', 1)[0]!)
     if (this.isSecret(name) || WITH_SCHEME.test(value)) return this.#masked(value)
     if (lower === 'location' || lower === 'referer') return this.url(value)
-    const isOpaque = RANDOM.test(value) && !UUID.test(value) && !/[ ,;:]/.test(value)
+    const isOpaque =
+      LONG_WORD.test(value) && /\d/.test(value) && /[A-Za-z]/.test(value) && !UUID.test(value)
     return isOpaque ? this.#masked(value) : this.text(value)
   }
 
@@ -150,14 +157,27 @@ export class Masks {
   #cookie(pair: string): string {
     const equals = pair.indexOf('=')
     if (equals < 0) return this.#masked(pair)
-    this.learn(pair.slice(equals + 1).trim())
+    this.#learnSent(pair.slice(equals + 1).trim())
     return `${this.text(pair.slice(0, equals).trim())}=[masked]`
   }
 
   #masked(value: string): string {
-    this.learn(value)
+    this.#learnSent(value)
     return shape(value)
   }
+
+  /** Anybody can send as many as a head has room for, and each is looked for everywhere. */
+  #learnSent(secret: string): void {
+    if (this.#sent++ < MOST_SENT) this.learn(secret)
+  }
+}
+
+/** The beginning of a text, without what may be half a secret at its end; and whether there is more. */
+function beginningOf(text: string): [begin: string, isCut: boolean] {
+  if (text.length <= MOST_READ) return [text, false]
+  const begin = text.slice(0, MOST_READ)
+  const blank = begin.lastIndexOf(' ')
+  return [begin.slice(0, Math.max(blank, 0)), true]
 }
 
 function withoutSecret(text: string, secret: string): string {

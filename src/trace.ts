@@ -85,6 +85,8 @@ export class Trace {
   readonly isRehearsal: boolean
   /** Whether the client is sent it. */
   readonly isShown: boolean
+  /** Whether it is one of all that go into the log: then it is worth less time. */
+  readonly isRoutine: boolean
   request_id = ''
   /** The plugin whose turn it is. */
   plugin = ''
@@ -96,9 +98,15 @@ export class Trace {
   /** Since when a token that was found is over, in words. */
   #expired: string | undefined
 
-  constructor({ isRehearsal = false, isShown = false, secretArguments = new Set<string>() } = {}) {
+  constructor({
+    isRehearsal = false,
+    isShown = false,
+    isRoutine = false,
+    secretArguments = new Set<string>(),
+  } = {}) {
     this.isRehearsal = isRehearsal
     this.isShown = isShown
+    this.isRoutine = isRoutine
     this.masks = new Masks(secretArguments)
   }
 
@@ -213,7 +221,7 @@ export class Trace {
     const look = first ? ` Look at ${first.place}, ${first.field}.` : ''
     this.#conclude(
       false,
-      `REFUSED with ${status} by ${who}${code === undefined ? '' : `, ${code}`}: ${reason.replace(/\.$/, '')}.${toDo}${look}`,
+      `${status < 400 ? 'ANSWERED' : 'REFUSED'} with ${status} by ${who}${code === undefined ? '' : `, ${code}`}: ${reason.replace(/\.$/, '')}.${toDo}${look}`,
     )
   }
 

@@ -36,6 +36,7 @@ export class Tracing {
     return new Trace({
       isRehearsal,
       isShown: mode !== undefined,
+      isRoutine: mode === undefined,
       secretArguments: new Set(secretArguments),
     })
   }

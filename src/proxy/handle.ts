@@ -171,6 +171,12 @@ export class RequestHandler implements ForwardingOwner {
   /** 426, or a redirect with the status that the route asks for. */
   #refuseHttp(ctx: RequestContext): void {
     const status = ctx.route.https_redirect_status_code
+    ctx.trace?.refused({
+      status,
+      code: undefined,
+      cause: 'the route is for https alone (protocols)',
+      place: ctx.prepared.place(),
+    })
     if (status === 426) return this.#error(ctx, 426, 'Please use HTTPS protocol', UPGRADE)
     const { host, exchange } = ctx.request
     const name = this.#trusted(ctx, 'x-forwarded-host') ?? nameOf(host)

@@ -31,8 +31,9 @@ export function tellRequest(trace: Trace, request: ProxiedRequest): void {
 
 /** As many routes as are told of beside the one that was taken. */
 const NEAREST = 3
-/** With more routes than this the others are not looked at. */
+/** With more routes than this the others are not looked at; and where every request is told of. */
 const MOST_ROUTES = 2_000
+const MOST_IN_ROUTINE = 20
 
 export function tellRoute(
   trace: Trace,
@@ -44,7 +45,8 @@ export function tellRoute(
     prepared,
     ...explainRoute(prepared.route, routerFlavor, request),
   })
-  const others = (routes.length > MOST_ROUTES ? [] : routes)
+  const most = trace.isRoutine ? MOST_IN_ROUTINE : MOST_ROUTES
+  const others = (routes.length > most ? [] : routes)
     .filter((each) => each !== taken)
     .map(fateOf)
     .sort((a, b) => b.nearness - a.nearness)
@@ -55,7 +57,7 @@ export function tellRoute(
     const why = unmet ?? 'it fits too, but another one goes first'
     return `not ${nameOf(prepared.route)} (${prepared.place()}): ${masks.text(why)}`
   })
-  const left = others.length - near.length
+  const left = routes.length - (taken ? 1 : 0) - near.length
   if (left > 0 && !taken)
     details.push(`and ${left} more that ${left === 1 ? 'does' : 'do'} not fit`)
   if (!taken) {

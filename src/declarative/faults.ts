@@ -18,7 +18,8 @@ export interface LocatedFault {
   readonly hint?: string | undefined
 }
 
-const MAX_PRINTED = 50
+/** Nobody reads more; a file of another kind would have as many as it has lines. */
+const MAX_PRINTED = 1000
 const MAX_LENGTH = 400
 
 /** All faults as text for people, one a line: where, what, what to do. */

@@ -100,9 +100,10 @@ export function loadDeclarative(
       const file = parsed[i]!
       return 'unset' in file ? file.unset.map((each) => ({ ...each, file: name })) : []
     })
-    return { faults: [...unsetFault(unset), ...bad.flatMap((each) => each.faults)] }
+    return { faults: [...unsetFault(unset), ...parsed.flatMap((each) => each.faults)] }
   }
-  const { meta, faults: metaFaults } = mergeMeta(good, dialect)
+  const { meta, faults: ofMeta } = mergeMeta(good, dialect)
+  const metaFaults = [...good.flatMap((each) => each.faults), ...ofMeta]
   if (!meta) return { faults: metaFaults }
 
   const { drafts, faults } = expand(good, meta, dialect)

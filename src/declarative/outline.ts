@@ -10,6 +10,8 @@ export interface OutlineNode {
 export interface Outline {
   readonly nodes: readonly OutlineNode[]
   readonly duplicates: readonly OutlineNode[]
+  /** Keys with a tag, an anchor or a question mark, or that are aliases: what they are called is not known. */
+  readonly oddKeys: readonly OutlineNode[]
   readonly booleans: readonly { readonly at: number; readonly word: string }[]
   /** Where a second document begins. */
   readonly secondDocument: number | undefined
@@ -26,8 +28,8 @@ export const MAX_DEPTH = 100
 export function readOutline(text: string): Outline {
   const scanner = new Scanner(text)
   const broken = scanner.run()
-  const { nodes, duplicates, booleans, secondDocument, cycle } = scanner
-  return { nodes, duplicates, booleans, secondDocument, broken, cycle }
+  const { nodes, duplicates, oddKeys, booleans, secondDocument, cycle } = scanner
+  return { nodes, duplicates, oddKeys, booleans, secondDocument, broken, cycle }
 }
 
 /** Finds the node at a path, or its nearest ancestor; `exact` tells which. */
@@ -59,9 +61,13 @@ type Why = 'depth' | 'tab' | 'indentation' | 'quote' | 'bracket' | 'alias' | 'fo
 // YAML 1.1 (Kong's and decK's readers) has these words for booleans; YAML 1.2 has not.
 const BOOLEAN = /^(?:yes|Yes|YES|on|On|ON|no|No|NO|off|Off|OFF)$/
 
+/** Keys that may be written otherwise and be the same: `1` and `0x1`, `null` and `~`. */
+const NO_TEXT = /^(?:[-+.\d].*|~?|null|true|false)$/i
+
 class Scanner {
   readonly nodes: OutlineNode[] = []
   readonly duplicates: OutlineNode[] = []
+  readonly oddKeys: OutlineNode[] = []
   readonly booleans: { at: number; word: string }[] = []
   secondDocument: number | undefined
   cycle: number | undefined
@@ -102,12 +108,17 @@ class Scanner {
     if (++this.#depth > MAX_DEPTH) throw new Unfollowed('depth')
     const line = this.#lineStart
     let tagged = false
+    let properties = { at: -1, line: -1 }
     for (;;) {
       this.#toToken()
       const property = this.#match(/[&!][^\s,[\]{}]*(?=\s|$)/y)
       if (property === undefined) break
+      if (properties.line !== this.#lineStart) properties = { at: this.#at, line: this.#lineStart }
       tagged = this.#property(property, node) || tagged
     }
+    // On the line of a key they are the key's own.
+    const mayBegin = this.#lineStart !== line || of !== 'key'
+    if (properties.line === this.#lineStart && mayBegin && this.#isKey()) this.#at = properties.at
     const column = this.#at - this.#lineStart
     const sameLine = this.#lineStart === line
     const belongs = column > indent || (column === indent && of === 'key' && this.#isDash())
@@ -118,8 +129,8 @@ class Scanner {
       (sameLine || belongs)
     ) {
       if (node) node.valueAt = this.#at
-      if (this.#isDash() && (!sameLine || of !== 'key')) this.#sequence(node, column)
-      else if ((!sameLine || of !== 'key') && this.#isKey()) this.#mapping(node, column)
+      if (this.#isDash() && mayBegin) this.#sequence(node, column)
+      else if (mayBegin && this.#isKey()) this.#mapping(node, column)
       else this.#scalar(node, indent, tagged)
     }
     this.#depth--
@@ -139,12 +150,14 @@ class Scanner {
   #mapping(parent: OutlineNode | undefined, column: number): void {
     const keys = new Set<string>()
     while (!this.#ended() && this.#at - this.#lineStart === column && this.#isKey()) {
-      const at = this.#at
-      const key = this.#key()
-      const node = this.#add(parent, key, at)
-      this.#unique(keys, node)
-      this.#at += 1
-      this.#value(node, column, 'key')
+      const isExplicit = this.#isQuestion()
+      const node = this.#keyNode(parent, keys, () => this.#plainLine())
+      if (isExplicit) this.#toToken()
+      else this.#at += this.#match(/[ \t]*/y)!.length
+      if (this.#looksAt(':')) {
+        this.#at += 1
+        this.#value(node, column, isExplicit ? 'item' : 'key')
+      } else if (!isExplicit) throw new Unfollowed('form')
       this.#toToken()
     }
     if (this.#ended() || this.#isMarker('---') || this.#isMarker('...')) return
@@ -213,8 +226,7 @@ class Scanner {
       if (this.#looksAt(isMap ? '}' : ']')) break
       const at = this.#at
       if (isMap) {
-        const child = this.#add(node, this.#flowKey(), at)
-        this.#unique(keys, child)
+        const child = this.#keyNode(node, keys, () => this.#flowPlain())
         this.#toToken()
         if (this.#looksAt(':')) {
           this.#at += 1
@@ -257,18 +269,33 @@ class Scanner {
     return property.startsWith('!')
   }
 
-  #key(): string {
+  /** Reads a key, up to what is before its colon. */
+  #keyNode(
+    parent: OutlineNode | undefined,
+    keys: Set<string | number>,
+    readPlain: () => string,
+  ): OutlineNode {
+    const at = this.#at
+    const isOdd = this.#isQuestion() || /[&!*]/.test(this.#text[at] ?? '')
+    if (this.#isQuestion()) {
+      this.#at += 1
+      this.#toToken()
+    }
+    for (let property; (property = this.#match(/[&!*][^\s,[\]{}]*[ \t]*/y)) !== undefined;)
+      this.#at += property.length
     const char = this.#text[this.#at]
-    const key = char === '"' || char === "'" ? this.#quoted() : this.#plainLine()
-    this.#at += this.#match(/[ \t]*/y)!.length
-    return key
-  }
-
-  #flowKey(): string {
-    const char = this.#text[this.#at]
-    if (char === '"' || char === "'") return this.#quoted()
-    if (char === '?' || char === '{' || char === '[') throw new Unfollowed('form')
-    return this.#flowPlain()
+    if (char === '{' || char === '[' || char === '|' || char === '>') throw new Unfollowed('form')
+    const isAlias = isOdd && char === ':'
+    const key = isAlias
+      ? this.#text.slice(at, this.#at).trim()
+      : char === '"' || char === "'"
+        ? this.#quoted()
+        : plainKey(readPlain())
+    const node = this.#add(parent, key, at)
+    if (isOdd) this.oddKeys.push(node)
+    else if (keys.has(key)) this.duplicates.push(node)
+    keys.add(key)
+    return node
   }
 
   /** Reads over a quoted scalar, which may have several lines; gives its content where that is simple. */
@@ -279,11 +306,11 @@ class Scanner {
     const lastBreak = raw.lastIndexOf('\n')
     if (lastBreak >= 0) this.#lineStart = this.#at + lastBreak + 1
     this.#at += raw.length
-    if (quote === "'") return raw.slice(1, -1).replaceAll("''", "'")
+    if (quote === "'" && lastBreak < 0) return raw.slice(1, -1).replaceAll("''", "'")
     try {
       return String(JSON.parse(raw))
     } catch {
-      return raw.slice(1, -1)
+      return decoded(raw) ?? raw.slice(1, -1)
     }
   }
 
@@ -305,8 +332,8 @@ class Scanner {
   }
 
   #isKey(): boolean {
-    if (this.#match(/\?(?=\s|$)/y) !== undefined) throw new Unfollowed('form')
     return (
+      this.#isQuestion() ||
       this.#match(/"(?:[^"\\\n]|\\.)*"[ \t]*:(?=\s|$)/y) !== undefined ||
       this.#match(/'(?:[^'\n]|'')*'[ \t]*:(?=\s|$)/y) !== undefined ||
       this.#match(/[^\s"'[\]{}#|>@`%,](?:[^\s:#]|:(?=\S)|(?<=\S)#|[ \t]+(?=[^\s#]))*:(?=\s|$)/y) !==
@@ -322,6 +349,10 @@ class Scanner {
 
   #isDash(): boolean {
     return this.#match(/-(?=\s|$)/y) !== undefined
+  }
+
+  #isQuestion(): boolean {
+    return this.#match(/\?(?=\s|$)/y) !== undefined
   }
 
   #isMarker(marker: string): boolean {
@@ -367,14 +398,23 @@ class Scanner {
     return node
   }
 
-  #unique(keys: Set<string>, node: OutlineNode): void {
-    const key = String(node.key)
-    if (keys.has(key)) this.duplicates.push(node)
-    keys.add(key)
-  }
-
   #noteBoolean(at: number, word: string): void {
     if (BOOLEAN.test(word)) this.booleans.push({ at, word })
+  }
+}
+
+/** A plain key as its reader calls it. */
+function plainKey(written: string): string {
+  const text = written.replace(/\s*\n\s*/g, ' ')
+  return NO_TEXT.test(text) ? (decoded(text) ?? text) : text
+}
+
+/** A scalar as the reader of the file reads it; nothing for what it does not read. */
+function decoded(scalar: string): string | undefined {
+  try {
+    return String(Bun.YAML.parse(scalar))
+  } catch {
+    return undefined
   }
 }
 

@@ -10,6 +10,8 @@ export type Path = readonly (string | number)[]
 export interface ParsedFile {
   readonly name: string
   readonly content: Readonly<Record<string, unknown>>
+  /** Keys that nobody can tell apart; the rest can be checked all the same. */
+  readonly faults: readonly LocatedFault[]
   /** Says where a key or its value stands, or what is nearest to it where it stands nowhere. */
   locate(path: Path, part?: 'key' | 'value'): Position
   fault(path: Path, message: string, hint?: string): LocatedFault
@@ -52,17 +54,13 @@ export function parseFile(
   const positionOf = (offset: number) => lines.positionOf(rendered.sourceOffset(offset))
   const outline = readOutline(rendered.text)
   const read = readYaml(rendered.text, outline)
-  if (read.faults) {
-    const faults = read.faults.map(({ message, offset, path = [] }) => {
-      return {
-        file: name,
-        ...(offset !== undefined && positionOf(offset)),
-        path: printPath(path),
-        message,
-      }
-    })
-    return { faults, unset: [] }
-  }
+  const faults = read.faults.map(({ message, offset, path = [] }) => ({
+    file: name,
+    ...(offset !== undefined && positionOf(offset)),
+    path: printPath(path),
+    message,
+  }))
+  if (!read.content) return { faults, unset: [] }
   let index: OutlineIndex | undefined
   const locate: ParsedFile['locate'] = (path, part = 'value') => {
     index ??= new OutlineIndex(outline)
@@ -71,6 +69,7 @@ export function parseFile(
   return {
     name,
     content: read.content,
+    faults,
     locate,
     fault(path, message, hint) {
       const part = message === 'unknown field' ? 'key' : 'value'

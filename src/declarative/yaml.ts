@@ -8,9 +8,11 @@ export interface YamlFault {
   readonly path?: readonly (string | number)[]
 }
 
-export type YamlRead =
-  | { readonly content: Readonly<Record<string, unknown>>; readonly faults?: never }
-  | { readonly faults: readonly YamlFault[] }
+/** What a text holds, if it can be read, and all that is at fault with it as YAML. */
+export interface YamlRead {
+  readonly content?: Readonly<Record<string, unknown>>
+  readonly faults: readonly YamlFault[]
+}
 
 const MAX_VALUES = 5_000_000
 /** The exact parser is slow: of a longer text a broken place is told as the outline has it. */
@@ -18,30 +20,41 @@ const MAX_EXACT = 1024 * 1024
 
 /** Reads a text that holds one map, in YAML or JSON. `outline` is that text's. */
 export function readYaml(text: string, outline: Outline): YamlRead {
-  const { broken, duplicates, secondDocument, cycle } = outline
+  const { broken, secondDocument, cycle } = outline
   if (broken?.why === 'depth' || broken?.why === 'tab')
     return fault(STRUCTURE[broken.why], broken.at)
   if (secondDocument !== undefined) return fault(SYNTAX.MULTIPLE_DOCS, secondDocument)
-  if (duplicates.length > 0) {
-    return {
-      faults: duplicates.map((node) => ({
-        // Which of two maps goes first differs from reader to reader.
-        message: node.key === '<<' ? `${TWICE}; write <<: [*one, *other]` : TWICE,
-        offset: node.at,
-        path: pathOf(node),
-      })),
-    }
-  }
+  const faults = keyFaults(outline)
   const content = parse(text, outline)
-  if (content instanceof SyntaxFault) return fault(content.message, content.offset)
+  if (content instanceof SyntaxFault) {
+    const { message, offset } = content
+    return { faults: [...faults, { message, offset }] }
+  }
   if (isOvergrown(content))
     return cycle === undefined ? fault(ALIASES) : fault(STRUCTURE.cycle, cycle)
   if (!isRecord(content))
     return fault('expected a map with _format_version: "3.0" and entities, such as services')
-  return { content }
+  return { content, faults }
+}
+
+/** What the reader drops without a word: the values of a key but the last one. */
+function keyFaults({ duplicates, oddKeys }: Outline): YamlFault[] {
+  const faultOf = (node: OutlineNode, message: string) => ({
+    message,
+    offset: node.at,
+    path: pathOf(node),
+  })
+  return [
+    ...oddKeys.map((node) => faultOf(node, ODD)),
+    // Which of two maps goes first differs from reader to reader.
+    ...duplicates.map((node) =>
+      faultOf(node, node.key === '<<' ? `${TWICE}; write <<: [*one, *other]` : TWICE),
+    ),
+  ]
 }
 
 const TWICE = 'the key is given twice'
+const ODD = 'a key cannot have a tag, an anchor or a question mark, nor be an alias; write it out'
 const ALIASES = 'aliases of this file refer to themselves or grow beyond measure'
 
 const STRUCTURE = {
@@ -51,6 +64,7 @@ const STRUCTURE = {
   quote: 'the quote that opens here is not closed',
   bracket: 'the bracket that opens here is not closed, or a comma is missing in it',
   cycle: 'the alias stands inside of what it is an alias of',
+  form: 'keys and values in this form are not read; write key: value, a key on one line',
   alias: 'an alias (*name) has no anchor (&name) before it; if it is text, put it in quotes',
 }
 
@@ -84,8 +98,9 @@ function parse(text: string, outline: Outline): unknown {
   const { broken, cycle } = outline
   try {
     const content = Bun.YAML.parse(withBooleans(text, outline))
+    if (!broken) return content
     // What the outline could not follow may hide a key that comes twice.
-    return (broken && findSyntaxFault(text)) ?? content
+    return findSyntaxFault(text) ?? new SyntaxFault(STRUCTURE[broken.why], broken.at)
   } catch (error) {
     if (error instanceof RangeError) return new SyntaxFault(STRUCTURE.depth)
     if (cycle !== undefined) return new SyntaxFault(STRUCTURE.cycle, cycle)

@@ -28,8 +28,8 @@ export const route = record(
     ),
     headers: map(
       "The requests' header fields, all of them, each with one of its values; after `~*` a regular expression.",
-      array('The values.', string('A value.')),
-      { keys: badHeaderName, custom: badHeaderRegex },
+      array('The values.', string('A value.', { custom: badHeaderValue }), { len_min: 1 }),
+      { keys: badHeaderName },
     ),
     snis: set(
       'The names that clients ask for in their TLS handshake, one of them; `*.example.com` and `example.*` stand for many.',
@@ -160,13 +160,9 @@ function badHeaderName(name: string): string | undefined {
     : `bad header name '${name}', allowed characters are A-Z, a-z, 0-9, '_', and '-'`
 }
 
-function badHeaderRegex(headers: Readonly<Record<string, readonly string[]>>): string | undefined {
+function badHeaderValue(value: string): string | undefined {
   // Kong looks only at a value that stands alone, and then cannot build its router.
-  for (const value of Object.values(headers).flat()) {
-    const broken = value.startsWith('~*') ? badRegex(lowerAscii(value.slice(2))) : undefined
-    if (broken) return broken
-  }
-  return undefined
+  return value.startsWith('~*') ? badRegex(lowerAscii(value.slice(2))) : undefined
 }
 
 /** Kong compares header fields in lower case, and so makes even `\D` of a regex into `\d`. */

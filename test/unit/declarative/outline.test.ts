@@ -83,7 +83,9 @@ function pathOf(node: OutlineNode): string {
 const folder = `${import.meta.dir}/../../config`
 const texts = readdirSync(folder)
   .filter(
-    (name) => name.endsWith('.txt') && !/^(?:bad_|two_|templates|key_given|alias|unset)/.test(name),
+    (name) =>
+      name.endsWith('.txt') &&
+      !/^(?:bad_|two_|templates|key_given|keys_that|alias|unset)/.test(name),
   )
   .map(
     (name) => [name, readFileSync(`${folder}/${name}`, 'utf8').split('----------\n')[0]!] as const,
@@ -139,7 +141,7 @@ test.each([
   ['quote',       "a: 'b\nc: 1",              3],
   ['bracket',     'a: [1, 2\nb: 3',           3],
   ['alias',       'a: *b',                    3],
-  ['form',        '? a\n: b',                 0],
+  ['form',        '? [a]\n: b',               2],
 ])('%s is told where it is', (why, text, at) => {
   const { broken } = readOutline(text)
   expect(broken?.why).toBe(why as 'form')

@@ -14,6 +14,7 @@ import type {
 } from './entities/index.ts'
 import type { ClientCertificate, ClientCertificateRequest } from './client_certificate.ts'
 import { type ErrorWriter, JSON_TYPE } from './error_body.ts'
+import { grpcAnswer, isGrpc } from './grpc.ts'
 import type { HeaderList } from './headers.ts'
 import type { Field } from './schema/field.ts'
 import type { Trace } from './trace.ts'
@@ -152,6 +153,8 @@ export interface Handler {
   readonly clientCertificate?: ClientCertificateRequest
   /** The query arguments that it reads a credential from: their values stay out of the access log. Found in any case. */
   readonly secretArguments?: readonly string[]
+  /** The header fields, beside the usual ones, that carry credentials to it or from it: no trace shows their values. */
+  readonly secretHeaders?: readonly string[]
 }
 
 export type Awaitable<T> = T | Promise<T>
@@ -177,6 +180,8 @@ export interface Gateway {
    * after a restart where it can be kept. Others behind it were in use before: they open only.
    */
   secrets(name: 'session', given: string | undefined): readonly string[]
+  /** Wrong passwords for a user and address after which an identity provider is not asked for a while; without it, or with 0, there is no bound. */
+  readonly oidc_password_attempts?: number | undefined
   /** The directory for files of the gateway's own, which outlive it; undefined where there is none. */
   readonly prefix: string | undefined
   readonly consumers: Consumers
@@ -288,6 +293,7 @@ export interface ClientRequest {
   /** 32 hexadecimal digits: `X-Kong-Request-Id`. */
   readonly id: string
   readonly method: string
+  readonly httpVersion: '1.0' | '1.1' | '2.0'
   /** `http` or `https`. */
   readonly scheme: string
   /** The `Host` field as sent. */
@@ -434,6 +440,8 @@ export interface Exit {
   readonly status: number
   readonly headers: readonly (readonly [string, string])[]
   readonly body: string | Uint8Array
+  /** What `body` is the JSON of: a client of gRPC is told its `message` in its place. */
+  readonly table?: Readonly<Record<string, unknown>>
   /** Why, for the log alone; its code is stable and listed in the docs. */
   readonly reason?: Reason
 }
@@ -451,7 +459,8 @@ export function exit(
   reason?: Reason,
 ): Exit {
   const fields = [['Content-Type', JSON_TYPE] as const, ...headers]
-  return { status, headers: fields, body: JSON.stringify(body), ...(reason && { reason }) }
+  const text = JSON.stringify(body)
+  return { status, headers: fields, body: text, table: body, ...(reason && { reason }) }
 }
 
 /**
@@ -465,6 +474,8 @@ export function errorExit(
   headers: readonly (readonly [string, string])[] = [],
   reason?: Reason,
 ): Exit {
+  if (isGrpc(request))
+    return { ...grpcAnswer(status, undefined, headers), ...(reason && { reason }) }
   const accept = request.headers.get('accept')
   const { contentType, body } = request.writeError(message, request.id, accept)
   const fields = [['Content-Type', contentType || 'application/grpc'] as const, ...headers]

@@ -70,6 +70,10 @@ export class ProxiedRequest implements ClientRequest {
     this.query = mark < 0 ? '' : head.target.slice(mark + 1)
   }
 
+  get httpVersion(): '1.0' | '1.1' | '2.0' {
+    return this.exchange.httpVersion
+  }
+
   get scheme(): string {
     return this.exchange.connection.origin.scheme
   }

@@ -1,5 +1,6 @@
 import type { ErrorWriter } from '../error_body.ts'
 import type { Exchange } from '../front/exchange.ts'
+import { grpcAnswer, isGrpc } from '../grpc.ts'
 import { HeaderList } from '../headers.ts'
 import type { WriteBuffer } from '../http1/write_buffer.ts'
 import { BadMessage } from '../http1/grammar.ts'
@@ -72,7 +73,7 @@ export class RequestHandler implements ForwardingOwner {
     const isTraced = given !== undefined || tracing.isOn
     try {
       if (!isTraced) return this.#handle(exchange, undefined)
-      const trace = given ?? tracing.begin(exchange.head, this.snapshot.secretArguments)
+      const trace = given ?? tracing.begin(exchange.head, this.snapshot.secretNames)
       if (trace) tracing.run(trace, () => this.#handle(exchange, trace))
       else this.#handle(exchange, undefined)
     } catch (cause) {
@@ -191,7 +192,9 @@ export class RequestHandler implements ForwardingOwner {
 
   /** Answers for a plugin. A refusal says why in the log, and only there. */
   #exit(ctx: RequestContext, exit: Exit): void {
-    const { status, headers, body, reason } = exit
+    const { status, table, reason } = exit
+    const { headers, body } =
+      table && isGrpc(ctx.request) ? grpcAnswer(status, table.message, exit.headers) : exit
     if (ctx.trace) tellExit(ctx.trace, ctx, exit, explain)
     if (reason) {
       const facts = { code: reason.code, ...this.#facts(ctx), cause: reason.cause }
@@ -218,6 +221,11 @@ export class RequestHandler implements ForwardingOwner {
       : (accept ?? request.headers.get('content-type') ?? this.#options.errorType)
     const sentence = message ?? MESSAGES[status] ?? 'An unexpected error occurred'
     if (request.trace) tellError(request.trace, status, sentence)
+    if (isGrpc(request)) {
+      // As in Kong, whose own errors have the name of the status, and those of nginx the sentence.
+      const { headers } = grpcAnswer(status, message ? undefined : sentence, fields)
+      return this.#respond(at, status, HeaderList.of(headers), EMPTY, 'error')
+    }
     const { contentType, body } = request.writeError(sentence, request.id, wanted)
     const list = HeaderList.of([['Content-Type', contentType || 'application/grpc'], ...fields])
     this.#respond(at, status, list, Buffer.from(body), 'error')

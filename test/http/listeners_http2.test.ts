@@ -210,6 +210,54 @@ describe('a listener with http2', () => {
     expect(statuses).toEqual([413, 413, 200])
   })
 
+  test('a length is asked for even if the body follows', async () => {
+    using upstream = await service(echo)
+    const config = '{ allowed_payload_size: 1, require_content_length: true }'
+    const yaml = `${proxied(upstream.port)}plugins: [{ name: request-size-limiting, config: ${config} }]`
+    await using running = await gateway(yaml, { listen: [PLAIN] })
+    const post = { ':method': 'POST', ':path': '/' }
+    const statuses = await using(running.port, async (session) => [
+      (await ask(session, post, 'body')).status,
+      (await ask(session, post)).status,
+      (await ask(session, { ...post, 'content-length': '4' }, 'body')).status,
+    ])
+    expect(statuses).toEqual([411, 411, 200])
+  })
+
+  // prettier-ignore
+  test.each([
+    ['an error of the plugin',           '/plugin', 401, '16', 'Unauthenticated'],
+    ['a message of the plugin',          '/table',  401, '16', 'Unauthorized'],
+    ['a message beyond ASCII',           '/text',   418, '3',  'Gr%C3%BC%C3%9Fe 100%25'],
+    ['a message among other things',     '/echo',   503, '14', 'closed'],
+    ["an error of the gateway's own",    '/none',   404, '5',  'NotFound'],
+    ["an error that is nginx's in Kong", '/down',   502, '13', 'An invalid response was received from the upstream server'],
+  ])('a client of gRPC is told of a refusal as Kong tells it: %s', async (_, path, status, number, message) => {
+    using broken = await service((wire) => void wire.socket.end())
+    const route = (name: string, plugin: string) =>
+      `{ name: ${name}, paths: ["/${name}"], plugins: [${plugin}] }`
+    const terminated = (config: string) => `{ name: request-termination, config: { ${config} } }`
+    const routes = [
+      route('plugin', '{ name: key-auth }'),
+      route('table', '{ name: jwt }'),
+      route('text', terminated('status_code: 418, message: "Grüße 100%"')),
+      route('echo', terminated('status_code: 503, message: closed, echo: true')),
+      route('down', ''),
+    ]
+    const yaml = `services: [{ name: s, url: "http://127.0.0.1:${broken.port}", retries: 0, routes: [${routes.join()}] }]`
+    await using running = await gateway(yaml, { listen: [PLAIN] })
+    const call = (type: string) => ({ ':method': 'POST', ':path': path, 'content-type': type })
+    const [answer, other] = await using(running.port, async (session) => [
+      await ask(session, call('application/grpc+proto'), 'x'),
+      await ask(session, call('application/json'), 'x'),
+    ])
+    expect(answer).toMatchObject({ status, body: '' })
+    expect(answer!.fields).toMatchObject({ 'content-type': 'application/grpc', 'grpc-status': number, 'grpc-message': message, 'content-length': '0' })
+    expect(answer!.fields['www-authenticate']).toEqual(other!.fields['www-authenticate'])
+    expect(other).toMatchObject({ status })
+    expect(other!.fields).not.toHaveProperty('grpc-status')
+  })
+
   test('who leaves is noticed, and a service that fails is a 502', async () => {
     const wires: Wire[] = []
     using slow = await service((wire) => void wires.push(wire))
@@ -267,13 +315,24 @@ function frame(type: number, flags: number, stream: number, content: readonly nu
   return Buffer.from([...u32(content.length).slice(1), type, flags, ...u32(stream), ...content])
 }
 
-/** Types of the frames that arrived, in their order. */
-function typesOf(text: string): number[] {
+/** The frames that have begun to arrive, in their order. */
+function framesOf(text: string): { readonly type: number; readonly payload: Buffer }[] {
   const bytes = Buffer.from(text, 'latin1')
-  const types: number[] = []
-  for (let at = 0; at + 9 <= bytes.length; at += 9 + bytes.readUIntBE(at, 3))
-    types.push(bytes[at + 3]!)
-  return types
+  const frames = []
+  for (let at = 0; at + 9 <= bytes.length;) {
+    const end = at + 9 + bytes.readUIntBE(at, 3)
+    frames.push({ type: bytes[at + 3]!, payload: bytes.subarray(at + 9, end) })
+    at = end
+  }
+  return frames
+}
+
+const typesOf = (text: string) => framesOf(text).map(({ type }) => type)
+
+/** The bodies of all streams. */
+function bodyOf(text: string): string {
+  const parts = framesOf(text).filter(({ type }) => type === DATA)
+  return Buffer.concat(parts.map(({ payload }) => payload)).toString('latin1')
 }
 
 const letters = (text: string) => [...Buffer.from(text, 'latin1')]
@@ -385,16 +444,15 @@ describe('a client whose window lets nothing out', () => {
     const clock = spyOn(performance, 'now').mockImplementation(() => now.call(performance) + ahead)
     try {
       for (let taken = 0; taken < LARGE; taken += 20_000) {
-        const before = wire.waiting.length
         wire.send(frame(WINDOW_UPDATE, 0, 1, u32(20_000)))
-        await eventually(() => wire.waiting.length >= before + Math.min(LARGE - taken, 20_000))
+        await eventually(() => bodyOf(wire.waiting).length === Math.min(taken + 20_000, LARGE))
         ahead += 50_000
         await Bun.sleep(60)
       }
     } finally {
       clock.mockRestore()
     }
-    expect(wire.waiting.match(/x+/g)!.join('')).toHaveLength(LARGE)
+    expect(bodyOf(wire.waiting)).toBe('x'.repeat(LARGE))
     expect(typesOf(wire.waiting)).not.toContain(RST_STREAM)
   })
 

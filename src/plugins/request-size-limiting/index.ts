@@ -46,7 +46,9 @@ export const requestSizeLimiting: Plugin<Config> = {
       access({ request }) {
         const length = request.headers.get('content-length')
         if (length !== undefined) return Number(length) > limit ? tooLarge(request) : undefined
-        if (require_content_length && !request.hasBody) return lengthRequired(request)
+        // Over HTTP/2 nothing is in chunks, and the length is always asked for.
+        const isInChunks = request.hasBody && request.httpVersion !== '2.0'
+        if (require_content_length && !isInChunks) return lengthRequired(request)
         if (!request.hasBody) return undefined
         if (limit > READ_LIMIT) {
           const refusal = () => tooLarge(request)

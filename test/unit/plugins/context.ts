@@ -41,6 +41,7 @@ export class TestContext implements AccessContext {
     this.request = {
       id: '0'.repeat(32),
       method,
+      httpVersion: '1.1' as const,
       scheme: 'http',
       host: 'gateway.test:8000',
       sni: undefined,

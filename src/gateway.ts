@@ -88,6 +88,8 @@ export interface GatewaySettings extends ClientAddressSettings, KeepaliveLimits,
   readonly prefix?: string
   /** Former values of `session_secret`: what they sealed is still opened. */
   readonly session_secrets_before?: readonly string[]
+  /** Wrong passwords for a user and address before openid-connect asks the provider no more for a while; 0 is no bound. */
+  readonly oidc_password_attempts?: number
   /** A UUID; drawn at the start unless given. */
   readonly node_id?: string | undefined
 }
@@ -191,6 +193,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     prefix: settings.prefix,
     node_id: settings.node_id ?? randomUUID(),
     now: Date.now,
+    oidc_password_attempts: settings.oidc_password_attempts,
     secrets: (name: string, given: string | undefined) => [
       ...(given ? [given] : ownSecrets(name)),
       ...(settings.session_secrets_before ?? []),
@@ -328,8 +331,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       return { warnings: next.warnings }
     },
     explain(exchange, isRehearsal) {
-      const { secretArguments } = handler.snapshot
-      const trace = new Trace({ isRehearsal, secretArguments: new Set(secretArguments) })
+      const trace = new Trace({ isRehearsal, secretNames: handler.snapshot.secretNames })
       handler.handle(exchange, trace)
       return trace
     },

@@ -46,7 +46,7 @@ export class Masks {
   readonly #secrets = new Set<string>()
   #sent = 0
 
-  /** `names`: further arguments whose values are secret, in lower case. */
+  /** `names`: further arguments and fields whose values are secret, in lower case. */
   constructor(names: ReadonlySet<string> = new Set()) {
     this.#names = new Set([...names].flatMap((name) => [name, spelling(name)]))
   }

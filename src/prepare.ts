@@ -93,15 +93,16 @@ export function prepare(
     }
     return [[route, prepared]]
   })
+  const secrets = secretArguments(instances.flatMap(({ handler }) => handler.secretArguments ?? []))
+  const secretHeaders = instances.flatMap(({ handler }) => handler.secretHeaders ?? [])
   return {
     router: createRouter(flavor, routes),
     routes: routes.map(([, prepared]) => prepared),
     routerFlavor: flavor,
     instances,
     globalPlan: plans.for(undefined, undefined),
-    secretArguments: secretArguments(
-      instances.flatMap(({ handler }) => handler.secretArguments ?? []),
-    ),
+    secretArguments: secrets,
+    secretNames: new Set([...secrets, ...secretHeaders.map((name) => name.toLowerCase())]),
   }
 }
 

@@ -71,6 +71,8 @@ export interface ToldCall {
     { readonly status: number; readonly type: string; readonly body: string } | string
 }
 
+const NO_NAMES: ReadonlySet<string> = new Set()
+
 /** What is kept of one request at most. */
 const MOST_STEPS = 200
 
@@ -102,12 +104,12 @@ export class Trace {
     isRehearsal = false,
     isShown = false,
     isRoutine = false,
-    secretArguments = new Set<string>(),
+    secretNames = NO_NAMES,
   } = {}) {
     this.isRehearsal = isRehearsal
     this.isShown = isShown
     this.isRoutine = isRoutine
-    this.masks = new Masks(secretArguments)
+    this.masks = new Masks(secretNames)
   }
 
   add(step: Step): void {
@@ -215,13 +217,15 @@ export class Trace {
       ],
       facts: { status, code, cause: why, plugin: refusal.plugin, place, fields },
     })
-    const reason = this.#hint(code) ?? why ?? advice ?? code ?? 'it gives no reason'
+    const isAnswer = status < 400
+    const silent = isAnswer ? 'it answers such requests itself' : 'it gives no reason'
+    const reason = this.#hint(code) ?? why ?? advice ?? code ?? silent
     const toDo = advice === undefined || advice === reason ? '' : ` To do: ${advice}.`
     const [first] = written
     const look = first ? ` Look at ${first.place}, ${first.field}.` : ''
     this.#conclude(
       false,
-      `${status < 400 ? 'ANSWERED' : 'REFUSED'} with ${status} by ${who}${code === undefined ? '' : `, ${code}`}: ${reason.replace(/\.$/, '')}.${toDo}${look}`,
+      `${isAnswer ? 'ANSWERED' : 'REFUSED'} with ${status} by ${who}${code === undefined ? '' : `, ${code}`}: ${reason.replace(/\.$/, '')}.${toDo}${look}`,
     )
   }
 
@@ -368,7 +372,7 @@ function describeAnswer(
   } catch {
     return body === '' ? '' : `${body.length} bytes of ${masks.text(type || 'no type')}`
   }
-  if (typeof value !== 'object' || value === null) return masks.text(body)
+  if (typeof value !== 'object' || value === null) return `${body.length} bytes of JSON`
   const members = value as Readonly<Record<string, unknown>>
   if (Array.isArray(members.keys)) {
     const kids = members.keys.map((key: { kid?: unknown }) => String(key?.kid ?? 'without kid'))

@@ -29,7 +29,7 @@ export class Tracing {
   }
 
   /** The trace of a new request, if it has one. What asked for it is nobody else's business and taken away. */
-  begin(head: RequestHead, secretArguments: ReadonlySet<string>): Trace | undefined {
+  begin(head: RequestHead, secretNames: ReadonlySet<string>): Trace | undefined {
     const mode = this.#key && this.#takeMode(head, this.#key)
     if (mode === undefined && !this.#log) return undefined
     const isRehearsal = mode === 'rehearse'
@@ -37,7 +37,7 @@ export class Tracing {
       isRehearsal,
       isShown: mode !== undefined,
       isRoutine: mode === undefined,
-      secretArguments: new Set(secretArguments),
+      secretNames,
     })
   }
 

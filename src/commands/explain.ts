@@ -156,7 +156,7 @@ function notHttp({ message, status }: BadMessage): TraceRecord {
     request_id: '',
     passes: false,
     status,
-    conclusion: `Refused with ${status} by the gateway before any route was looked for: ${message}.`,
+    conclusion: `REFUSED with ${status} by the gateway before any route was looked for: ${message}.`,
     steps: [{ step: 'refused', text }],
   }
 }

@@ -27,4 +27,6 @@ export interface Snapshot {
   readonly globalPlan: Plan
   /** What the access log leaves out: the secret arguments of all plugins, since an address may be sent to a wrong route. */
   readonly secretArguments: ReadonlySet<string>
+  /** What traces leave out: those, and the header fields that plugins name. */
+  readonly secretNames: ReadonlySet<string>
 }

@@ -29,6 +29,8 @@ export function tellRequest(trace: Trace, request: ProxiedRequest): void {
   })
 }
 
+/** Where one was taken, others are worth a line if a host fits, or half of a path. */
+const NEAR = 1.5
 /** As many routes as are told of beside the one that was taken. */
 const NEAREST = 3
 /** With more routes than this the others are not looked at; and where every request is told of. */
@@ -50,8 +52,7 @@ export function tellRoute(
     .filter((each) => each !== taken)
     .map(fateOf)
     .sort((a, b) => b.nearness - a.nearness)
-  // A route that nothing speaks for is worth a line only where there is none at all.
-  const near = others.filter(({ nearness }) => !taken || nearness > 0).slice(0, NEAREST)
+  const near = others.filter(({ nearness }) => !taken || nearness >= NEAR).slice(0, NEAREST)
   const { masks } = trace
   const details = near.map(({ prepared, unmet }) => {
     const why = unmet ?? 'it fits too, but another one goes first'

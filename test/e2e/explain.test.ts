@@ -114,6 +114,26 @@ describe('what becomes of a request', () => {
     expect(text).toBe(await Bun.file(golden).text())
   })
 
+  test('nor a token in a header of any name, there and back', async () => {
+    provider.replies.token = () => json(provider.tokenSet({ access_token: 'opaque-1a2b3c' }))
+    const fields =
+      field('upstream_access_token_header', 'x-one') + field('bearer_token_header_name', 'x-two')
+    const words = [
+      'curl',
+      '-u',
+      `alex:${PASSWORD}`,
+      '-H',
+      'X-Two;',
+      '-H',
+      'X-One: opaque-of-mine',
+      ORDERS,
+    ]
+    const { code, stdout } = await explain(['--', ...words], fileOf(fields))
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/X-One: +\[masked\]|x-one: +\[masked\]/)
+    expect(stdout).not.toContain('opaque')
+  })
+
   test('as one text, as it was pasted', async () => {
     const line = `curl -sk -X PUT \\\n  'http://shop.test:8000/orders' -H "Authorization: Bearer $TOKEN" -d a=b&`
     const env = { TOKEN: sign(provider.claims()) }

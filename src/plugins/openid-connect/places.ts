@@ -77,3 +77,13 @@ export function tellFound(trace: Trace, { kind, place, raw, idToken }: Found): v
         : `the ${isBody ? 'body' : 'query'}, as ${names?.join(' and ')}`
   trace.found(`${WHAT[kind]}${idToken ? ' and an ID token' : ''}`, where, raw)
 }
+
+/** The header fields that the configuration names for tokens and for what tells as much as one. */
+export function secretHeadersOf(config: object): readonly string[] {
+  return Object.entries(config).flatMap(([field, value]) =>
+    typeof value === 'string' && SECRET_HEADER.test(field) ? value : [],
+  )
+}
+
+const SECRET_HEADER =
+  /(?:token|jwk|introspection|user_info|session_id|certificate)\w*_header(?:_name)?$|token_param_name$/

@@ -81,6 +81,7 @@ function proxyWith(
       globalPlan: { ...plan, slots: [] },
       instances: [],
       secretArguments: new Set(),
+      secretNames: new Set(),
     },
   )
   let sent = ''

@@ -13,7 +13,7 @@ import { createLookups } from './lookups.ts'
 import type { Found } from './methods/method.ts'
 import { online } from './online/index.ts'
 import { createOccasions, type Occasion } from './occasion.ts'
-import { placesOf, tellFound } from './places.ts'
+import { placesOf, secretHeadersOf, tellFound } from './places.ts'
 import { createPossession } from './possession/index.ts'
 import { holds, type Proof, sizeOf } from './proof.ts'
 import { createProver } from './prove.ts'
@@ -302,6 +302,7 @@ export const openidConnect: Plugin<Config> = {
 
     return {
       secretArguments: search.secretArguments,
+      secretHeaders: secretHeadersOf(config),
       access(ctx) {
         for (const each of ownHeaders) ctx.upstream.headers.deleteSpellings(each)
         if (!possession.isOff) possession.hide(ctx)

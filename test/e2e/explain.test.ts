@@ -249,7 +249,10 @@ describe('a running gateway', () => {
   })
 
   test('tells its debug log, by the id of the request', async () => {
-    await using gatehouse = await start({ env: { KONG_LOG_LEVEL: 'debug' } })
+    await using gatehouse = await start({
+      env: { KONG_LOG_LEVEL: 'debug' },
+      secrets: [PASSWORD, '5b1f6f3c2d'],
+    })
     const { headers, status } = await request(gatehouse.port, {
       path: '/stock',
       fields: [basic('alex', PASSWORD)],
@@ -257,6 +260,9 @@ describe('a running gateway', () => {
     expect(status).toBe(200)
     expect(headers['gatehouse-trace']).toBeUndefined()
     const id = headers['x-kong-request-id']
+    // What the log holds is searched for tokens when the gateway is stopped.
+    const path = '/stock?access_token=eyJhbGciOiJub25lIn0.e30.'
+    await request(gatehouse.port, { path, fields: [bearer(), 'Cookie: session=5b1f6f3c2d'] })
     const line = await gatehouse.logged(new RegExp(`trace: PASSES.*request_id=${id}`))
     expect(line).toContain('[debug]')
     await gatehouse.logged(new RegExp(`trace: provider +POST .*/token → 200.*request_id=${id}`))

@@ -36,6 +36,26 @@ test('a line has the form of Kong', () => {
   expect(lineOf('/')).toContain('200 12 "-" "-" kong_request_id')
 })
 
+// prettier-ignore
+test.each([
+  [`Basic ${btoa('alex:s3cret')}`,                   'alex'],
+  [`bASIC   ${btoa('alex:a:b')}`,                    'alex'],
+  [`Basic ${btoa('alex:').replaceAll('=', '')}`,     'alex'],
+  [`Basic ${btoa('a "b\\c"\r\n\x1b[1m\xe9:s')}`,     'a \\x22b\\x5Cc\\x22\\x0D\\x0A\\x1B[1m\\xE9'],
+  [`Basic ${btoa(':s3cret')}`,                       ''],
+  [`Basic ${btoa('alex')}`,                          '-'],
+  [`Basic ${btoa('alex:s').slice(0, -1)}!`,          '-'],
+  ['Basic YWxle',                                    '-'],
+  ['Basic ',                                         '-'],
+  [`Basic\t${btoa('alex:s')}`,                       '-'],
+  [`Bearer ${btoa('alex:s')}`,                       '-'],
+  [`Basic ${btoa('eyJhbGciOiJub25lIn0.e30.:s')}`,    '[redacted]'],
+])('of %j the user of a line is %s', (authorization, user) => {
+  const line = lineOf('/', [['Authorization', authorization]])
+  expect(line).toStartWith(`192.0.2.1 - ${user} "GET / `)
+  expect(line).not.toContain('s3cret')
+})
+
 test('in JSON a line is an object, and holds no secret either', () => {
   let text = ''
   const log = new AccessLog((written) => void (text += written), 'json')
@@ -43,7 +63,10 @@ test('in JSON a line is an object, and holds no secret either', () => {
     ip: '192.0.2.1',
     id: 'abc',
     method: 'GET',
-    headers: HeaderList.of([['User-Agent', '"curl"\n8']]),
+    headers: HeaderList.of([
+      ['User-Agent', '"curl"\n8'],
+      ['Authorization', `Basic ${btoa('"al\n:s3cret')}`],
+    ]),
     exchange: {
       head: { target: '/a?token=s3cret' },
       httpVersion: '1.1',
@@ -56,6 +79,7 @@ test('in JSON a line is an object, and holds no secret either', () => {
   const { time, request_time, ...line } = JSON.parse(text) as Record<string, unknown>
   expect(line).toEqual({
     remote_addr: '192.0.2.1',
+    remote_user: '"al\n',
     request_method: 'GET',
     request_uri: '/a?token=[redacted]',
     server_protocol: 'HTTP/1.1',

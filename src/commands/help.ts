@@ -24,7 +24,8 @@ Usage: gatehouse <command> [options]
   version             the version
 
 Settings are Kong's, as KONG_PROXY_LISTEN, KONG_LOG_LEVEL or in a kong.conf.
-Signals: HUP loads again, TERM and INT answer what was asked and stop.
+Signals: HUP loads again, USR1 opens the logs again, TERM, INT and QUIT answer
+what was asked and stop.
 `
 
 /** `gatehouse --help` */

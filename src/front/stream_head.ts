@@ -42,7 +42,9 @@ export function requestHead(raw: readonly string[], isWhole: boolean): Translate
   const target = pseudo.get(':path') ?? pseudo.get(':authority')
   const hosts = [pseudo.get(':authority'), ...valuesOf(fields, 'host')].filter((each) => each)
   const lengths = valuesOf(fields, 'content-length')
-  if (method === undefined || target === undefined || !pseudo.has(':scheme')) return undefined
+  if (method === undefined || target === undefined) return undefined
+  // RFC 9113 §8.5.
+  if (!pseudo.has(':scheme') && method !== 'CONNECT') return undefined
   if (new Set(hosts).size !== 1 || lengths.length > 1) return undefined
   const length = lengths[0] === undefined ? undefined : Number(lengths[0])
   if (length !== undefined && (!/^\d{1,15}$/.test(lengths[0]!) || (isWhole && length > 0)))

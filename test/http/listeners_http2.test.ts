@@ -210,6 +210,15 @@ describe('a listener with http2', () => {
     expect(statuses).toEqual([413, 413, 200])
   })
 
+  test('CONNECT is no method of a gateway', async () => {
+    using upstream = await service(echo)
+    await using running = await gateway(proxied(upstream.port), { listen: [PLAIN] })
+    const answer = await using(running.port, (session) =>
+      ask(session, { ':method': 'CONNECT', ':authority': 'a.test:443' }, ''),
+    )
+    expect(answer.status).toBe(405)
+  })
+
   test('a length is asked for even if the body follows', async () => {
     using upstream = await service(echo)
     const config = '{ allowed_payload_size: 1, require_content_length: true }'

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
 import { type ClientRequest, type Exit, exit, type Gateway } from '../../../pdk.ts'
-import { normalizePath } from '../../../path.ts'
 import type { Config } from '../../../schema/field.ts'
 import { AMBIGUOUS, type BodyArguments, findArguments, hasBodyArguments } from '../../arguments.ts'
 import { addressOf } from '../address.ts'
@@ -28,6 +27,8 @@ type Settings = Config<typeof fields & typeof endpoints & typeof requests & type
 
 /** Ends sessions, for their users and for the provider. */
 export interface Logout {
+  /** Whether any request can be one. */
+  readonly isConfigured: boolean
   /** The names of arguments of a query that no log is to show. */
   readonly secretArguments: readonly string[]
   /** Whether a request asks for it, as far as its method, path and query tell; `body` if its arguments have to be read for that. */
@@ -66,7 +67,7 @@ export function createLogout(
   /** Which end of a path a request has, as the gateway sees it or as the client does. */
   function endsWith(request: ClientRequest, end: string): boolean {
     if (request.path.endsWith(end)) return true
-    return request.isPeerTrusted && normalizePath(addressOf(request).path).endsWith(end)
+    return request.isPeerTrusted && addressOf(request).path.endsWith(end)
   }
 
   function channelOf(request: ClientRequest): (typeof channels)[number] | undefined {
@@ -127,6 +128,7 @@ export function createLogout(
   }
 
   return {
+    isConfigured: [suffix, logout_query_arg, logout_post_arg].some((each) => each !== undefined),
     secretArguments: ['id_token_hint', 'logout_token'],
 
     placeOf(request) {

@@ -39,6 +39,7 @@ export function settingsOf(
     node_id: conf.node_id,
     prefix: conf.prefix,
     session_secrets_before: conf.session_secrets_before,
+    oidc_password_attempts: conf.oidc_password_attempts,
     poolSize: conf.upstream_keepalive_pool_size,
     idleTimeout: conf.upstream_keepalive_idle_timeout,
     maxRequests: conf.upstream_keepalive_max_requests,

@@ -55,7 +55,7 @@ export function createAnswers(config: Settings, realm: string): Answers {
 
   return {
     refuse(refusal, client) {
-      const { code, status } = refusal
+      const { code, status, retryAfter } = refusal
       const reason = { code, cause: refusal }
       const target =
         status === 403
@@ -68,14 +68,16 @@ export function createAnswers(config: Settings, realm: string): Answers {
       // Who is only to repeat a nonce is not sent away.
       if (target !== undefined && code !== 'use_dpop_nonce') return { ...redirect(target), reason }
       const detail = display_errors ? ` (${refusal.shown})` : ''
+      const wait = retryAfter === undefined ? [] : [['Retry-After', String(retryAfter)] as const]
       if (dpop) {
         const error = status === 403 ? 'insufficient_scope' : 'invalid_token'
         const fields = dpop(refusal, code === 'no_credentials' ? undefined : error)
-        return exit(status, { message: messages[status] + detail }, fields, reason)
+        return exit(status, { message: messages[status] + detail }, [...fields, ...wait], reason)
       }
       // RFC 6750 §3.1: no error code for a request without any credentials.
       const kind = status === 403 ? forbidden : code === 'no_credentials' ? unauthorized : invalid
-      return { ...kind(detail), reason }
+      const said = kind(detail)
+      return { ...said, headers: [...said.headers, ...wait], reason }
     },
     fail(cause, client) {
       const target = client ? client.unexpected_redirect_uri : config.unexpected_redirect_uri?.[0]

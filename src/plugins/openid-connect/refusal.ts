@@ -27,6 +27,8 @@ export const REASONS = {
   token_expired: 'The token is too old.',
   token_not_yet_valid: 'The token is for later.',
   invalid_grant: 'The provider refused the password or the refresh token.',
+  too_many_attempts:
+    'Wrong passwords were sent for this user so often that the provider is not asked for a while.',
   invalid_client: 'The provider refused the client and its secret.',
   unauthorized_client: 'The provider does not allow the client this grant, or refused its secret.',
   invalid_scope: 'The provider refused the scopes.',
@@ -75,10 +77,13 @@ const QUOTING: ReadonlySet<Code> = new Set<Code>([
 export class Refusal extends Error {
   override readonly name = 'Refusal'
   readonly code: Code
+  /** After how many seconds the same may go well, where that is known. */
+  readonly retryAfter: number | undefined
 
-  constructor(code: Code, message: string = REASONS[code], cause?: unknown) {
+  constructor(code: Code, message: string = REASONS[code], cause?: unknown, retryAfter?: number) {
     super(message, cause === undefined ? undefined : { cause })
     this.code = code
+    this.retryAfter = retryAfter
   }
 
   /** What a client may be told with `display_errors`. */

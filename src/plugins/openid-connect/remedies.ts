@@ -45,6 +45,10 @@ export const remedies: Readonly<Record<Code | 'unexpected', Remedy>> = {
   },
   token_not_yet_valid: { fields: ['leeway', 'verify_claims'], advice: 'the clocks differ' },
   invalid_grant: { fields: [] },
+  too_many_attempts: {
+    fields: [],
+    advice: 'wait, or find out who guesses; the bound is GATEHOUSE_OIDC_PASSWORD_ATTEMPTS',
+  },
   invalid_client: { fields: ['client_secret', 'client_id', 'client_auth'] },
   unauthorized_client: { fields: ['client_secret', 'client_id', 'auth_methods'] },
   invalid_scope: { fields: ['scopes'] },

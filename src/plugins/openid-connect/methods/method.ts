@@ -61,6 +61,8 @@ export interface Place {
 export interface Credential {
   readonly name: string
   readonly secret: string
+  /** The client's address, where it is known: it is no part of what is kept. */
+  readonly address?: string
 }
 
 /** More than any provider issues, and less than a header may hold. */

@@ -141,7 +141,7 @@ function shadowed(slot: Slot, instance: Instance): string[] {
 export function tellExit(
   trace: Trace,
   ctx: RequestContext,
-  { status, reason }: Exit,
+  { status, headers, reason }: Exit,
   explain: (cause: unknown) => string,
 ): void {
   const { running } = ctx
@@ -154,12 +154,18 @@ export function tellExit(
   trace.refused({
     status,
     code,
-    cause: reason?.cause === undefined ? undefined : explain(reason.cause),
+    cause: reason?.cause === undefined ? wayOf(trace, headers) : explain(reason.cause),
     plugin: running?.plugin.name,
     place: running?.place(),
     fields,
     advice: remedy?.advice,
   })
+}
+
+/** Where a redirect leads, such as the beginning of a login. */
+function wayOf(trace: Trace, headers: Exit['headers']): string | undefined {
+  const [, location] = headers.find(([name]) => name.toLowerCase() === 'location') ?? []
+  return location === undefined ? undefined : `the client is sent to ${trace.masks.url(location)}`
 }
 
 /** Takes the head as it is, or would be, on the wire. */

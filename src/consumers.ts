@@ -19,8 +19,8 @@ type Indexed = Pick<
   | 'oauth2_tokens'
 >
 
-/** Makes of the consumers and their credentials what requests look up. */
-export function indexConsumers(entities: Indexed): Consumers {
+/** Makes of the consumers and their credentials what requests look up. `now` is in milliseconds. */
+export function indexConsumers(entities: Indexed, now: () => number = Date.now): Consumers {
   const byId = new Map(entities.consumers.map((consumer) => [consumer.id, consumer]))
   const byName = new Map(entities.consumers.map((consumer) => [consumer.username, consumer]))
   const byCustomId = new Map(entities.consumers.map((consumer) => [consumer.custom_id, consumer]))
@@ -81,7 +81,11 @@ export function indexConsumers(entities: Indexed): Consumers {
     findByUsernameInAnyCase: (username) => byNameInAnyCase.get(username.toLowerCase()),
     findGroup: (name) => groupsByName.get(name),
     findByAccessToken: (access_token) => byAccessToken.get(access_token),
-    findByKey: (key) => byKey.get(key),
+    findByKey(key) {
+      const owner = byKey.get(key)
+      const { ttl = Infinity } = owner?.credential ?? {}
+      return ttl * 1000 > now() ? owner : undefined
+    },
     findByUsername: (username) => byUsername.get(username),
     isPassword(owner, password) {
       const kept = owner?.credential.password ?? nobody.password

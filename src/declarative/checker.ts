@@ -232,6 +232,13 @@ export class Checker {
     const { key } = draft.input
     if (draft.kind === 'keyauth_credentials' && (key === undefined || key === null))
       this.#say(draft, [['key']], 'is drawn at each load, since none is given; nobody knows it')
+    const { ttl } = entity
+    if (draft.kind === 'keyauth_credentials' && typeof ttl === 'number' && ttl * 1000 <= Date.now())
+      this.#say(
+        draft,
+        [['ttl']],
+        'is a moment, in seconds since 1970, that is over: the key is refused',
+      )
     if (draft.kind === 'jwt_secrets') {
       const why = whyUnfit(entity as JwtSecret)
       if (why) this.#say(draft, [['rsa_public_key']], why)

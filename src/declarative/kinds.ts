@@ -106,12 +106,11 @@ export const UNSUPPORTED_ENTITIES: ReadonlyMap<string, string> = new Map([
 
 /** The fields of each kind for which the same goes, until its schema has them. */
 const UNSUPPORTED_FIELDS: Partial<Readonly<Record<Kind, Readonly<Record<string, string>>>>> = {
-  services: { tls_sans: NOT_YET },
+  services: { tls_sans: "only the host is looked for in the server's certificate; remove it" },
   routes: {
     sources: "cannot set 'sources' when 'protocols' is 'http' or 'https'",
     destinations: "cannot set 'destinations' when 'protocols' is 'http' or 'https'",
   },
-  keyauth_credentials: { ttl: NOT_YET },
   oauth2_tokens: { ttl: NOT_YET },
   upstreams: { sticky_sessions_cookie: NOT_YET, sticky_sessions_cookie_path: NOT_YET },
 }

@@ -4,7 +4,7 @@ import { hashPassword } from '../../src/entities/password.ts'
 
 const ann = { id: 'a', username: 'ann' }
 const bob = { id: 'b', username: 'bob' }
-const consumers = indexConsumers({
+const entities = {
   consumers: [ann, bob],
   mtls_auth_credentials: [],
   oauth2_credentials: [{ id: '11', consumer: ann, client_id: 'app' } as never],
@@ -26,7 +26,10 @@ const consumers = indexConsumers({
     { id: '5', consumer: ann, consumer_group: { id: 'g1' } },
     { id: '6', consumer: ann, consumer_group: { id: 'g2' } },
   ],
-  keyauth_credentials: [{ id: '7', consumer: bob, key: 'k' }],
+  keyauth_credentials: [
+    { id: '7', consumer: bob, key: 'k' },
+    { id: '14', consumer: bob, key: 'of today', ttl: 1_800_000_000 },
+  ],
   basicauth_credentials: [
     { id: '8', consumer: bob, username: 'bobby', password: hashPassword('kong', 'b') },
   ],
@@ -43,7 +46,8 @@ const consumers = indexConsumers({
     },
     { id: '12', consumer: { id: 'gone' }, key: 'nobody’s', algorithm: 'HS256', secret: 's' },
   ],
-} as never)
+} as unknown as Parameters<typeof indexConsumers>[0]
+const consumers = indexConsumers(entities)
 
 test('a consumer is found by id and by username', () => {
   expect(consumers.find('a')).toBe(ann as never)
@@ -101,4 +105,13 @@ test('groups stand in the order of the file, consumer groups in that of the alph
   expect(consumers.consumerGroupsOf(ann as never)).toEqual(['gold', 'silver'])
   expect(consumers.groupsOf(ann as never)).toBe(consumers.groupsOf(ann as never))
   expect(consumers.consumerGroupsOf(bob as never)).toEqual([])
+})
+
+test('a key with a ttl is valid until that moment, as in Kong without a database', () => {
+  let now = 1_799_999_999_999
+  const { findByKey } = indexConsumers(entities, () => now)
+  expect(findByKey('of today')?.consumer.id).toBe('b')
+  now++
+  expect(findByKey('of today')).toBeUndefined()
+  expect(findByKey('k')?.consumer.id).toBe('b')
 })

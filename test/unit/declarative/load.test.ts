@@ -259,6 +259,16 @@ test('a plugin that the setting leaves out is told so, and one that is nowhere i
   expect(told('gaurd', new Map())).toEqual(['did you mean "guard"?'])
 })
 
+test('a key whose time is over is told', () => {
+  const ttl = (seconds: number) =>
+    `${HEAD}consumers: [{ username: a, keyauth_credentials: [{ key: k, ttl: ${seconds} }] }]`
+  const over = 'is a moment, in seconds since 1970, that is over: the key is refused'
+  expect(entities(ttl(3600)).warnings).toEqual([
+    `a.yaml:2 consumers[0].keyauth_credentials[0].ttl: ${over}`,
+  ])
+  expect(entities(ttl(4_000_000_000)).warnings).toEqual([])
+})
+
 test('v1 is said to be taken for v0 where the router takes it so', () => {
   const warnings = (routerFlavor: RouterFlavor) => {
     const text = `${HEAD}routes: [{ paths: [/a], path_handling: v1 }]`

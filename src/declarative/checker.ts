@@ -2,6 +2,7 @@ import type { BasicauthCredential, JwtSecret, Vault } from '../entities/index.ts
 import { whyUnfit } from '../entities/jwt_key.ts'
 import { hashPassword } from '../entities/password.ts'
 import { PLUGIN_PROTOCOLS } from '../entities/plugin.ts'
+import { badTraditionalRegexes } from '../entities/route.ts'
 import type { Plugin } from '../pdk.ts'
 import { isWritten } from '../schema/aliases.ts'
 import { check, type Checked, isRecord } from '../schema/check.ts'
@@ -69,6 +70,9 @@ export class Checker {
       return
     }
     const entity = checked.value as Readonly<Record<string, unknown>>
+    if (draft.kind === 'routes' && this.#settings.routerFlavor === 'traditional')
+      for (const { at, why } of badTraditionalRegexes(entity))
+        this.#fault(draft, at, why, 'with router_flavor = traditional, PCRE reads it')
     this.#warn(draft, entity)
     if (draft.kind === 'vaults') this.#settings.vaults.add(entity as Vault)
     this.entities[draft.kind].push(

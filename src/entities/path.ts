@@ -1,5 +1,5 @@
 import { normalizeText } from '../path.ts'
-import { Pattern, PatternError } from '../pattern/pattern.ts'
+import { type Dialect, Pattern, PatternError } from '../pattern/pattern.ts'
 
 /** Kong's rule for the path of a service. */
 export function badServicePath(path: string): string | undefined {
@@ -22,9 +22,9 @@ export function badRoutePath(path: string): string | undefined {
 }
 
 /** Kong's rule for a regular expression of a route. */
-export function badRegex(source: string): string | undefined {
+export function badRegex(source: string, dialect: Dialect = 'rust'): string | undefined {
   try {
-    new Pattern(source)
+    new Pattern(source, dialect)
     return undefined
   } catch (error) {
     if (error instanceof PatternError) return `invalid regex: '${source}' (${error.message})`

@@ -1,6 +1,7 @@
 import { checkExpression } from '../expression/expression.ts'
 import { array, boolean, type Infer, integer, map, record, set, string } from '../schema/field.ts'
 import { readHost } from './host.ts'
+import { wireText } from '../path.ts'
 import { badRegex, badRoutePath } from './path.ts'
 import { created_at, id, name, PROTOCOLS, reference, tags, updated_at } from './typedefs.ts'
 
@@ -163,6 +164,22 @@ function badHeaderName(name: string): string | undefined {
 function badHeaderValue(value: string): string | undefined {
   // Kong looks only at a value that stands alone, and then cannot build its router.
   return value.startsWith('~*') ? badRegex(lowerAscii(value.slice(2))) : undefined
+}
+
+/** Kong's rule for the regexes of a route in the flavour `traditional`, which PCRE reads: where each bad one stands, and why. */
+export function badTraditionalRegexes({ paths = [], headers = {} }: Partial<Route>) {
+  const ofPaths = paths.flatMap((path, i) => {
+    const source = wireText(path.slice(1))
+    // The second is how the router finds what follows the match.
+    const why = badRegex(source, 'pcre') ?? badRegex(`${source}(.*)`, 'pcre')
+    return path.startsWith('~') && why ? { at: ['paths', i], why } : []
+  })
+  const ofHeaders = Object.entries(headers).flatMap(([name, [only = '', ...others]]) => {
+    const isRegex = only.startsWith('~*') && others.length === 0
+    const why = isRegex ? badRegex(wireText(only.slice(2)), 'pcre') : undefined
+    return why ? { at: ['headers', name, 0], why } : []
+  })
+  return [...ofPaths, ...ofHeaders]
 }
 
 /** Kong compares header fields in lower case, and so makes even `\D` of a regex into `\d`. */

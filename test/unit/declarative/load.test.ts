@@ -247,6 +247,23 @@ test('an expression is refused where the router does not read it', () => {
   ])
 })
 
+test('regexes are read as the router of the flavour reads them', () => {
+  const route =
+    'paths: ["~/a*+b", "~/[a--]", "~/a+b"], headers: { x-a: ["~*a*+b"], x-b: ["~*a*+b", c] }'
+  const faults = (routerFlavor: RouterFlavor) =>
+    loadDeclarative([{ name: 'a.yaml', text: `${HEAD}routes: [{ ${route} }]` }], {
+      env: {},
+      plugins: new Map(),
+      routerFlavor,
+    }).faults?.map(({ path, message }) => `${path}: ${message}`)
+  expect(faults('traditional_compatible')).toBeUndefined()
+  expect(faults('traditional')).toEqual([
+    expect.stringMatching(/^routes\[0\]\.paths\[0\]: invalid regex: '\/a\*\+b' \(/),
+    expect.stringMatching(/^routes\[0\]\.paths\[1\]: invalid regex: '\/\[a--\]' \(/),
+    expect.stringMatching(/^routes\[0\]\.headers\.x-a\[0\]: invalid regex: 'a\*\+b' \(/),
+  ])
+})
+
 test('a plugin that the setting leaves out is told so, and one that is nowhere is guessed', () => {
   const told = (name: string, plugins: ReadonlyMap<string, Plugin>) =>
     loadDeclarative([{ name: 'a.yaml', text: `${HEAD}plugins: [{ name: ${name} }]` }], {

@@ -4,8 +4,6 @@ import { join } from 'node:path'
 import type { Plugin } from '../src/pdk.ts'
 import { plugins } from '../src/plugins/index.ts'
 import { UNREAD } from '../src/plugins/mtls-auth/index.ts'
-import { fields as guards } from '../src/plugins/openid-connect/unsupported/guards.ts'
-import { fields as unsupported } from '../src/plugins/openid-connect/unsupported.ts'
 import type { Field } from '../src/schema/field.ts'
 
 const root = join(import.meta.dir, '..')
@@ -22,7 +20,6 @@ export async function createPages(): Promise<ReadonlyMap<string, string>> {
 const NOT_HONOURED: Readonly<Record<string, ReadonlySet<string>>> = {
   'key-auth': new Set(['identity_realms']),
   'mtls-auth': new Set([...UNREAD, 'revocation_check_mode']),
-  'openid-connect': new Set(Object.keys(unsupported)),
 }
 
 /** What the schema of a plugin cannot say of itself. */
@@ -32,23 +29,21 @@ const NOTES: Readonly<Record<string, string>> = {
     'chain. Refused, since nothing here can check them: constraints of names, critical extensions that are not understood, ' +
     'signatures with MD5 or SHA-1. Not checked: revocations, policies, and the key usage of the client’s own certificate.',
   'openid-connect':
-    'The method authorization_code may stand in `auth_methods` and sends nobody to log in yet, of which a warning reminds.',
+    '`principals.enabled` is refused, since Kong Identity is a service of Konnect and cannot be asked; the other fields of `principals` are read by nobody.',
 }
 
 function page(plugin: Plugin): string {
   const { name, priority, schema } = plugin
   const fields = Object.entries(schema.fields ?? {})
   const honoured = fields.filter(([field]) => !NOT_HONOURED[name]?.has(field))
-  const others = fields.filter(([field]) => NOT_HONOURED[name]?.has(field))
-  const refused = others.filter((each) => isRefused(name, each))
-  const idle = others.filter((each) => !refused.includes(each))
+  const idle = fields.filter(([field]) => NOT_HONOURED[name]?.has(field))
   const shorthands = Object.entries(schema.shorthands ?? {})
   return [
     `<!-- Written by scripts/docs.ts from the plugin's schema. To change it, change the schema and run: npm run docs -->`,
     `# ${name}`,
     schema.description,
     `Priority ${priority}: plugins with a higher number run earlier. The names, types and defaults are Kong 3.15's. ` +
-      summary(honoured.length, idle.length, refused.length),
+      summary(honoured.length, idle.length),
     NOTES[name] ?? '',
     '## Fields that work',
     table(honoured),
@@ -56,10 +51,6 @@ function page(plugin: Plugin): string {
     idle.length > 0 &&
       'They are checked as Kong does, and nothing reads them. Setting one to anything but its default gives a warning at load that names it.',
     table(idle),
-    refused.length > 0 && '## Refused with any value but the default',
-    refused.length > 0 &&
-      'They keep somebody out, or keep a request from the service. Until they are built, a configuration that sets one is not loaded.',
-    table(refused),
     shorthands.length > 0 && '## Older names',
     shorthands.length > 0 &&
       'Names of earlier releases of Kong; each sets the field that it became.',
@@ -69,25 +60,10 @@ function page(plugin: Plugin): string {
     .join('\n\n')
 }
 
-function summary(honoured: number, idle: number, refused: number): string {
-  const all = honoured + idle + refused
-  if (all === honoured) return `All ${all} fields of \`config\` work.`
-  const rest = [
-    idle > 0 && `${are(idle)} accepted with a warning`,
-    refused > 0 && `${are(refused)} refused with any value but the default`,
-  ].filter((each) => each !== false)
-  return `Of the ${all} fields of \`config\` ${honoured} work, ${rest.join(', ')}.`
-}
-
-function are(count: number): string {
-  return count === 1 ? '1 is' : `${count} are`
-}
-
-/** Whether setting the field is a fault at load: those that guard, and those whose own rule takes no value at all. */
-function isRefused(plugin: string, [name, field]: readonly [string, Field]): boolean {
-  if (plugin !== 'openid-connect') return false
-  const { custom } = field.rules
-  return Object.hasOwn(guards, name) || custom?.('any value' as never) !== undefined
+function summary(honoured: number, idle: number): string {
+  if (idle === 0) return `All ${honoured} fields of \`config\` work.`
+  const are = idle === 1 ? '1 is' : `${idle} are`
+  return `Of the ${honoured + idle} fields of \`config\` ${honoured} work, ${are} accepted with a warning.`
 }
 
 function table(fields: readonly (readonly [string, Field])[]): string {

@@ -38,6 +38,8 @@ export interface Presented {
   readonly session?: Session
   /** By what the caller came, where neither of the two says it. */
   readonly method?: MethodName
+  /** The URL that began the login by which the caller came, with its query. */
+  readonly returnTo?: string
 }
 
 export interface Admission {
@@ -45,6 +47,8 @@ export interface Admission {
   admit(ctx: AccessContext, proof: Proof, presented: Presented): Awaitable<Exit | undefined>
   /** Refuses a caller, or lets it pass as the anonymous consumer. */
   refuse(ctx: AccessContext, refusal: Refusal, presented: Presented): Awaitable<Exit | undefined>
+  /** Refuses a caller where what was asked for was refused, and answers for what nobody foresaw. Throws what has no answer. */
+  fail(ctx: AccessContext, error: unknown, presented: Presented): Awaitable<Exit | undefined>
 }
 
 interface Parts {
@@ -127,6 +131,13 @@ export function createAdmission(config: Settings, parts: Parts): Admission {
 
   return {
     refuse,
+    fail(ctx, error, presented) {
+      if (error instanceof Refusal) return refuse(ctx, error, presented)
+      metrics.failed(presented, error)
+      const exit = answers.fail(error, presented.occasion.client)
+      if (exit) return exit
+      throw error
+    },
     admit(ctx, proof, presented) {
       const objection = objectionTo(ctx, proof)
       if (objection) return refuse(ctx, objection, by(proof, presented))

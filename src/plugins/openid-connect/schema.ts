@@ -16,14 +16,16 @@ import { fields as authorization } from './authorize.ts'
 import { fields as cluster } from './cluster_cache.ts'
 import { fields as consumers } from './consumer.ts'
 import { fields as headers } from './headers.ts'
+import { fields as login } from './login/fields.ts'
+import { fields as logout } from './logout/fields.ts'
 import { fields as lookups } from './lookups.ts'
 import { checks as possessionChecks, fields as possession } from './possession/fields.ts'
+import { fields as principals } from './principals.ts'
 import { checks as providerChecks, fields as provider } from './provider.ts'
 import { fields as proving } from './prove.ts'
 import { checks as sessionChecks, fields as sessions } from './session/index.ts'
 import { fields as sessionMethod } from './session_method.ts'
 import { fields as tokens } from './tokens.ts'
-import { fields as unsupported } from './unsupported.ts'
 import { fields as verification } from './verify.ts'
 
 const fields = {
@@ -42,7 +44,9 @@ const fields = {
   ...cluster,
   ...sessions,
   ...sessionMethod,
-  ...unsupported,
+  ...login,
+  ...logout,
+  ...principals,
 }
 
 export type Config = ConfigOf<typeof fields>

@@ -59,6 +59,8 @@ export class SessionOver {
 
 /** The method `session`: callers who have authenticated by another method before. */
 export interface SessionMethod {
+  /** The names of the headers that tell the service of a session: no client may send them. */
+  readonly headerNames: readonly string[]
   /** Lets the caller of a session pass, with new tokens if the old ones are over. */
   admit(ctx: AccessContext, session: Session): Awaitable<Exit | undefined | SessionOver>
   /** What follows once the caller of a session has been let in: it is used, and told of. */
@@ -70,8 +72,6 @@ export interface SessionMethod {
     occasion: Occasion,
     before?: Session,
   ): Awaitable<undefined>
-  /** Ends a session. */
-  end(ctx: AccessContext, session: Session): Awaitable<void>
 }
 
 export function createSessionMethod(config: Settings, parts: Parts): SessionMethod {
@@ -173,9 +173,9 @@ export function createSessionMethod(config: Settings, parts: Parts): SessionMeth
   }
 
   return {
+    headerNames: [...sessions.requestHeaders, ...(toService === undefined ? [] : [toService])],
     admit,
     use,
-    end,
     begin(ctx, proof, occasion, before) {
       if (disabled.has(proof.method)) return undefined
       const data = sessionDataOf(proof, occasion)

@@ -9,7 +9,7 @@ import type { Credential } from './methods/method.ts'
 import { isTransient, Refusal } from './refusal.ts'
 import type { Occasion } from './occasion.ts'
 import { fields as transport } from './transport.ts'
-import { fields as login } from './unsupported/login.ts'
+import { fields as login } from './login/fields.ts'
 import { fields as verification, parseJws, timeOf } from './verify.ts'
 
 export const fields = {

@@ -67,17 +67,15 @@ test('the values that do not guard are no fault', () => {
 })
 
 describe('a warning names', () => {
-  test('the methods that are not built, of the default ones too', () => {
-    expect(warningsOf({})).toEqual([
-      'auth_methods: authorization_code: not built yet, nobody is sent to log in',
-    ])
+  test('nothing of what stands without being set', () => {
+    expect(warningsOf({})).toEqual([])
+    const config = { ...QUIET, logout_uri_suffix: '/logout', principals: { enabled: false } }
+    expect(warningsOf(config)).toEqual([])
   })
 
-  test('what nothing can be done with yet, although Kong can', () => {
-    const config = { ...QUIET, logout_uri_suffix: '/logout', principals: { enabled: false } }
-    expect(warningsOf(config)).toEqual([
-      'logout_uri_suffix: accepted, not honoured (there is no logout yet)',
-    ])
+  test('a login that cannot succeed', () => {
+    const config = { auth_methods: ['authorization_code'], client_id: ['kong'] }
+    expect(warningsOf({ ...config, response_mode: 'fragment' })[0]).toStartWith('response_mode')
   })
 
   test('what a method that was asked for lacks', () => {

@@ -1,6 +1,6 @@
 import type { Warning } from '../../pdk.ts'
 import { check } from '../../schema/check.ts'
-import type { Config, Field, Fields } from '../../schema/field.ts'
+import type { Config, Field } from '../../schema/field.ts'
 import { fields as authentication } from './authenticate.ts'
 import { fields as clients } from './clients.ts'
 import { clusterCacheWarnings, fields as cluster } from './cluster_cache.ts'
@@ -8,25 +8,11 @@ import type { fields as discovery } from './discovery.ts'
 import { fields as possession } from './possession/fields.ts'
 import { possessionWarnings } from './possession/index.ts'
 import { fields as sessions } from './session/index.ts'
-import { fields as guards } from './unsupported/guards.ts'
-import { fields as login } from './unsupported/login.ts'
-import { fields as logout } from './unsupported/logout.ts'
+import { type fields as login, warningsOf as loginWarnings } from './login/index.ts'
 import { fields as verification } from './verify.ts'
 
-/** Fields that are accepted and checked, and that nothing reads yet: what is missing, and the fields. */
-const NOT_HONOURED: readonly (readonly [what: string, fields: Fields])[] = [
-  ['there is no login with a browser yet', login],
-  ['there is no logout yet', logout],
-]
-
-export const fields = {
-  ...login,
-  ...logout,
-  ...guards,
-}
-
 type Settings = Config<
-  typeof fields &
+  typeof login &
     typeof authentication &
     typeof clients &
     typeof cluster &
@@ -41,14 +27,6 @@ export function warningsOf(config: Settings): Warning[] {
   const warnings: Warning[] = []
   const warn = (fields: readonly string[], message: string) =>
     void warnings.push({ fields, message })
-  if (config.auth_methods.includes('authorization_code'))
-    warn(['auth_methods'], 'authorization_code: not built yet, nobody is sent to log in')
-  for (const [what, group] of NOT_HONOURED) {
-    const names = Object.keys(group).filter((name) =>
-      isSet(group[name]!, config[name as keyof Settings]),
-    )
-    if (names.length > 0) warn(names, `accepted, not honoured (${what})`)
-  }
   // Nobody has asked for a method that only stands in the default list.
   const asked = isSet(authentication.auth_methods, config.auth_methods) ? config.auth_methods : []
   if (asked.includes('refresh_token') && config.refresh_token_param_name === undefined)
@@ -74,7 +52,12 @@ export function warningsOf(config: Settings): Warning[] {
     )
   if (!config.verify_signature)
     warn(['verify_signature'], 'is off, so that anybody can write a token that is taken')
-  return [...warnings, ...possessionWarnings(config), ...clusterCacheWarnings(config)]
+  return [
+    ...warnings,
+    ...loginWarnings(config),
+    ...possessionWarnings(config),
+    ...clusterCacheWarnings(config),
+  ]
 }
 
 /** Whether the value is another than the one that stands without it. */

@@ -1,19 +1,11 @@
-import { array, boolean, record, string } from '../../../schema/field.ts'
+import { array, boolean, record, string } from '../../schema/field.ts'
 
-/** Refuses a field at load: without what it asks for, callers would pass whom Kong refuses. */
-function unless(isHarmless: (value: never) => boolean, sentence = 'is not supported yet') {
-  return { custom: (value: never) => (isHarmless(value) ? undefined : sentence) }
-}
-
-/** What keeps somebody out. */
 export const fields = {
   principals: record('Looks callers up in Kong Identity.', {
     enabled: boolean('Whether they are looked up.', {
       default: false,
-      ...unless(
-        (value) => value === false,
-        'Kong Identity is a service of Konnect and cannot be asked',
-      ),
+      custom: (enabled: boolean) =>
+        enabled ? 'Kong Identity is a service of Konnect and cannot be asked' : undefined,
     }),
     directory: string('The directory of Kong Identity.', { default: 'default' }),
     principal_claim: array(

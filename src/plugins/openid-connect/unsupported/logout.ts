@@ -1,1 +1,0 @@
-export { fields } from '../logout/fields.ts'

@@ -109,7 +109,8 @@ function jsonArguments(text: string): BodyArguments {
     get(name) {
       if (!Object.hasOwn(value, name)) return undefined
       const argument = value[name]
-      if (typeof argument === 'string') return argument
+      // Of two members of one name JavaScript takes the last; the service may take the first (RFC 8259 §4).
+      if (typeof argument === 'string') return isRepeated(text, name) ? AMBIGUOUS : argument
       return typeof argument === 'object' && argument !== null ? AMBIGUOUS : undefined
     },
     without(names) {
@@ -119,6 +120,46 @@ function jsonArguments(text: string): BodyArguments {
       return Buffer.from(kept.toJson())
     },
   }
+}
+
+/** Whether the object that a text is the JSON of has two members of that name: once it is parsed nobody can tell. */
+function isRepeated(text: string, name: string): boolean {
+  let depth = 0
+  let start = 0
+  let end = 0
+  let count = 0
+  for (let i = 0; i < text.length; i++) {
+    switch (text.charCodeAt(i)) {
+      case QUOTE:
+        start = i + 1
+        for (i = start; text.charCodeAt(i) !== QUOTE; i++) if (text.charCodeAt(i) === BACKSLASH) i++
+        end = i
+        break
+      case COLON:
+        if (depth === 1 && nameAt(text, start, end) === name) count++
+        break
+      case BRACE:
+      case BRACKET:
+        depth++
+        break
+      case BRACE + 2:
+      case BRACKET + 2:
+        depth--
+        break
+    }
+  }
+  return count > 1
+}
+
+const QUOTE = 0x22
+const COLON = 0x3a
+const BRACKET = 0x5b
+const BACKSLASH = 0x5c
+const BRACE = 0x7b
+
+function nameAt(text: string, start: number, end: number): unknown {
+  const name = text.slice(start, end)
+  return name.includes('\\') ? JSON.parse(`"${name}"`) : name
 }
 
 /** The members of a JSON object; none for any other JSON, or text that is none. */

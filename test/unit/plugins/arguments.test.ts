@@ -35,6 +35,29 @@ test('the arguments of JSON', async () => {
   expect(names.map((name) => json.get(name))).toEqual(values)
 })
 
+// prettier-ignore
+test.each([
+  ['twice',                        '{"a":"1","a":"2"}',                  AMBIGUOUS],
+  ['twice, of which one is none',  '{"a":null,"b":{},"a":"2"}',          AMBIGUOUS],
+  ['twice, once in escapes',       '{"a":"1", "\\u0061" : "2"}',         AMBIGUOUS],
+  ['once, and within others',      '{"b":{"a":"2"},"c":[{"a":"3"}],"a":"1"}', '1'],
+  ['once, and in texts',           '{"b":"\\",\\"a\\":","c":"a","a":"a: \\\\","d":"a"}', 'a: \\'],
+  ['once, and others twice',       '{"b":1,"b":2,"a":"1"}',              '1'],
+])('an argument that JSON has %s', async (_, text, expected) => {
+  expect((await read(JSON_TYPE, text)).get('a')).toBe(expected as string)
+})
+
+test('many members cost little too, where a name is there', async () => {
+  const text = `{${'"a\\u0062":[],'.repeat(18_000)}"username":"x"}`
+  const times: number[] = []
+  for (let i = 0; i < 5; i++) {
+    const begun = performance.now()
+    expect((await read(JSON_TYPE, text)).get('username')).toBe('x')
+    times.push(performance.now() - begun)
+  }
+  expect(Math.min(...times)).toBeLessThan(20)
+})
+
 // Parsing with a reviver, or once for each name, takes several times as long as is allowed here.
 test.each([
   ['numbers', JSON_TYPE, `{"a":[${'0,'.repeat(120_000)}0]}`],

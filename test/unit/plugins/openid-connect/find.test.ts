@@ -58,6 +58,7 @@ const CASES: [string, Record<string, unknown>, Sent, string][] = [
   ['one in JSON',                   {}, { headers: [JSON_TYPE], body: '{"refresh_token":"r"}' }, 'refresh_token body :r'],
   ['null',                          {}, { headers: [refreshToken('null')] },                     'refresh_token header malformed_credentials'],
   ['a list in JSON',                {}, { headers: [JSON_TYPE], body: '{"refresh_token":["r"]}' }, 'refresh_token body malformed_credentials'],
+  ['twice in JSON',                 {}, { headers: [JSON_TYPE], body: '{"refresh_token":"r","refresh_token":"s"}' }, 'refresh_token body malformed_credentials'],
   ['a null in JSON',                {}, { headers: [JSON_TYPE], body: '{"refresh_token":null}' }, 'nothing'],
   ['JSON that is no object',        {}, { headers: [JSON_TYPE], body: 'null' },                  'nothing'],
   ['JSON that is a list',           {}, { headers: [JSON_TYPE], body: '["refresh_token"]' },     'nothing'],

@@ -19,7 +19,7 @@ export async function createPages(): Promise<ReadonlyMap<string, string>> {
 /** The fields of `config` that this release takes and does not act on, for plugins that have some. */
 const NOT_HONOURED: Readonly<Record<string, ReadonlySet<string>>> = {
   'key-auth': new Set(['identity_realms']),
-  'mtls-auth': new Set([...UNREAD, 'revocation_check_mode']),
+  'mtls-auth': new Set(UNREAD),
 }
 
 /** What the schema of a plugin cannot say of itself. */
@@ -27,7 +27,7 @@ const NOTES: Readonly<Record<string, string>> = {
   'mtls-auth':
     'Signatures, validity, the authorities’ flag and key usage, the length of a path and the purpose are checked for the whole ' +
     'chain. Refused, since nothing here can check them: constraints of names, critical extensions that are not understood, ' +
-    'signatures with MD5 or SHA-1. Not checked: revocations, policies, and the key usage of the client’s own certificate.',
+    'signatures with MD5 or SHA-1. Not checked: policies, and the key usage of the client’s own certificate.',
   'openid-connect':
     '`principals.enabled` is refused, since Kong Identity is a service of Konnect and cannot be asked; the other fields of `principals` are read by nobody.',
 }

@@ -1,5 +1,6 @@
 import type { X509Certificate } from 'node:crypto'
 import type { Cache, Gateway } from '../pdk.ts'
+import type { Chain, Trust } from './chain.ts'
 import { type Crl, readCrl } from './crl.ts'
 import { crlUrls, fieldsOf, ocspUrls } from './fields.ts'
 import { ocspRequest, readOcsp } from './ocsp.ts'
@@ -103,6 +104,26 @@ export function createFindRevocation(
     }
     return { unknown: faults.join('; ') || 'it names nobody who could tell' }
   }
+}
+
+/**
+ * The worst that is known of a chain, from a certificate to what ends it. Nobody is asked about the authorities that the
+ * configuration names: whoever has written it trusts them.
+ */
+export async function findRevocationIn(
+  { path }: Chain,
+  { authorities }: Trust,
+  find: FindRevocation,
+): Promise<Status> {
+  const named = new Set(authorities.map(({ x509 }) => x509.fingerprint256))
+  let worst: Status = 'good'
+  for (const [i, certificate] of path.slice(0, -1).entries()) {
+    if (i > 0 && named.has(certificate.fingerprint256)) continue
+    const status = await find(certificate, path[i + 1]!)
+    if (status === 'revoked') return status
+    if (status !== 'good') worst = status
+  }
+  return worst
 }
 
 function messageOf(error: unknown): string {

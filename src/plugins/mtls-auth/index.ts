@@ -1,5 +1,6 @@
 import {
   type AccessContext,
+  type Awaitable,
   type ClientCertificate,
   type Consumers,
   type Credential,
@@ -13,7 +14,9 @@ import {
 } from '../../pdk.ts'
 import { becomeAnonymous } from '../anonymous.ts'
 import { type Chain, type Trust, verifyChain } from '../../certificates/chain.ts'
+import type { Status } from '../../certificates/revocation.ts'
 import { type Names, namesOf } from './names.ts'
+import { createRevocations } from './revocations.ts'
 import { type Config, schema } from './schema.ts'
 
 /** Knows consumers by the certificate with which they begin TLS. */
@@ -28,6 +31,8 @@ export const mtlsAuth: Plugin<Config> = {
     const trust = trustOf(config, gateway)
     const told = trust.authorities.map(({ x509 }) => x509.toString())
     const judge = createJudge(config, trust, gateway)
+    const finish = (ctx: AccessContext, refusal: Exit | undefined) =>
+      refusal && anonymous !== undefined ? becomeAnonymous(ctx, gateway, anonymous) : refusal
     return {
       clientCertificate: config.send_ca_dn && told.length > 0 ? { ca: told } : {},
       access(ctx) {
@@ -37,43 +42,21 @@ export const mtlsAuth: Plugin<Config> = {
         // With `anonymous` several authentication plugins are alternatives: another one has succeeded already.
         if (anonymous !== undefined && ctx.credential) return undefined
         const refusal = judge(ctx)
-        return refusal && anonymous !== undefined
-          ? becomeAnonymous(ctx, gateway, anonymous)
-          : refusal
+        return refusal instanceof Promise
+          ? refusal.then((late) => finish(ctx, late))
+          : finish(ctx, refusal)
       },
     }
   },
 }
 
-/** What only looking up revocations would read, and how long is kept what is in memory anyway. */
-export const UNREAD = [
-  'cache_ttl',
-  'cert_cache_ttl',
-  'http_proxy_host',
-  'http_proxy_port',
-  'http_timeout',
-  'https_proxy_host',
-  'https_proxy_port',
-  'ssl_verify',
-] as const
+/** Nothing is looked up that would have to be kept: consumers come from the configuration. */
+export const UNREAD = ['cache_ttl'] as const
 
-function warnings(config: Config): Warning[] {
-  const unread = UNREAD.filter((field) => {
-    const { [field]: value } = config
-    return value !== undefined && value !== schema.fields?.[field]?.rules.default
-  })
-  const all: Warning[] = []
-  if (config.revocation_check_mode !== 'SKIP') {
-    const message =
-      'accepted, not honoured: revocations are not looked up yet, and a certificate is good until it expires (SKIP says so)'
-    all.push({ fields: ['revocation_check_mode'], message })
-  }
-  if (unread.length > 0) {
-    const message =
-      'accepted, not honoured (revocations are not looked up, and consumers come from the configuration alone)'
-    all.push({ fields: unread, message })
-  }
-  return all
+function warnings({ cache_ttl }: Config): Warning[] {
+  if (cache_ttl === undefined || cache_ttl === schema.fields?.cache_ttl?.rules.default) return []
+  const message = 'accepted, not honoured (consumers come from the configuration alone)'
+  return [{ fields: UNREAD, message }]
 }
 
 function trustOf(config: Config, gateway: Gateway): Trust {
@@ -93,9 +76,11 @@ interface Finding {
   readonly owner: Owner<Credential> | undefined
 }
 
-type Judge = (ctx: AccessContext) => Exit | undefined
+type Judge = (ctx: AccessContext) => Awaitable<Exit | undefined>
 
-function createJudge(config: Config, trust: Trust, { consumers, now }: Gateway): Judge {
+function createJudge(config: Config, trust: Trust, gateway: Gateway): Judge {
+  const { consumers, now } = gateway
+  const revocations = createRevocations(config, trust, gateway)
   // A connection has one certificate: it is looked at once, and again after a reload.
   const findings = new WeakMap<ClientCertificate, Finding | string>()
   const finish = config.skip_consumer_lookup
@@ -125,10 +110,27 @@ function createJudge(config: Config, trust: Trust, { consumers, now }: Gateway):
       })
     }
     const finding = find(clientCertificate)
-    return typeof finding === 'string'
-      ? fail(ctx, { code: 'invalid_client_certificate', cause: finding })
-      : finish(ctx, finding)
+    if (typeof finding === 'string')
+      return fail(ctx, { code: 'invalid_client_certificate', cause: finding })
+    if (!revocations) return finish(ctx, finding)
+    const status = revocations(finding.chain)
+    const go = (found: Status) => revocationFault(ctx, found, config) ?? finish(ctx, finding)
+    return status instanceof Promise ? status.then(go) : go(status)
   }
+}
+
+function revocationFault(
+  ctx: AccessContext,
+  status: Status,
+  { revocation_check_mode }: Config,
+): Exit | undefined {
+  if (status === 'revoked') {
+    const cause = 'it was revoked, or an authority on its way was'
+    return fail(ctx, { code: 'revoked_client_certificate', cause })
+  }
+  if (status === 'good' || revocation_check_mode !== 'STRICT') return undefined
+  const cause = `it is not known whether it was revoked: ${status.unknown}`
+  return fail(ctx, { code: 'invalid_client_certificate', cause })
 }
 
 function isNow({ validFrom, validTo }: Chain, now: number): boolean {

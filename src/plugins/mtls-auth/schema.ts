@@ -43,15 +43,8 @@ export const schema = record(
       'The id or username of the consumer that stands for callers who would be refused.',
     ),
     revocation_check_mode: string(
-      'What happens if it cannot be found out whether a certificate was revoked. Revocations are not looked up yet, so `STRICT` is refused.',
-      {
-        one_of: ['SKIP', 'IGNORE_CA_ERROR', 'STRICT'],
-        default: 'IGNORE_CA_ERROR',
-        custom: (mode: string) =>
-          mode === 'STRICT'
-            ? 'revocations are not looked up yet, and STRICT lets in nobody who could not be looked up'
-            : undefined,
-      },
+      'Whether it is looked up if a certificate was revoked, by OCSP or by a list, and what happens if that cannot be found out: it passes with `IGNORE_CA_ERROR`, and is refused with `STRICT`. With `SKIP` nobody is asked.',
+      { one_of: ['SKIP', 'IGNORE_CA_ERROR', 'STRICT'], default: 'IGNORE_CA_ERROR' },
     ),
     cache_ttl: number('How long what was found of consumers is kept; seconds.', {
       required: true,

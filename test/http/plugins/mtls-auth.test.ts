@@ -3,6 +3,7 @@ import { connect, type TLSSocket } from 'node:tls'
 import type { Certificate } from '../authority.ts'
 import { gateway, proxied } from '../gateway.ts'
 import { bundled, CA, Pki, type Wanted } from '../pki.ts'
+import { Revoker } from '../../unit/certificates/revoker.ts'
 import { echo, service } from '../service.ts'
 import { TlsClients, yamlBlock } from '../tls_clients.ts'
 
@@ -15,7 +16,11 @@ describe.skipIf(!isThere)('mtls-auth', () => {
   const pki = new Pki()
   const ids = [1, 2, 3].map((n) => `00000000-0000-4000-8000-00000000000${n}`)
   const [ROOT, OTHER, MIDDLE] = ids as [string, string, string]
-  const root = pki.issue(undefined, { subject: '/CN=Root' })
+  const revoker = new Revoker()
+  const root = pki.issue(undefined, {
+    subject: '/CN=Root',
+    extensions: [CA[0]!, 'keyUsage=critical,keyCertSign,cRLSign'],
+  })
   const other = pki.issue(undefined, { subject: '/CN=Other' })
   const middle = pki.issue(root, {
     subject: '/CN=Middle',
@@ -24,6 +29,7 @@ describe.skipIf(!isThere)('mtls-auth', () => {
   const clients = new TlsClients(root.cert)
   afterAll(() => {
     clients[Symbol.dispose]()
+    revoker[Symbol.dispose]()
     pki[Symbol.dispose]()
   })
 
@@ -53,18 +59,18 @@ consumers:
   - { username: of-other, mtls_auth_credentials: [{ subject_name: twice.test, ca_certificate: ${OTHER} }] }
   - { username: nobody }
 `
-  const yaml = (port: number, config = '', trusted = ROOT) =>
+  const yaml = (port: number, config = '', trusted = ROOT, mode = 'SKIP') =>
     `${proxied(port)}${AUTHORITIES}${CONSUMERS}
-plugins: [{ name: mtls-auth, config: { revocation_check_mode: SKIP, ca_certificates: [${trusted}], ${config} } }]`
+plugins: [{ name: mtls-auth, config: { revocation_check_mode: ${mode}, ca_certificates: [${trusted}], ${config} } }]`
 
   /** A gateway that asks for certificates, and one request to it for each of `shown`. */
-  async function start(config = '', trusted = ROOT) {
+  async function start(config = '', trusted = ROOT, mode = 'SKIP') {
     const upstream = await service(echo)
     const listen = [
       { host: '127.0.0.1', port: 0, ssl: true },
       { host: '127.0.0.1', port: 0 },
     ]
-    const running = await gateway(yaml(upstream.port, config, trusted), { listen })
+    const running = await gateway(yaml(upstream.port, config, trusted, mode), { listen })
     const send = async (certificate?: Certificate, ...words: string[]) => {
       const showing = certificate ? clients.showing(certificate) : []
       const more = ['-k', ...showing, ...words]
@@ -333,18 +339,59 @@ plugins: [{ name: mtls-auth, config: { revocation_check_mode: SKIP, ca_certifica
     },
   )
 
+  describe('looks up whether a certificate was revoked', () => {
+    let list = Buffer.alloc(0)
+    const asked: string[] = []
+    const lists = Bun.serve({
+      port: 0,
+      hostname: '127.0.0.1',
+      fetch({ url }) {
+        asked.push(new URL(url).pathname)
+        return url.endsWith('/down') ? new Response('', { status: 503 }) : new Response(list)
+      },
+    })
+    afterAll(() => lists.stop(true))
+    const listed = (path: string) =>
+      leaf(root, {
+        extensions: [
+          'keyUsage=digitalSignature',
+          `crlDistributionPoints=URI:http://127.0.0.1:${lists.port}/${path}`,
+        ],
+      })
+    const [good, bad, silent] = [listed('list'), listed('list'), listed('down')]
+    list = revoker.crl(root, [bad])
+
+    // prettier-ignore
+    test.each([
+      ['SKIP',            ['ann', 'ann', 'ann', 'ann'], []],
+      ['IGNORE_CA_ERROR', ['ann', 401,   'ann', 'ann'], ['/list', '/down']],
+      ['STRICT',          ['ann', 401,   401,   401],   ['/list', '/down']],
+    ])('%s', async (mode, expected, urls) => {
+      asked.length = 0
+      await using gate = await start('', ROOT, mode)
+      const all = [good, bad, silent, ann]
+      // What was found is kept: the second time nobody is asked.
+      for (let i = 0; i < 2; i++) {
+        const found = []
+        for (const each of all) found.push(await gate.who(each))
+        expect(found).toEqual(expected)
+      }
+      expect(asked).toEqual(urls)
+      const told = gate.running.log.join('')
+      expect(told.includes('code=revoked_client_certificate')).toBe(expected[1] === 401)
+      expect(told.includes('nobody could tell if it was revoked')).toBe(mode === 'IGNORE_CA_ERROR')
+      expect(told.includes('it is not known whether it was revoked')).toBe(mode === 'STRICT')
+    })
+
+    test('with anonymous, who was revoked is that', async () => {
+      await using gate = await start('anonymous: nobody', ROOT, 'STRICT')
+      expect([await gate.who(bad), await gate.who(good)]).toEqual(['nobody', 'ann'])
+    })
+  })
+
   test('what cannot be kept is refused at load or warned of', async () => {
     const load = (config: string) =>
       gateway(`${AUTHORITIES}plugins: [{ name: mtls-auth, config: { ${config} } }]`)
-    await expect(
-      load(`ca_certificates: [${ROOT}], revocation_check_mode: STRICT`),
-    ).rejects.toMatchObject({
-      faults: [
-        expect.objectContaining({
-          message: expect.stringContaining('revocations are not looked up yet'),
-        }),
-      ],
-    })
     await expect(
       load(`ca_certificates: [00000000-0000-4000-8000-0000000000ff]`),
     ).rejects.toMatchObject({
@@ -354,8 +401,10 @@ plugins: [{ name: mtls-auth, config: { revocation_check_mode: SKIP, ca_certifica
         }),
       ],
     })
-    await using running = await load(`ca_certificates: [${ROOT}]`)
-    expect(running.running.warnings.join('\n')).toContain('revocation_check_mode')
+    await using running = await load(`ca_certificates: [${ROOT}], cache_ttl: 1`)
+    expect(running.running.warnings).toEqual([
+      expect.stringContaining('config.cache_ttl: accepted'),
+    ])
   })
 
   test('one name under one authority cannot be two consumers', async () => {

@@ -42,8 +42,8 @@ export class Metrics {
 
   constructor({ issuer }: { readonly issuer: string }, gateway: Pick<Gateway, 'keep'>) {
     const url = parseIssuer(issuer)?.url
-    // Without the password that a URL may hold.
-    const own = { issuer: url ? `${url.origin}${url.pathname}` : '' }
+    // Without the password that a URL may hold, and without the slash that makes no other issuer.
+    const own = { issuer: url ? `${url.origin}${url.pathname}`.replace(/\/$/, '') : '' }
     this.#issuer = labels(own)
     this.#registry = Registry.of(gateway)
     const counts = <N extends string>(

@@ -41,6 +41,7 @@ export function createCredentialMethod(
 ): CredentialMethod {
   const search = createSearch(config)
   const proofs = gateway.cache<Proof>('oidc:proofs')
+  const { hits, misses } = metrics.caches.proofs
   // A proof is one of this configuration: another one might have refused the same credential.
   const fingerprint = hashOfAll(salt, JSON.stringify(config))
   // A client that keeps its connection sends the same credential again: to see that it is the same takes no hash.
@@ -92,13 +93,13 @@ export function createCredentialMethod(
     const { connection } = request
     const last = lastProofs.get(connection)
     if (last && isSame(last, found, occasion) && isGood(last.proof)) {
-      metrics.caches.proofs.hits.value++
+      hits.value++
       return last.proof
     }
     const key = keyOf(found, occasion)
     const proof = proofs.get(key)
     if (!proof || !isGood(proof)) return proveOnce(found, occasion, key, request.ip)
-    metrics.caches.proofs.hits.value++
+    hits.value++
     lastProofs.set(connection, { found, occasion, proof })
     return proof
   }
@@ -109,7 +110,7 @@ export function createCredentialMethod(
     key: string,
     address: string,
   ): Promise<Proof> {
-    metrics.caches.proofs.misses.value++
+    misses.value++
     return proofs.once(key, () => proveAnew(found, occasion, key, address))
   }
 

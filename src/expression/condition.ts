@@ -41,24 +41,25 @@ export interface Keys {
 
 /**
  * What a request must have in `field`, which is a text, for the condition to hold: what an index can find it by. Nothing
- * where the condition can hold without.
+ * where the condition can hold without. With `inLowerCase` the keys are those of the field's value in lower case.
  */
-export function keysOf(condition: Condition, field: string): Keys | undefined {
+export function keysOf(condition: Condition, field: string, inLowerCase = false): Keys | undefined {
   switch (condition.is) {
     case 'predicate':
-      return condition.field === field && !condition.lower ? predicateKeys(condition) : undefined
+      if (condition.field !== field || (condition.lower && !inLowerCase)) return undefined
+      return predicateKeys(condition, inLowerCase && !condition.lower)
     case 'not':
       return undefined
     case 'all': {
       // Whichever says more: one value rather than many.
-      const known = condition.parts.flatMap((part) => keysOf(part, field) ?? [])
+      const known = condition.parts.flatMap((part) => keysOf(part, field, inLowerCase) ?? [])
       return known.reduce<Keys | undefined>(
         (best, each) => (best && shortest(best) >= shortest(each) ? best : each),
         undefined,
       )
     }
     case 'some': {
-      const known = condition.parts.map((part) => keysOf(part, field))
+      const known = condition.parts.map((part) => keysOf(part, field, inLowerCase))
       if (known.length === 0 || known.includes(undefined)) return undefined
       const all = known as Keys[]
       return {
@@ -70,7 +71,7 @@ export function keysOf(condition: Condition, field: string): Keys | undefined {
   }
 }
 
-function predicateKeys({ operator, value }: Predicate): Keys | undefined {
+function predicateKeys({ operator, value }: Predicate, lowered: boolean): Keys | undefined {
   if (value.type === 'Regex') {
     const { anchored, literalPrefix } = value.pattern
     return anchored && literalPrefix !== ''
@@ -78,9 +79,10 @@ function predicateKeys({ operator, value }: Predicate): Keys | undefined {
       : undefined
   }
   if (value.type !== 'String') return undefined
-  if (operator === '==') return { whole: [value.text], fronts: [], ends: [] }
-  if (operator === '^=') return { whole: [], fronts: [value.text], ends: [] }
-  if (operator === '=^') return { whole: [], fronts: [], ends: [value.text] }
+  const text = lowered ? value.text.toLowerCase() : value.text
+  if (operator === '==') return { whole: [text], fronts: [], ends: [] }
+  if (operator === '^=') return { whole: [], fronts: [text], ends: [] }
+  if (operator === '=^') return { whole: [], fronts: [], ends: [text] }
   return undefined
 }
 

@@ -41,7 +41,7 @@ export function createRouter<T>(
  */
 export class Router<T> implements RouteFinder<T> {
   readonly #rules: readonly { readonly test: Test; readonly value: T }[]
-  readonly #candidates = new Candidates()
+  readonly #candidates: Candidates
   readonly #fields: FieldsRead
 
   constructor(
@@ -49,19 +49,23 @@ export class Router<T> implements RouteFinder<T> {
     flavor: Exclude<RouterFlavor, 'traditional'> = 'traditional_compatible',
   ) {
     const rules = sortedRules(routes, flavor)
-    for (const [i, { condition }] of rules.entries()) this.#candidates.add(i, condition)
+    const conditions = rules.map(({ condition }) => condition)
+    this.#candidates = new Candidates(conditions)
     this.#rules = rules.map(({ condition, value }) => ({
       test: compileCondition(condition),
       value,
     }))
-    this.#fields = fieldsRead(rules.map(({ condition }) => condition))
+    this.#fields = fieldsRead(conditions)
   }
 
   match(request: RoutedRequest): Match<T> | undefined {
     const facts = factsOf(request, this.#fields)
     if (!facts) return undefined
     const candidates = this.#candidates
-    const lists = candidates.find(candidates.hasHosts ? facts.host : undefined, facts.path)
+    const host = candidates.hasHosts ? facts.host : undefined
+    const lists = candidates.find(host, facts.path, (name) =>
+      facts.headerValues(name).map((value) => value.toLowerCase()),
+    )
     const [only] = lists
     const rules = lists.length > 1 ? merged(lists) : (only ?? [])
     for (const number of rules) {

@@ -1,4 +1,5 @@
 import type { Captures } from '../pattern/pattern.ts'
+import { type HeaderKey, HeaderLists, rarestOf, type ValuesOf } from './header_lists.ts'
 import { luaSort } from './lua_sort.ts'
 import type { RoutedRequest } from './request.ts'
 import type { Match, RouteFinder } from './router.ts'
@@ -24,12 +25,12 @@ import {
 /** What one kind of condition narrows the rules of a category to, by what of the request it holds for. */
 interface Category<T> {
   readonly bits: number
-  readonly all: TraditionalRule<T>[]
-  readonly byHost: Map<string, TraditionalRule<T>[]>
-  readonly byHeader: Map<string, TraditionalRule<T>[]>
-  readonly byPath: Map<string, TraditionalRule<T>[]>
-  readonly byMethod: Map<string, TraditionalRule<T>[]>
-  readonly bySni: Map<string, TraditionalRule<T>[]>
+  readonly all: HeaderLists<TraditionalRule<T>>
+  readonly byHost: Map<string, HeaderLists<TraditionalRule<T>>>
+  readonly byHeader: Map<string, HeaderLists<TraditionalRule<T>>>
+  readonly byPath: Map<string, HeaderLists<TraditionalRule<T>>>
+  readonly byMethod: Map<string, HeaderLists<TraditionalRule<T>>>
+  readonly bySni: Map<string, HeaderLists<TraditionalRule<T>>>
 }
 
 /** What of the request is known to be in some route, before any route is looked at. */
@@ -83,8 +84,9 @@ export class TraditionalRouter<T> implements RouteFinder<T> {
       // An SNI is no must: requests without TLS fit every one.
       if ((category.bits & ~hits.category & ~SNI) !== 0) continue
       // The few that fit best are tried first, and then all, although these few are among them.
+      const few = reduce(category, hits, request, host)
       const found =
-        findMatch(reduce(category, hits, request, host), request, host, hits) ??
+        findMatch(inOrder(few ? [few] : [], valuesIn(request)), request, host, hits) ??
         findMatch(this.#fitting(category, request, host), request, host, hits)
       if (found) return found
     }
@@ -94,19 +96,20 @@ export class TraditionalRouter<T> implements RouteFinder<T> {
   /** All rules of a category but those that cannot fit because of the host, or else of the path. */
   #fitting(
     { bits, all, byHost, byPath }: Category<T>,
-    { path }: RoutedRequest,
+    request: RoutedRequest,
     { sent, name, withPort }: RequestHost,
   ): readonly TraditionalRule<T>[] {
+    const { path } = request
+    const valuesOf = valuesIn(request)
     if ((bits & HOST) !== 0) {
       const wildcards = this.#wildcards.filter(({ pattern }) => pattern.test(withPort))
-      return rulesAt(byHost, [sent, name, ...wildcards.map(({ host }) => host)])
+      return rulesAt(byHost, [sent, name, ...wildcards.map(({ host }) => host)], valuesOf)
     }
-    if ((bits & URI) === 0) return all
+    if ((bits & URI) === 0) return inOrder([all], valuesOf)
     const regexes = this.#regexes.filter(({ regex }) => regex!.pattern.test(path))
-    return rulesAt(byPath, [
-      ...regexes.map(({ text }) => text),
-      ...this.#lengths.map((length) => path.slice(0, length)),
-    ])
+    const texts = regexes.map(({ text }) => text)
+    const prefixes = this.#lengths.map((length) => path.slice(0, length))
+    return rulesAt(byPath, [...texts, ...prefixes], valuesOf)
   }
 
   #hitsOf(request: RoutedRequest, host: RequestHost): Hits {
@@ -143,12 +146,13 @@ export class TraditionalRouter<T> implements RouteFinder<T> {
 /** The categories with more kinds of conditions first, and of these the one with the higher kinds. */
 function categoriesOf<T>(rules: readonly TraditionalRule<T>[]): Category<T>[] {
   const categories = new Map<number, Category<T>>()
+  const rarest = rarestOf(rules.map(headerKeysOf))
   for (const rule of rules) {
     let category = categories.get(rule.category)
     if (!category) {
       category = {
         bits: rule.category,
-        all: [],
+        all: new HeaderLists(),
         byHost: new Map(),
         byHeader: new Map(),
         byPath: new Map(),
@@ -157,32 +161,52 @@ function categoriesOf<T>(rules: readonly TraditionalRule<T>[]): Category<T>[] {
       }
       categories.set(rule.category, category)
     }
-    category.all.push(rule)
-    for (const host of rule.hosts) put(category.byHost, host, rule)
-    for (const { host } of rule.wildcards) put(category.byHost, host, rule)
-    for (const { name } of rule.headers) put(category.byHeader, name, rule)
-    if (rule.path) put(category.byPath, rule.path.text, rule)
-    for (const method of rule.methods) put(category.byMethod, method, rule)
-    for (const sni of rule.snis) put(category.bySni, sni, rule)
+    const header = rarest(headerKeysOf(rule))
+    const put = (lists: Map<string, HeaderLists<TraditionalRule<T>>>, key: string) => {
+      let list = lists.get(key)
+      if (!list) lists.set(key, (list = new HeaderLists()))
+      list.add(rule, header)
+    }
+    category.all.add(rule, header)
+    for (const host of rule.hosts) put(category.byHost, host)
+    for (const { host } of rule.wildcards) put(category.byHost, host)
+    for (const { name } of rule.headers) put(category.byHeader, name)
+    if (rule.path) put(category.byPath, rule.path.text)
+    for (const method of rule.methods) put(category.byMethod, method)
+    for (const sni of rule.snis) put(category.bySni, sni)
   }
   return [...categories.values()].sort(
     (a, b) => bitCount(b.bits) - bitCount(a.bits) || b.bits - a.bits,
   )
 }
 
-function put<V>(lists: Map<string, V[]>, key: string, value: V): void {
-  const list = lists.get(key)
-  if (list) list.push(value)
-  else lists.set(key, [value])
+/** The header fields of which a rule needs exact values. */
+function headerKeysOf({ headers }: TraditionalRule<unknown>): HeaderKey[] {
+  return headers.flatMap(({ name, values, pattern }) =>
+    pattern ? [] : { name, values: [...values] },
+  )
 }
 
-/** The rules at several keys, each once, in their order. */
+/** The rules at several keys that the headers allow, each once, in their order. */
 function rulesAt<T>(
-  lists: ReadonlyMap<string, readonly TraditionalRule<T>[]>,
+  lists: ReadonlyMap<string, HeaderLists<TraditionalRule<T>>>,
   keys: readonly string[],
+  valuesOf: ValuesOf,
 ): readonly TraditionalRule<T>[] {
-  const rules = [...new Set(keys)].flatMap((key) => lists.get(key) ?? [])
-  return [...new Set(rules)].sort((a, b) => a.order - b.order)
+  return inOrder(
+    [...new Set(keys)].flatMap((key) => lists.get(key) ?? []),
+    valuesOf,
+  )
+}
+
+function inOrder<T>(
+  lists: readonly HeaderLists<TraditionalRule<T>>[],
+  valuesOf: ValuesOf,
+): readonly TraditionalRule<T>[] {
+  const found: (readonly TraditionalRule<T>[])[] = []
+  for (const list of lists) list.collect(valuesOf, found)
+  if (found.length < 2) return found[0] ?? []
+  return [...new Set(found.flat())].sort((a, b) => a.order - b.order)
 }
 
 function bitCount(bits: number): number {
@@ -195,12 +219,12 @@ function reduce<T>(
   hits: Hits,
   { method, sni = '' }: RoutedRequest,
   host: RequestHost,
-): readonly TraditionalRule<T>[] | undefined {
+): HeaderLists<TraditionalRule<T>> | undefined {
   const byHost = category.byHost.get(hits.host ?? host.sent)
   const byHeader = hits.header === undefined ? undefined : category.byHeader.get(hits.header)
   if (byHeader) return byHeader
   const byPath = hits.path === undefined ? undefined : category.byPath.get(hits.path)
-  let fewest: readonly TraditionalRule<T>[] | undefined
+  let fewest: HeaderLists<TraditionalRule<T>> | undefined
   for (const list of [byHost, byPath, category.byMethod.get(method), category.bySni.get(sni)]) {
     if (list && (!fewest || list.length < fewest.length)) fewest = list
   }
@@ -208,12 +232,12 @@ function reduce<T>(
 }
 
 function findMatch<T>(
-  rules: readonly TraditionalRule<T>[] | undefined,
+  rules: readonly TraditionalRule<T>[],
   request: RoutedRequest,
   host: RequestHost,
   hits: Hits,
 ): Match<T> | undefined {
-  for (const rule of rules ?? []) {
+  for (const rule of rules) {
     const found = matchRule(rule, request, host, hits)
     if (found) return found
   }
@@ -243,10 +267,7 @@ function matchHost(rule: TraditionalRule<unknown>, host: RequestHost, hits: Hits
 
 function matchHeaders(headers: readonly HeaderRule[], request: RoutedRequest): boolean {
   return headers.every(({ name, values, pattern }) =>
-    valuesOf(request, name).some((value) => {
-      const lower = lowerBytes(value)
-      return values.has(lower) || (pattern?.test(lower) ?? false)
-    }),
+    valuesIn(request)(name).some((value) => values.has(value) || (pattern?.test(value) ?? false)),
   )
 }
 
@@ -286,4 +307,8 @@ function foundByRegex<T>(value: T, path: string, captures: Captures, groups: num
 function valuesOf({ headers }: RoutedRequest, name: string): string[] {
   const exact = headers.all(name)
   return exact.length > 0 ? exact : headers.all(name.replaceAll('_', '-'))
+}
+
+function valuesIn(request: RoutedRequest): ValuesOf {
+  return (name) => valuesOf(request, name).map(lowerBytes)
 }

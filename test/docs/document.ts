@@ -1,13 +1,23 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { executable } from '../e2e/executable.ts'
 import { until } from '../e2e/until.ts'
+import { Visitor } from '../keycloak/visitor.ts'
 import { agrees, type Block, blocksOf, examplesOf } from './block.ts'
 import { missing, Substitutes } from './substitutes.ts'
 import { type Running, Terminal } from './terminal.ts'
 
 const root = join(import.meta.dir, '..', '..')
 const TIMEOUT = 300_000
+
+/** What the readers of a document have already, when it begins. */
+export interface Beginning {
+  /** A provider that runs, in place of the one at `localhost:8080`; its port. */
+  readonly provider: number
+  /** What they have done in their terminal, after `gatehouse` was put there. */
+  readonly script: string
+}
 
 /**
  * Follows a document: runs every fenced block in its order, in one folder.
@@ -20,13 +30,14 @@ const TIMEOUT = 300_000
  * | `console` | the commands after `$ ` are run and must print what stands below them |
  * | `yaml kong.yaml` | the file is written |
  * | `text` | a picture: nothing |
+ * | `text browser 8000` | the address is opened in a browser, whose user logs in as alex if asked to; it ends at that port |
  */
-export function follow(name: string): void {
+export function follow(name: string, beginning?: Beginning): void {
   const blocks = blocksOf(name, readFileSync(join(root, name), 'utf8'))
   describe(name, () => {
     let follower: Follower
     beforeAll(async () => {
-      follower = await Follower.start(blocks)
+      follower = await Follower.start(blocks, beginning)
     }, TIMEOUT)
     afterAll(async () => {
       await follower?.[Symbol.asyncDispose]()
@@ -46,6 +57,7 @@ export function follow(name: string): void {
 class Follower implements AsyncDisposable {
   readonly #substitutes: Substitutes
   readonly #terminal: Terminal
+  readonly #visitor = new Visitor()
   readonly #servers: { readonly block: Block; readonly running: Running }[] = []
 
   private constructor(substitutes: Substitutes, terminal: Terminal) {
@@ -53,8 +65,16 @@ class Follower implements AsyncDisposable {
     this.#terminal = terminal
   }
 
-  static async start(blocks: readonly Block[]): Promise<Follower> {
+  static async start(blocks: readonly Block[], beginning?: Beginning): Promise<Follower> {
     const substitutes = await Substitutes.start()
+    if (beginning) {
+      substitutes.map('8080', String(beginning.provider))
+      const terminal = new Terminal(substitutes.env)
+      symlinkSync(executable, join(terminal.folder, 'gatehouse'))
+      const { code, output } = await terminal.run(substitutes.apply(beginning.script))
+      expect(code, output).toBe(0)
+      return new Follower(substitutes, terminal)
+    }
     const wantsKeycloak = blocks.some(({ words }) => words.includes('keycloak'))
     if (wantsKeycloak && missing.keycloak) await substitutes.replaceKeycloak()
     return new Follower(substitutes, new Terminal(substitutes.env))
@@ -63,7 +83,7 @@ class Follower implements AsyncDisposable {
   async follow(block: Block): Promise<void> {
     switch (block.language) {
       case 'text':
-        return
+        return block.words.includes('browser') ? this.#visit(block) : undefined
       case 'console':
         return this.#compare(block)
       case 'sh':
@@ -89,6 +109,18 @@ class Follower implements AsyncDisposable {
   async #run({ place, text }: Block): Promise<void> {
     const { code, output } = await this.#terminal.run(this.#substitutes.apply(text))
     expect(code, `${place}\n${output}`).toBe(0)
+  }
+
+  async #visit({ place, words, text }: Block): Promise<void> {
+    const visitor = this.#visitor
+    let page = await visitor.open(this.#substitutes.apply(text.trim()))
+    if (/type="password"/.test(page.body))
+      page = await visitor.submit(page, { username: 'alex', password: 'doe' })
+    // What a script would send for the user.
+    if (/document\.forms\[0\]\.submit\(\)/.test(page.body)) page = await visitor.submit(page)
+    expect(page.status, `${place}\n${page.body}`).toBe(200)
+    const port = words[words.indexOf('browser') + 1]
+    expect(page.url.host, place).toBe(this.#substitutes.apply(`localhost:${port}`))
   }
 
   async #compare(block: Block): Promise<void> {

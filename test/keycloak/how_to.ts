@@ -2,19 +2,24 @@
 export interface HowTo {
   readonly name: string
   readonly title: string
-  readonly prereq_entities: object
+  readonly plugins: readonly string[]
+  readonly prereq_entities: Deck
   readonly steps: readonly Step[]
-  readonly idp: {
-    readonly kind: string
-    readonly realm: string
-    readonly clients: readonly Client[]
-  }
-  readonly beyond_the_page: readonly Variation[]
+  readonly idp: Provider
+  /** What stands for a provider that is not Keycloak. */
+  readonly keycloak_equivalent: {
+    readonly idp: Provider
+    readonly env: Readonly<Record<string, string>>
+  } | null
+  readonly beyond_the_page: readonly Beyond[]
 }
 
-interface Client {
-  readonly client_id: string
-  readonly secret: string
+export interface Provider {
+  readonly kind: string
+  /** Absent where there are several. */
+  readonly realm?: string
+  /** The variables that the reader has set before the first step, and what is in them. */
+  readonly env: Readonly<Record<string, string>>
 }
 
 export type Step = EnvStep | ApplyStep | RequestStep | ShellStep | { readonly kind: 'illustration' }
@@ -32,11 +37,12 @@ export interface ApplyStep {
   readonly env: Readonly<Record<string, string>>
 }
 
-export interface Deck {
-  readonly plugins: readonly {
-    readonly name: string
-    readonly config: Readonly<Record<string, unknown>>
-  }[]
+/** A block of entities, as for `deck gateway apply`. */
+export type Deck = { readonly [collection: string]: string | readonly Entity[] }
+
+export interface Entity {
+  readonly [field: string]: unknown
+  readonly config?: Readonly<Record<string, unknown>>
 }
 
 export interface RequestStep {
@@ -45,7 +51,13 @@ export interface RequestStep {
   readonly url: string
   readonly basic_auth?: string
   readonly headers?: readonly (readonly [string, string])[]
-  readonly follow_redirects: boolean
+  readonly json?: unknown
+  readonly tls_insecure?: boolean
+  readonly client_cert?: { readonly cert: string; readonly key: string }
+  /** Files that curl keeps its cookies in. */
+  readonly cookie_jar_write?: string
+  readonly cookie_jar_read?: string
+  readonly follow_redirects?: boolean
   readonly expect: Expectation
   readonly extract?: readonly Extract[]
 }
@@ -55,6 +67,13 @@ export interface ShellStep {
   readonly script: string
   /** Whether it stands for what the reader copies from the answer before. */
   readonly placeholder?: boolean
+  /** Words, or the request that the script makes and what is expected of it. */
+  readonly expect?: string | Expected
+}
+
+export interface Expected {
+  readonly request: Omit<RequestStep, 'kind' | 'expect'>
+  readonly expect: Expectation
 }
 
 export interface Expectation {
@@ -62,6 +81,8 @@ export interface Expectation {
   readonly facts?: readonly Fact[]
   readonly body?: unknown
   readonly www_authenticate_error?: string
+  /** What the plugin datakit shows of itself. */
+  readonly trace?: Readonly<Record<string, unknown>>
 }
 
 export type Fact = Readonly<Record<string, unknown>>
@@ -73,10 +94,56 @@ export interface Extract {
   readonly strip?: string
 }
 
+/** What the page does not do, or says in words only. */
+export type Beyond = Variation | OtherRealm | LaterRequest | Visit
+
+/** The page with another configuration: what its first request gives then. */
 export interface Variation {
-  readonly kind: string
+  readonly kind: 'variation'
   readonly config_patch: Readonly<Record<string, unknown>>
   readonly expect: Expectation
+}
+
+/** A token of a realm whose keys are trusted and whose issuer is not. */
+export interface OtherRealm {
+  readonly kind: 'variation'
+  readonly do: string
+  readonly expect: Expectation
+}
+
+/** A request after all steps, or before a block of theirs. */
+export interface LaterRequest extends Omit<RequestStep, 'kind'> {
+  readonly kind: 'request'
+  readonly when?: string
+}
+
+/** What somebody sees who opens an address in a browser. */
+export interface Visit {
+  readonly kind: 'browser'
+  readonly start: string
+  readonly expect: {
+    readonly first?: {
+      readonly status: number
+      readonly query_has: Readonly<Record<string, string>>
+    }
+    readonly after_callback?: {
+      readonly method: string
+      readonly path: string
+      readonly form: readonly string[]
+    }
+    readonly response?: {
+      readonly status: number
+      readonly location_includes: string
+      readonly set_cookie: string
+      readonly no_fragment_tokens: boolean
+    }
+    readonly final: {
+      readonly method?: string
+      readonly status: number
+      readonly url_query?: string
+      readonly body: readonly Fact[]
+    }
+  }
 }
 
 /** The page as it was before it had a section about the salt. */
@@ -105,9 +172,13 @@ export function patched(page: HowTo, changes: Readonly<Record<string, unknown>>)
   return { ...page, steps }
 }
 
-type PluginConfig = Deck['plugins'][number]['config']
+type PluginConfig = NonNullable<Entity['config']>
 
+/** A block with another configuration of the plugin openid-connect. */
 function mapConfig(deck: Deck, change: (config: PluginConfig) => PluginConfig): Deck {
-  const plugins = deck.plugins.map((plugin) => ({ ...plugin, config: change(plugin.config) }))
+  if (!Array.isArray(deck.plugins)) return deck
+  const plugins = (deck.plugins as readonly Entity[]).map((plugin) =>
+    plugin.name === 'openid-connect' ? { ...plugin, config: change(plugin.config ?? {}) } : plugin,
+  )
   return { ...deck, plugins }
 }

@@ -5,6 +5,7 @@ import { Gatehouse } from '../e2e/gatehouse.ts'
 import { Service } from '../e2e/service.ts'
 import { until } from '../e2e/until.ts'
 import { Calls } from './calls.ts'
+import { freePort } from './free_port.ts'
 import { keycloak } from './keycloak.ts'
 
 // A machine that is busy with other things is no fault.
@@ -70,7 +71,7 @@ describe.skipIf(!keycloak)('a provider that is not always there', () => {
     expect([answer.status, answer.body]).toEqual([401, '{"message":"Unauthorized"}'])
     const line = await gatehouse.logged(/code=provider_unreachable/)
     expect(line).toContain('start the provider')
-    using calls = new Calls(keycloak!.url, port)
+    using calls = new Calls(keycloak!.url, { port })
     await until(
       'the recovery',
       async () => (await request(gatehouse.port, user)).status === 200,
@@ -82,7 +83,7 @@ describe.skipIf(!keycloak)('a provider that is not always there', () => {
   test('down after it was up: what is known goes on to pass, the rest is a 401', async () => {
     using service = new Service()
     const port = freePort()
-    const calls = new Calls(keycloak!.url, port)
+    const calls = new Calls(keycloak!.url, { port })
     const config = openidConnect(calls.issuer('kong'), { auth_methods: ['bearer', 'password'] })
     await using gatehouse = await Gatehouse.start({ config: gatewayOf(service.url, config) })
     expect((await request(gatehouse.port, user)).status).toBe(200)
@@ -91,13 +92,8 @@ describe.skipIf(!keycloak)('a provider that is not always there', () => {
     expect((await request(gatehouse.port, { fields: [basic('sam', 'doe')] })).status).toBe(401)
     await gatehouse.logged(/code=provider_unreachable/)
     // Back again: nothing had to be done.
-    using _again = new Calls(keycloak!.url, port)
+    using _again = new Calls(keycloak!.url, { port })
     const fields = [basic('sam', 'doe')]
     expect((await request(gatehouse.port, { fields })).status).toBe(200)
   })
 })
-
-function freePort(): number {
-  using server = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } })
-  return server.port
-}

@@ -38,6 +38,12 @@ export async function clientToken(issuer: string, client_id: string): Promise<st
   return (await tokensOf(issuer, form)).access_token
 }
 
+/** What the Admin API is told of a client. */
+export interface ClientOfRealm {
+  readonly attributes?: Readonly<Record<string, string>>
+  readonly [member: string]: unknown
+}
+
 /** Keycloak's Admin API for one realm. */
 export class Admin {
   readonly #url: string
@@ -59,14 +65,19 @@ export class Admin {
     return new Admin(`${url}/admin/realms/${realm}`, access_token)
   }
 
-  /** Makes a confidential client whose access tokens live so many seconds, unless it is there. */
-  async makeClient(clientId: string, lifespan: number): Promise<void> {
+  /** Makes a confidential client whose access tokens live so many seconds, unless it is there; `more` as the Admin API has it. */
+  async makeClient(
+    clientId: string,
+    lifespan: number,
+    { attributes, ...more }: ClientOfRealm = {},
+  ): Promise<void> {
     await this.#ask('POST', '/clients', [201, 409], {
       clientId,
       secret: SECRET,
       directAccessGrantsEnabled: true,
       serviceAccountsEnabled: true,
-      attributes: { 'access.token.lifespan': String(lifespan) },
+      attributes: { 'access.token.lifespan': String(lifespan), ...attributes },
+      ...more,
     })
   }
 

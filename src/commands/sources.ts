@@ -1,5 +1,5 @@
 import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { SourceFile } from '../declarative/faults.ts'
 import { MAX_CHARACTERS } from '../declarative/parse.ts'
 
@@ -26,9 +26,13 @@ const HIDDEN = /(?:^|\/)\./
 
 /** The files that the words after `-c` name: a folder stands for all YAML and JSON files in it, `-` for standard input. */
 export function readSources(names: readonly string[]): SourceFile[] {
-  return names
-    .flatMap(filesOf)
-    .map((name) => ({ name: name === '-' ? 'stdin' : name, text: read(name) }))
+  return (
+    names
+      .flatMap(filesOf)
+      // A file may be named on its own and by its folder.
+      .filter((name, i, all) => all.findIndex((each) => resolve(each) === resolve(name)) === i)
+      .map((name) => ({ name: name === '-' ? 'stdin' : name, text: read(name) }))
+  )
 }
 
 /** Every file behind those words, for who watches them. */

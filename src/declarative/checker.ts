@@ -130,12 +130,21 @@ export class Checker {
     const { plugins, bundled } = this.#settings
     const known = [...bundled.keys()]
     const enabled = [...plugins.keys()].join(', ') || 'none'
+    let isListed = false
     for (const [name, { draft, times }] of this.#unknown) {
       const near = nearest(name, known)
-      const guess = near ? `did you mean "${near}"?` : `known are: ${known.join(', ')}`
+      // Once is enough.
+      const list = isListed ? undefined : `known are: ${known.join(', ')}`
+      const guess = near ? `did you mean "${near}"?` : list
+      isListed ||= !near && !bundled.has(name)
       const advice = bundled.has(name) ? `KONG_PLUGINS enables ${enabled}` : guess
       const message = `plugin '${name}' not enabled; add it to the 'plugins' configuration property`
-      this.#fault(draft, ['name'], message, times > 1 ? `${advice} (used ${times} times)` : advice)
+      this.#fault(
+        draft,
+        ['name'],
+        message,
+        times > 1 ? `${advice ?? ''} (used ${times} times)`.trim() : advice,
+      )
     }
     return [...this.#faults.values()]
   }
@@ -151,6 +160,7 @@ export class Checker {
       return undefined
     }
     this.#checkScopes(draft, plugin, input)
+    this.#checkOrdering(draft, input.ordering)
     const checked = this.#checkFields(draft, this.#schemaOf(plugin), config ?? {}, ['config'])
     if (checked.faults) return undefined
     const inFile = (path: Path) => checked.written(path).map((each) => ['config', ...each])
@@ -166,6 +176,21 @@ export class Checker {
         message,
       )
     return checked.value
+  }
+
+  /** A name that no plugin has orders nothing, in Kong as well. */
+  #checkOrdering(draft: Draft, ordering: unknown): void {
+    const known = this.#settings.bundled
+    for (const side of ['before', 'after']) {
+      const names = isRecord(ordering) && isRecord(ordering[side]) ? ordering[side].access : []
+      for (const [i, name] of (Array.isArray(names) ? (names as unknown[]) : []).entries()) {
+        if (typeof name !== 'string' || known.has(name)) continue
+        const near = nearest(name, [...known.keys()])
+        const guess = near ? `; did you mean "${near}"?` : ''
+        const message = `there is no plugin ${name}, so nothing is ordered by it${guess}`
+        this.#say(draft, [['ordering', side, 'access', i]], message)
+      }
+    }
   }
 
   /** One that no plugin uses would be checked nowhere else. */

@@ -92,7 +92,7 @@ export function loadDeclarative(
     dialect = 'union',
   }: LoadOptions,
 ): Loaded {
-  const parsed = files.map((file) => parseFile(file, env, dialect !== 'kong'))
+  const parsed = files.map((file) => parseFile(file, env, dialect))
   const good = parsed.filter((each) => 'content' in each)
   const bad = parsed.filter((each) => 'unset' in each)
   if (bad.length > 0) {

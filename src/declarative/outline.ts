@@ -289,7 +289,7 @@ class Scanner {
     const key = isAlias
       ? this.#text.slice(at, this.#at).trim()
       : char === '"' || char === "'"
-        ? this.#quoted()
+        ? quotedKey(this.#quoted())
         : plainKey(readPlain())
     const node = this.#add(parent, key, at)
     if (isOdd) this.oddKeys.push(node)
@@ -298,7 +298,7 @@ class Scanner {
     return node
   }
 
-  /** Reads over a quoted scalar, which may have several lines; gives its content where that is simple. */
+  /** Reads over a quoted scalar, which may have several lines; gives it with its quotes. */
   #quoted(): string {
     const quote = this.#text[this.#at]!
     const raw = this.#match(quote === '"' ? /"(?:[^"\\]|\\[^])*"/y : /'(?:[^']|'')*'/y)
@@ -306,12 +306,7 @@ class Scanner {
     const lastBreak = raw.lastIndexOf('\n')
     if (lastBreak >= 0) this.#lineStart = this.#at + lastBreak + 1
     this.#at += raw.length
-    if (quote === "'" && lastBreak < 0) return raw.slice(1, -1).replaceAll("''", "'")
-    try {
-      return String(JSON.parse(raw))
-    } catch {
-      return decoded(raw) ?? raw.slice(1, -1)
-    }
+    return raw
   }
 
   /** A plain scalar up to its colon, a comment or the end of its line. */
@@ -401,6 +396,12 @@ class Scanner {
   #noteBoolean(at: number, word: string): void {
     if (BOOLEAN.test(word)) this.booleans.push({ at, word })
   }
+}
+
+/** A quoted key as its reader calls it. */
+function quotedKey(raw: string): string {
+  if (/^'[^'\n]*'$|^"[^"\\\n]*"$/.test(raw)) return raw.slice(1, -1)
+  return decoded(raw) ?? raw.slice(1, -1)
 }
 
 /** A plain key as its reader calls it. */

@@ -1,3 +1,4 @@
+import type { Dialect } from './dialect.ts'
 import { type LocatedFault, printPath, type SourceFile } from './faults.ts'
 import { OutlineIndex, readOutline } from './outline.ts'
 import { Lines, type Position } from './position.ts'
@@ -27,16 +28,16 @@ export interface Unparsed {
 /** How long a file may be. */
 export const MAX_CHARACTERS = 64 * 1024 * 1024
 
-/** Reads one file: templates first where the file `hasTemplates`, as decK does, then YAML (or JSON, which is YAML). */
+/** Reads one file: templates first unless the dialect is Kong's, as decK does, then YAML (or JSON, which is YAML). */
 export function parseFile(
   { name, text }: SourceFile,
   env: Env,
-  hasTemplates: boolean,
+  dialect: Dialect,
 ): ParsedFile | Unparsed {
   const unfit = findUnfit(text)
   if (unfit) return { faults: [{ file: name, path: '', message: unfit }], unset: [] }
   const lines = new Lines(text)
-  const rendered = hasTemplates ? renderTemplate(text, env) : asItIs(text)
+  const rendered = dialect === 'kong' ? asItIs(text) : renderTemplate(text, env)
   if (rendered.unset.length > 0 || rendered.faults.length > 0) {
     return {
       faults: rendered.faults.map(({ message, offset }) => ({
@@ -50,6 +51,10 @@ export function parseFile(
         line: lines.positionOf(each.offset).line,
       })),
     }
+  }
+  if (dialect === 'deck' && rendered.text.startsWith(' ')) {
+    const message = 'the file must not begin with a space'
+    return { faults: [{ file: name, line: 1, column: 1, path: '', message }], unset: [] }
   }
   const positionOf = (offset: number) => lines.positionOf(rendered.sourceOffset(offset))
   const outline = readOutline(rendered.text)

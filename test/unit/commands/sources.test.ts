@@ -21,6 +21,13 @@ test('a text of several chunks is read as a whole, also where a character is on 
   expect(readSources([name])).toEqual([{ name, text }])
 })
 
+test('a file that is named on its own and by its folder is read once', () => {
+  const [a, b] = [join(folder, 'a.yaml'), join(folder, 'b.yaml')]
+  for (const name of [a, b]) writeFileSync(name, name)
+  const named = [folder, a, join(folder, '.', 'b.yaml'), a]
+  expect(readSources(named).map(({ name }) => name)).toEqual([a, b])
+})
+
 test('a file of more than 64 MiB is refused, and one of 64 MiB is not', () => {
   const name = join(folder, 'kong.yaml')
   writeFileSync(name, '')

@@ -32,3 +32,14 @@ test.each([
   expect(outcome(text, 'deck')).toBe(deck)
   expect(outcome(text, 'kong')).toStartWith(kong)
 })
+
+test('a file that begins with a space is one for Kong, and none for decK', () => {
+  const files = [{ name: 'a.yaml', text: ' _format_version: "3.0"\n' }]
+  const messages = (dialect: Dialect) =>
+    loadDeclarative(files, { env: {}, plugins: new Map(), dialect }).faults?.map(
+      ({ message }) => message,
+    )
+  expect(messages('kong')).toBeUndefined()
+  expect(messages('union')).toBeUndefined()
+  expect(messages('deck')).toEqual(['the file must not begin with a space'])
+})

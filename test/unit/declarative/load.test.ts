@@ -286,6 +286,23 @@ test('a key whose time is over is told', () => {
   expect(entities(ttl(4_000_000_000)).warnings).toEqual([])
 })
 
+test('the plugins that there are are listed once', () => {
+  const [first = '', second = ''] = faults(`${HEAD}plugins: [{ name: foo }, { name: bar }]`).split(
+    '\n',
+  )
+  expect(first).toEndWith('; known are: guard')
+  expect(second).toEndWith("'plugins' configuration property")
+})
+
+test('an ordering by a plugin that nobody knows is told', () => {
+  const ordering = '{ before: { access: [guard, gaurd] }, after: { access: [nope] } }'
+  const text = `${HEAD}plugins: [{ name: guard, ordering: ${ordering} }]`
+  expect(entities(text).warnings.filter((each) => each.includes('ordering'))).toEqual([
+    'a.yaml:2 plugins[0].ordering.before.access[1]: there is no plugin gaurd, so nothing is ordered by it; did you mean "guard"?',
+    'a.yaml:2 plugins[0].ordering.after.access[0]: there is no plugin nope, so nothing is ordered by it',
+  ])
+})
+
 test('v1 is said to be taken for v0 where the router takes it so', () => {
   const warnings = (routerFlavor: RouterFlavor) => {
     const text = `${HEAD}routes: [{ paths: [/a], path_handling: v1 }]`

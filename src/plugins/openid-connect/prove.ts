@@ -86,6 +86,8 @@ export type GrantMethod = 'password' | 'client_credentials' | 'refresh_token'
 /** What the ID token of a login has to say. */
 export interface LoginExpectations {
   readonly nonce: string | undefined
+  /** The authorization code. */
+  readonly code?: string
 }
 
 /** What a proof is made of. */
@@ -234,7 +236,9 @@ export function createProver(config: Settings, parts: Parts): Prover {
     occasion: Occasion,
     id_token?: string,
   ): Promise<Proof> {
-    const prove = (held: Held) => {
+    const prove = async (held: Held) => {
+      if (id_token !== undefined && held.set.id_token !== undefined)
+        await judgeSameUser(id_token, held.set.id_token)
       const own = occasion.client?.client_id
       const audience = method === 'client_credentials' ? credential.name : own
       const set = { ...held.set, id_token: held.set.id_token ?? id_token }
@@ -257,10 +261,17 @@ export function createProver(config: Settings, parts: Parts): Prover {
     })
   }
 
+  /** OpenID Connect Core §12.2: whose ID token it is never changes. Throws `Refusal`. */
+  async function judgeSameUser(before: string, since: string): Promise<void> {
+    const [old, fresh] = [await verifier.read(before), await verifier.read(since)]
+    if (old.iss === fresh.iss && old.sub === fresh.sub) return
+    throw new Refusal('invalid_token', 'the new id token is of another user')
+  }
+
   async function proveTokens(
     method: GrantMethod | 'authorization_code',
     { set, line, isCached }: Held,
-    expected: { audience: string | undefined; nonce: string | undefined },
+    expected: LoginExpectations & { audience: string | undefined },
     occasion: Occasion,
   ): Promise<Proof> {
     const { access_token, id_token, refresh_token } = set
@@ -423,9 +434,9 @@ export function createProver(config: Settings, parts: Parts): Prover {
     grant: (method, credential, occasion) => proveGrant(method, credential, occasion),
     renewed: ({ id_token }, secret, occasion) =>
       proveGrant('refresh_token', { name: '', secret }, occasion, id_token),
-    login: (held, { nonce }, occasion) => {
+    login: (held, expected, occasion) => {
       const audience = occasion.client?.client_id
-      return proveTokens('authorization_code', held, { audience, nonce }, occasion)
+      return proveTokens('authorization_code', held, { ...expected, audience }, occasion)
     },
     session: proveSession,
   }

@@ -89,7 +89,7 @@ function headerType(token: string): string | undefined {
   return typeof typ === 'string' ? typ.toLowerCase().replace(/^application\//, '') : undefined
 }
 
-/** Judges whether the user info is of the user of an ID token (OpenID Connect Core §5.3.2). */
+/** Judges whether the user info is of the user of an ID token: it has to say so (OpenID Connect Core §5.3.2). */
 export function isOfSameUser(userInfo: Claims, id: Claims): boolean {
-  return userInfo.sub === undefined || userInfo.sub === id.sub
+  return userInfo.sub === id.sub
 }

@@ -164,6 +164,6 @@ test('user info of another user than the ID token is refused', async () => {
     return exit?.reason?.code ?? 'ok'
   }
   expect(await codeOf('alex')).toBe('ok')
-  expect(await codeOf()).toBe('ok')
+  expect(await codeOf()).toBe('invalid_token')
   expect(await codeOf('mallory')).toBe('invalid_token')
 })

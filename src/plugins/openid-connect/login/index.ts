@@ -1,7 +1,12 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { AccessContext, ClientRequest, Exit, Gateway } from '../../../pdk.ts'
 import type { Config } from '../../../schema/field.ts'
-import { type BodyArguments, removeArguments } from '../../arguments.ts'
+import {
+  type Argument,
+  type BodyArguments,
+  findArgument,
+  removeArguments,
+} from '../../arguments.ts'
 import { addressOf, urlOf } from '../address.ts'
 import { redirect } from '../answer.ts'
 import type { TokenResponse } from '../calls.ts'
@@ -115,7 +120,7 @@ export function createLogin(
     const { query } = request
     const isAnswer =
       placeOfAnswer(request, response_mode) === 'query' &&
-      looksLikeOurs(readAnswer(request, undefined))
+      (isSignedMode(response_mode) || looksLikeOurs(findArgument(query, 'state')))
     const kept = isAnswer ? removeArguments(query, ANSWER_ARGUMENTS) : query
     return kept === '' ? url : `${url}?${kept}`
   }
@@ -212,7 +217,7 @@ export function createLogin(
       const login = pending.find((each) => isSame(each.state, state))
       const key = hashOf(state)
       if (!login || spent.get(key)) {
-        if (begun.get(key) || spent.get(key) || !looksLikeOurs(answer)) return undefined
+        if (begun.get(key) || spent.get(key) || !looksLikeOurs(state)) return undefined
         throw new Refusal('invalid_state')
       }
       // Before anything is waited for: of two requests with one answer the first redeems it.
@@ -271,8 +276,8 @@ export function queryOf(url: string): string {
 }
 
 /** Whether a state has the form of ours, so that it is no application's own. */
-function looksLikeOurs({ state = '' }: AuthorizationAnswer): boolean {
-  return /^[\w-]{24}$/.test(state)
+function looksLikeOurs(state: Argument): boolean {
+  return typeof state === 'string' && /^[\w-]{24}$/.test(state)
 }
 
 function random(bytes: number): string {

@@ -384,4 +384,11 @@ describe('what the service is sent of an answer', () => {
       'http://gateway.test:8000/shop?kept=1',
     )
   })
+
+  test('an address with arguments that only look like an answer is come back to as it was', async () => {
+    for (const query of ['state=CA&code=1', `state=CA&state=NV&code=1`]) {
+      const url = await scene.begin({ query })
+      expect((await scene.finish(idp.answer(url.href)))?.returnTo).toEndWith(`/shop?${query}`)
+    }
+  })
 })

@@ -4,6 +4,7 @@ import { basename, join } from 'node:path'
 import { startEcho } from '../../src/quickstart/echo.ts'
 import { CLIENT, type DevelopmentProvider, startProvider } from '../../src/quickstart/provider.ts'
 import { executable } from '../e2e/executable.ts'
+import { freePorts } from '../e2e/free_ports.ts'
 
 const root = join(import.meta.dir, '..', '..')
 
@@ -132,14 +133,4 @@ function serveDownloads() {
       return new Response('Not found', { status: 404 })
     },
   })
-}
-
-/** Ports that are free on 127.0.0.1; held all at once, so that they differ. */
-function freePorts(count: number): number[] {
-  const servers = Array.from({ length: count }, () =>
-    Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } }),
-  )
-  const ports = servers.map(({ port }) => port)
-  for (const server of servers) server.stop(true)
-  return ports
 }

@@ -13,6 +13,7 @@ import {
   type HowTo,
   patched,
   type RequestStep,
+  type Visit,
   withoutSalt,
 } from './how_to.ts'
 import { howtos, keycloak } from './keycloak.ts'
@@ -36,6 +37,9 @@ if (!canMount)
   console.log('skipped: "kong.yaml works letter for letter": "unshare -m" is not allowed')
 
 if (!howtos) console.log("skipped: Kong's how-tos: ../shared/data/howtos is not there")
+/** Where browsers log in, as the how-tos' readers reach Keycloak. */
+const authorization_endpoint = 'http://localhost:8080/realms/master/protocol/openid-connect/auth'
+
 const pages = howtos ? await Promise.all(readdirSync(howtos).sort().map(load)) : []
 
 describe.skipIf(!keycloak || !howtos)("Kong's how-tos", () => {
@@ -48,7 +52,7 @@ describe.skipIf(!keycloak || !howtos)("Kong's how-tos", () => {
     else if (left.length > 0) console.log(`left out of "${page.title}": what ${left.join()} does`)
 
     test.skipIf(skipped)(page.title, async () => {
-      await using runner = new Runner(page, left)
+      await using runner = new Runner(page, { left })
       await runner.run()
       // A page for browsers is tried below.
       if (page.steps.some(({ kind }) => kind === 'request')) expect(runner.facts).toBeGreaterThan(0)
@@ -63,6 +67,42 @@ describe.skipIf(!keycloak || !howtos)("Kong's how-tos", () => {
     expect(JSON.stringify(page.steps)).not.toMatch(/salt/i)
     await using runner = new Runner(page)
     await runner.run()
+  })
+
+  test('the authorization code flow without a session: the service gets the callback itself, and each visit logs in', async () => {
+    const page = pageOf('configure-oidc-with-auth-code-flow-and-okta')
+    const visit = page.beyond_the_page.find(({ kind }) => kind === 'browser') as Visit
+    await using runner = new Runner(page)
+    const visitor = await runner.runAndVisit(visit)
+    expect(visitor.pages.at(-1)!.method).toBe('POST')
+    const before = visitor.pages.length
+    await visitor.open('http://localhost:8000/anything')
+    const [again] = visitor.pages.slice(before)
+    expect(again!.status).toBe(302)
+    expect(again!.headers.get('location')).toContain('/protocol/openid-connect/auth?')
+  })
+
+  // Keycloak without a name of its own issues tokens in the name of the address that the browser was sent to.
+  describe('a provider that browsers know by another name than the gateway', () => {
+    const page = () => pageOf('configure-oidc-with-auth-code-flow')
+    const visit = () => page().beyond_the_page.find(({ kind }) => kind === 'browser') as Visit
+
+    test('is two issuers, of which one is refused by name', async () => {
+      const changed = patched(page(), { authorization_endpoint })
+      await using runner = new Runner(changed, { isPinned: false })
+      const visiting = runner.runAndVisit(visit())
+      await expect(visiting).rejects.toThrow('Expected: 302\nReceived: 401')
+      expect(runner.log).toMatch(
+        /401 POST \/anything code=invalid_issuer .*http:\/\/localhost:8080\/realms\/master/,
+      )
+    })
+
+    test('may have both in issuers_allowed', async () => {
+      const issuers_allowed = ['${{ env "DECK_ISSUER" }}', 'http://localhost:8080/realms/master']
+      const changed = patched(page(), { authorization_endpoint, issuers_allowed })
+      await using runner = new Runner(changed, { isPinned: false })
+      await runner.runAndVisit(visit())
+    })
   })
 
   test("the repository's kong.yaml is that revision", async () => {
@@ -124,11 +164,11 @@ describe.skipIf(!keycloak || !howtos)('the runner', () => {
 async function goBeyond(page: HowTo, beyond: Beyond): Promise<void> {
   switch (beyond.kind) {
     case 'browser': {
-      // As published the page leads the browser to the root of Keycloak, and not to where one logs in.
-      const authorization_endpoint =
-        'http://localhost:8080/realms/master/protocol/openid-connect/auth'
-      await using runner = new Runner(patched(page, { authorization_endpoint }))
-      return await runner.runAndVisit(beyond)
+      // As published one page leads the browser to the root of Keycloak, and not to where one logs in.
+      const isMended = JSON.stringify(page.steps).includes('"authorization_endpoint"')
+      await using runner = new Runner(isMended ? patched(page, { authorization_endpoint }) : page)
+      await runner.runAndVisit(beyond)
+      return
     }
     case 'request': {
       await using runner = new Runner(page)

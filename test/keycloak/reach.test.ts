@@ -1,11 +1,11 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { basic, request } from '../e2e/client.ts'
 import { gatewayOf, openidConnect } from '../e2e/entities.ts'
+import { freePorts } from '../e2e/free_ports.ts'
 import { Gatehouse } from '../e2e/gatehouse.ts'
 import { Service } from '../e2e/service.ts'
 import { until } from '../e2e/until.ts'
 import { Calls } from './calls.ts'
-import { freePort } from './free_port.ts'
 import { keycloak } from './keycloak.ts'
 
 // A machine that is busy with other things is no fault.
@@ -61,7 +61,7 @@ describe.skipIf(!keycloak)('an https issuer', () => {
 
 describe.skipIf(!keycloak)('a provider that is not always there', () => {
   test('down at the start is a 401 that says so; once it is up, requests pass by themselves', async () => {
-    const port = freePort()
+    const [port] = freePorts(1)
     using service = new Service()
     const issuer = `http://127.0.0.1:${port}/realms/kong`
     await using gatehouse = await Gatehouse.start({
@@ -82,7 +82,7 @@ describe.skipIf(!keycloak)('a provider that is not always there', () => {
 
   test('down after it was up: what is known goes on to pass, the rest is a 401', async () => {
     using service = new Service()
-    const port = freePort()
+    const [port] = freePorts(1)
     const calls = new Calls(keycloak!.url, { port })
     const config = openidConnect(calls.issuer('kong'), { auth_methods: ['bearer', 'password'] })
     await using gatehouse = await Gatehouse.start({ config: gatewayOf(service.url, config) })

@@ -1,5 +1,6 @@
 import { expect } from 'bun:test'
 import { dirname } from 'node:path'
+import { freePorts } from '../e2e/free_ports.ts'
 import { Gatehouse } from '../e2e/gatehouse.ts'
 import { Service, valuesOf } from '../e2e/service.ts'
 import { Applied } from './applied.ts'
@@ -17,7 +18,6 @@ import type {
   Step,
   Visit,
 } from './how_to.ts'
-import { freePort } from './free_port.ts'
 import { keycloak } from './keycloak.ts'
 import { type Answer, quoted, Reader } from './reader.ts'
 import { SECRET } from './realm.ts'
@@ -52,8 +52,14 @@ export class Runner implements AsyncDisposable {
   /** How many facts were checked. */
   facts = 0
 
-  /** `left` are plugins of the page that are left out. */
-  constructor(page: HowTo, left: readonly string[] = []) {
+  /**
+   * `left` are plugins of the page that are left out. `isPinned` says whether Keycloak's issuer is at the address that
+   * the reader's browser and curl know it by, and the gateway does not reach it by: as the page has it unless given.
+   */
+  constructor(
+    page: HowTo,
+    { left = [], isPinned }: { left?: readonly string[]; isPinned?: boolean } = {},
+  ) {
     const { idp } = page.keycloak_equivalent ?? page
     if (idp.kind !== 'keycloak') throw new Error(`no such provider: ${idp.kind}`)
     this.#page = page
@@ -61,11 +67,9 @@ export class Runner implements AsyncDisposable {
     this.#applied = new Applied(this.#left)
     this.#applied.apply(page.prereq_entities)
     this.#realm = REALMS[page.name] ?? idp.realm ?? 'master'
-    // The address that the reader's browser and curl know Keycloak by, and the gateway does not reach it by.
-    const isPinned = /localhost:8080/.test(
-      JSON.stringify([idp.env, page.steps, page.keycloak_equivalent]),
-    )
-    this.#calls = new Calls(keycloak!.url, isPinned ? { host: 'localhost:8080' } : {})
+    const named = JSON.stringify([idp.env, page.steps, page.keycloak_equivalent])
+    const host = 'localhost:8080'
+    this.#calls = new Calls(keycloak!.url, (isPinned ?? named.includes(host)) ? { host } : {})
     this.#admin = this.#startAdmin()
   }
 
@@ -118,8 +122,8 @@ export class Runner implements AsyncDisposable {
     await this.#running!.gatehouse.logged(/code=invalid_issuer /)
   }
 
-  /** Does every step, and then what somebody does with a browser: opens the address and logs in. */
-  async runAndVisit({ start, expect: expected }: Visit): Promise<void> {
+  /** Does every step, and then what somebody does with a browser: opens the address and logs in. Gives the browser. */
+  async runAndVisit({ start, expect: expected }: Visit): Promise<Visitor> {
     await this.run()
     const { port } = await this.#gatehouse()
     const visitor = new Visitor({
@@ -129,11 +133,12 @@ export class Runner implements AsyncDisposable {
     const form = await visitor.open(await this.#reader.expand(start))
     const sent = visitor.pages[0]!
     const { first, after_callback, response, final } = expected
-    const endpoint = `http://localhost:8080/realms/${this.#realm}/protocol/openid-connect/auth?`
-    expect(sent.headers.get('location')).toStartWith(endpoint)
+    const endpoint = URL.parse(sent.headers.get('location') ?? '')
+    expect(['localhost:8080', new URL(this.#calls.url).host]).toContain(endpoint?.host ?? '')
+    expect(endpoint!.pathname).toBe(`/realms/${this.#realm}/protocol/openid-connect/auth`)
     if (first) {
       expect(sent.status).toBe(first.status)
-      const query = Object.fromEntries(new URL(sent.headers.get('location')!).searchParams)
+      const query = Object.fromEntries(endpoint!.searchParams)
       for (const [name, value] of Object.entries(first.query_has))
         expect(query[name]).toBe(await this.#reader.expand(value))
     }
@@ -154,11 +159,17 @@ export class Runner implements AsyncDisposable {
       const names = callback.headers.getSetCookie().map((cookie) => cookie.split('=', 1)[0])
       expect(names).toContain(response.set_cookie)
     }
-    expect(last.status, this.#running!.gatehouse.log).toBe(final.status)
+    expect(last.status, this.log).toBe(final.status)
     if (final.method !== undefined) expect(last.method).toBe(final.method)
     if (final.url_query !== undefined) expect(last.url.search).toBe(`?${final.url_query}`)
     for (const fact of final.body)
       await this.#check(fact, { status: last.status, headers: {}, body: last.body })
+    return visitor
+  }
+
+  /** What the gateway has said so far. */
+  get log(): string {
+    return this.#running?.gatehouse.log ?? ''
   }
 
   async #begin(): Promise<void> {
@@ -270,7 +281,7 @@ export class Runner implements AsyncDisposable {
     // decK replaces the variables before it applies; the gateway has those that it was started with.
     if (this.#running && this.#running.env !== told) await this.#stop()
     if (!this.#running) {
-      const [http, https] = [freePort(), freePort()]
+      const [http, https] = freePorts(2)
       const settings = [
         `proxy_listen = 127.0.0.1:${http}, 127.0.0.1:${https} ssl`,
         `port_maps = 8000:${http}, 8443:${https}`,

@@ -89,10 +89,9 @@ export function createBrowser(config: Config, parts: Parts): Browser | undefined
       try {
         return await logIn(ctx, placeOfAnswer === 'body' ? body : undefined)
       } catch (error) {
-        // What answers no login of ours may as well be the application's own.
-        const isForeign = error instanceof Refusal && error.code === 'invalid_state'
-        if (isForeign && (await session())) return GOES_ON
         if (error instanceof LoginRefusal) additions.addCookies(request, error.cookies)
+        // What answers no login of ours may as well be the application's own.
+        else if (error instanceof Refusal && (await session())) return GOES_ON
         const occasion = occasions.of(request, body)
         return admission.fail(ctx, error, { occasion, method: 'authorization_code' })
       }

@@ -385,7 +385,7 @@ export function createProver(config: Settings, parts: Parts): Prover {
     return {
       method,
       origin,
-      expires: set ? set.expires : expiryOf(ofToken),
+      expires: earliest(set?.expires, expiryOf(ofToken)),
       ends: Math.min(...ends.filter((each) => each !== undefined)),
       keys: access?.keys ?? id?.keys,
       set,
@@ -452,6 +452,12 @@ function present(claims: readonly (Claims | undefined)[]): readonly Claims[] {
 function expiryOf(claims: readonly Claims[]): number | undefined {
   const exp = claims.map((each) => timeOf(each, 'exp')).find((time) => time !== undefined)
   return exp === undefined ? undefined : exp * 1000
+}
+
+/** What the provider says of a token and what the token says need not agree: times have whole seconds. */
+function earliest(...times: readonly (number | undefined)[]): number | undefined {
+  const known = times.filter((time) => time !== undefined)
+  return known.length === 0 ? undefined : Math.min(...known)
 }
 
 /** A token of which nothing is known. */

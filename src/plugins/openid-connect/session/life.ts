@@ -381,7 +381,9 @@ export function createSessions(
       return count
     },
     facts(session, whither) {
-      const names = config[`session_${whither}_headers`] ?? []
+      const names =
+        whither === 'request' ? config.session_request_headers : config.session_response_headers
+      if (names === undefined || names.length === 0) return NO_FACTS
       return names.flatMap((name): [string, string][] => {
         const value = factOf(session, name, audience, now())
         return value === undefined ? [] : [[headerOf(name), value]]
@@ -389,6 +391,8 @@ export function createSessions(
     },
   }
 }
+
+const NO_FACTS: readonly [string, string][] = []
 
 function replaced(parts: readonly Part[], part: Part): readonly Part[] {
   return [...parts.filter(({ audience }) => audience !== part.audience), part]

@@ -87,17 +87,13 @@ describe.skipIf(!keycloak || !howtos)("Kong's how-tos", () => {
     const page = () => pageOf('configure-oidc-with-auth-code-flow')
     const visit = () => page().beyond_the_page.find(({ kind }) => kind === 'browser') as Visit
 
-    test('is two issuers, of which one is refused by name', async () => {
+    test('may issue tokens in the name of authorization_endpoint', async () => {
       const changed = patched(page(), { authorization_endpoint })
       await using runner = new Runner(changed, { isPinned: false })
-      const visiting = runner.runAndVisit(visit())
-      await expect(visiting).rejects.toThrow('Expected: 302\nReceived: 401')
-      expect(runner.log).toMatch(
-        /401 POST \/anything code=invalid_issuer .*http:\/\/localhost:8080\/realms\/master/,
-      )
+      await runner.runAndVisit(visit())
     })
 
-    test('may have both in issuers_allowed', async () => {
+    test('may have both names in issuers_allowed', async () => {
       const issuers_allowed = ['${{ env "DECK_ISSUER" }}', 'http://localhost:8080/realms/master']
       const changed = patched(page(), { authorization_endpoint, issuers_allowed })
       await using runner = new Runner(changed, { isPinned: false })

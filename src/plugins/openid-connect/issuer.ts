@@ -21,3 +21,13 @@ export function parseIssuer(issuer: string): Issuer | undefined {
 }
 
 const WELL_KNOWN = /^(.*)\/\.well-known\/(openid-configuration|oauth-authorization-server)(\/.*)?$/
+
+/**
+ * By which names a provider may call itself. Where the operator sends browsers to an endpoint of his own choice, it is
+ * known to them by another name than to the gateway, and tokens that come of a login may say that one.
+ */
+export function issuersOf(issuer: string, authorization_endpoint: string | undefined): string[] {
+  const url = URL.parse(issuer)
+  const other = URL.parse(authorization_endpoint ?? '')
+  return url && other ? [issuer, `${other.origin}${url.pathname}`] : [issuer]
+}

@@ -1,6 +1,7 @@
 import type { Gateway } from '../../pdk.ts'
 import { array, boolean, type Config, number, string } from '../../schema/field.ts'
 import type { Clients } from './clients.ts'
+import type { fields as endpoints } from './endpoints.ts'
 import type { Discovery } from './discovery.ts'
 import { createTransport, type fields as transport } from './transport.ts'
 import { type AnswerReader, createAnswerReader } from './verify/answers.ts'
@@ -59,7 +60,7 @@ export const fields = {
     default: true,
   }),
   issuers_allowed: array(
-    "The issuers whose tokens are taken, instead of the provider's own.",
+    "The issuers whose tokens are taken, instead of the provider's own name and the one that browsers know it by (`authorization_endpoint`).",
     string('An issuer.', { referenceable: true }),
   ),
   leeway: number('How far clocks may differ; seconds.', { default: 0 }),
@@ -83,7 +84,9 @@ interface Provider {
   discoveryOf(issuer: string): Discovery
 }
 
-type Settings = Config<typeof fields & typeof transport> & {
+type Settings = Config<
+  typeof fields & typeof transport & Pick<typeof endpoints, 'authorization_endpoint'>
+> & {
   readonly issuer: string
   readonly cache_ttl: number
 }

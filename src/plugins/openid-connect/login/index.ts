@@ -13,7 +13,7 @@ import type { TokenResponse } from '../calls.ts'
 import type { Client } from '../clients.ts'
 import type { fields as endpoints } from '../endpoints.ts'
 import { hashOf } from '../hash.ts'
-import { parseIssuer } from '../issuer.ts'
+import { issuersOf, parseIssuer } from '../issuer.ts'
 import type { Metadata } from '../metadata.ts'
 import type { Occasion } from '../occasion.ts'
 import type { LoginExpectations } from '../prove.ts'
@@ -147,7 +147,8 @@ export function createLogin(
         throw new Refusal('invalid_issuer', 'the answer to a login does not say whose it is')
       return
     }
-    const issuers = config.issuers_allowed ?? issuersOf(metadata, config.authorization_endpoint)
+    const issuers =
+      config.issuers_allowed ?? issuersOf(metadata.issuer, config.authorization_endpoint)
     if (!issuers.some((each) => isSameIssuer(each, iss)))
       throw new Refusal(
         'invalid_issuer',
@@ -257,16 +258,6 @@ export function createLogin(
     else upstream.query = removeArguments(upstream.query, ANSWER_ARGUMENTS)
     if (preserve_query_args) upstream.query = queryOf(login.url)
   }
-}
-
-/**
- * Who may say that an answer is his. Where the operator sends browsers to an endpoint of his own choice, the provider is
- * known to them by another name than to the gateway, and may call itself by that.
- */
-function issuersOf({ issuer }: Metadata, authorization_endpoint: string | undefined): string[] {
-  const url = URL.parse(issuer)
-  const other = URL.parse(authorization_endpoint ?? '')
-  return url && other ? [issuer, `${other.origin}${url.pathname}`] : [issuer]
 }
 
 /** What follows `?` of a URL. */

@@ -4,13 +4,14 @@ import type { Config } from '../../../schema/field.ts'
 import { FORM, hasBodyArguments, mediaType, readBodyArguments } from '../../arguments.ts'
 import type { Claims } from '../claims.ts'
 import { hashOfAll } from '../hash.ts'
+import type { fields as endpoints } from '../endpoints.ts'
 import type { IdentityProvider } from '../provider.ts'
 import { isTransient, Refusal } from '../refusal.ts'
 import type { fields as requests } from '../relying_party.ts'
 import type { Sessions, SetCookies } from '../session/index.ts'
 import { createVerification, type fields as verification, timeOf } from '../verify.ts'
 
-type Settings = Config<typeof verification & typeof requests> & {
+type Settings = Config<typeof endpoints & typeof verification & typeof requests> & {
   readonly issuer: string
   readonly cache_ttl: number
 }

@@ -3,6 +3,8 @@ import type { Config } from '../../../schema/field.ts'
 import type { Claims } from '../claims.ts'
 import type { Client } from '../clients.ts'
 import type { Discovery, Provider } from '../discovery.ts'
+import type { fields as endpoints } from '../endpoints.ts'
+import { issuersOf } from '../issuer.ts'
 import { Refusal } from '../refusal.ts'
 import type { fields as verification } from '../verify.ts'
 import { type Companions, judgeHashes } from './hashes.ts'
@@ -48,7 +50,11 @@ export interface Verifier {
 }
 
 type Settings = Config<
-  Pick<typeof verification, 'verify_claims' | 'issuers_allowed' | 'leeway' | 'enable_hs_signatures'>
+  Pick<
+    typeof verification,
+    'verify_claims' | 'issuers_allowed' | 'leeway' | 'enable_hs_signatures'
+  > &
+    Pick<typeof endpoints, 'authorization_endpoint'>
 >
 
 export function createVerifier(
@@ -67,7 +73,9 @@ export function createVerifier(
   /** Judges the claims as far as the configuration asks for it. Throws `Refusal`. */
   function judge(jws: Jws, provider: Provider | undefined, expected: Expected): void {
     const { claims } = jws
-    const issuers = issuers_allowed ?? (provider ? [provider.metadata.issuer] : [])
+    const issuers =
+      issuers_allowed ??
+      (provider ? issuersOf(provider.metadata.issuer, config.authorization_endpoint) : [])
     if (verify_claims) {
       judgeClaims(claims, { ...expected, issuers, leeway, now: gateway.now() / 1000 })
       judgeHashes(jws, expected)

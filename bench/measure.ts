@@ -14,14 +14,24 @@ export function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / TICKS
 }
 
+/** What a load sends: always the same headers, or for each request what a script of wrk's says. */
+export interface Sent {
+  readonly headers?: readonly string[]
+  readonly script?: readonly [file: string, ...args: string[]]
+}
+
 /** Sends requests for so many seconds over 64 connections, and gives how many were answered. Throws if any failed. */
 export async function load(
   url: string,
-  headers: readonly string[],
+  { headers = [], script: [file, ...args] = [''] }: Sent,
   seconds: number,
 ): Promise<number> {
-  const options = headers.flatMap((header) => ['-H', header])
-  const wrk = Bun.spawn(['wrk', '-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, ...options, url], {
+  const options = [
+    ...['-t1', `-c${CONNECTIONS}`, `-d${seconds}s`],
+    ...headers.flatMap((header) => ['-H', header]),
+    ...(file === '' ? [] : ['-s', file]),
+  ]
+  const wrk = Bun.spawn(['wrk', ...options, url, ...(args.length > 0 ? ['--', ...args] : [])], {
     stdout: 'pipe',
   })
   const report = await new Response(wrk.stdout).text()

@@ -422,7 +422,7 @@ export function wordsOf({ headers = [], query = '', body = '' }: WildRequest): s
     json(text),
   ])
   const basic = [...headers].map(([, value]) =>
-    Buffer.from(value.replace(/^basic +/i, ''), 'base64').toString(),
+    Buffer.from(value.replace(/^basic[\x00-\x20]+/i, ''), 'base64').toString(),
   )
   return [...decoded, ...basic].join('\n')
 }

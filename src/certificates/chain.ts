@@ -1,5 +1,6 @@
 import type { X509Certificate } from 'node:crypto'
 import { hasUncheckedConditions, pathLength } from './extensions.ts'
+import { hasBrokenHash } from './signature.ts'
 
 /** An authority that the configuration trusts. */
 export interface Authority {
@@ -29,8 +30,6 @@ export interface Trust {
 const MAX_LENGTH = 10
 /** RFC 5280 §4.2.1.12, clientAuth. */
 const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2'
-/** Collisions can be made for these: a signature may then be of another certificate. */
-const BROKEN_HASH = /md[245]|sha-?1(?!\d)/i
 
 /**
  * Finds the way from a client's certificate to a trusted authority, by those that the client sent beside it. Gives why
@@ -53,7 +52,7 @@ export function verifyChain(
     const issuer =
       authority?.x509 ?? sent.find((each) => !path.includes(each) && hasIssued(each, last))
     if (!issuer) return 'it does not lead to an authority in ca_certificates'
-    if (BROKEN_HASH.test(signatureOf(last))) return 'it is signed with a hash that is broken'
+    if (hasBrokenHash(last)) return 'it is signed with a hash that is broken'
     if (authority) passed.push(authority.id)
     path.push(issuer)
     isTrusted = authority !== undefined && (allowPartialChain || hasIssued(issuer, issuer))
@@ -101,9 +100,4 @@ function hasIssued(authority: X509Certificate, certificate: X509Certificate): bo
 /** Authorities between the one after `i` and the client's certificate. Who has only changed its key does not count twice. */
 function intermediates(path: readonly X509Certificate[], i: number): number {
   return path.slice(1, i + 1).filter(({ subject, issuer }) => subject !== issuer).length
-}
-
-function signatureOf(certificate: X509Certificate): string {
-  // Not in the types yet.
-  return (certificate as { signatureAlgorithm?: string }).signatureAlgorithm ?? 'md5'
 }

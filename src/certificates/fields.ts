@@ -57,6 +57,7 @@ export function readExtensions(tagged: Der | undefined): ReadonlyMap<string, Ext
 
 const BOOLEAN = 0x01
 const KEY_USAGE = oid('2.5.29.15')
+const BASIC_CONSTRAINTS = oid('2.5.29.19')
 const CRL_DISTRIBUTION_POINTS = oid('2.5.29.31')
 const AUTHORITY_INFO_ACCESS = oid('1.3.6.1.5.5.7.1.1')
 const OCSP = oid('1.3.6.1.5.5.7.48.1')
@@ -67,6 +68,13 @@ export function signsCrls({ extensions }: CertificateFields): boolean {
   const usage = extensions.get(KEY_USAGE)
   if (!usage) return true
   return ((new DerReader(usage).next(TAG.bitString).content[1] ?? 0) & 0x02) !== 0
+}
+
+/** Whether it says that it is an authority's, as RFC 5280 §6.3.3 asks it: what its key is for does not matter. */
+export function isAuthority({ extensions }: CertificateFields): boolean {
+  const constraints = extensions.get(BASIC_CONSTRAINTS)
+  const ca = constraints && new DerReader(constraints).enter().optional(BOOLEAN)
+  return (ca?.content[0] ?? 0) !== 0
 }
 
 /** Where OCSP answers for it (RFC 5280 §4.2.2.1). */
@@ -83,24 +91,32 @@ export function ocspUrls({ extensions }: CertificateFields): string[] {
   return urls.filter(isWeb)
 }
 
-/** Where the whole list of its authority's revocations is (RFC 5280 §4.2.1.13); parts by reasons do not count. */
-export function crlUrls({ extensions }: CertificateFields): string[] {
-  const points = extensions.get(CRL_DISTRIBUTION_POINTS)
-  if (!points) return []
-  const urls: string[] = []
-  for (const list = new DerReader(points).enter(); !list.isAtEnd;) {
+/** A place of a list of revocations. */
+export interface CrlPoint {
+  readonly urls: readonly string[]
+  /** All of its names as they are written, with tag and length. */
+  readonly names: readonly Buffer[]
+}
+
+/** Where its authority's revocations for all reasons are (RFC 5280 §4.2.1.13); parts by reasons do not count. */
+export function crlPoints({ extensions }: CertificateFields): CrlPoint[] {
+  const value = extensions.get(CRL_DISTRIBUTION_POINTS)
+  if (!value) return []
+  const points: CrlPoint[] = []
+  for (const list = new DerReader(value).enter(); !list.isAtEnd;) {
     const point = list.enter()
     const name = point.optional(0xa0)
     // What follows are reasons, or an authority other than the issuer.
     if (!name || !point.isAtEnd) continue
     const full = new DerReader(name.content).optional(0xa0)
     if (!full) continue
-    for (const names = new DerReader(full.content); !names.isAtEnd;) {
-      const { tag, content } = names.next()
-      if (tag === URI) urls.push(content.toString('latin1'))
-    }
+    const all: Der[] = []
+    for (const names = new DerReader(full.content); !names.isAtEnd;) all.push(names.next())
+    const uris = all.filter(({ tag }) => tag === URI)
+    const urls = uris.map(({ content }) => content.toString('latin1')).filter(isWeb)
+    points.push({ urls, names: all.map(({ whole }) => whole) })
   }
-  return urls.filter(isWeb)
+  return points
 }
 
 function isWeb(url: string): boolean {

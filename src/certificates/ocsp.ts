@@ -1,7 +1,8 @@
 import { createHash, X509Certificate } from 'node:crypto'
 import { der, DerReader, oid, TAG } from './der.ts'
 import { type CertificateFields, fieldsOf } from './fields.ts'
-import { isSigned } from './signature.ts'
+import { hasBrokenHash, isSigned } from './signature.ts'
+import { isCurrent, type Validity } from './validity.ts'
 
 /** What OCSP says of one certificate (RFC 6960). */
 export interface OcspAnswer {
@@ -17,8 +18,6 @@ const GOOD = 0x80
 const REVOKED = 0xa1
 /** How old an answer may be that does not say until when it is good; milliseconds. */
 const MAX_AGE = 24 * 3600 * 1000
-/** How far the clock of another may be ahead; milliseconds. */
-const SKEW = 5 * 60 * 1000
 
 /**
  * Asks for one certificate: the address for GET (RFC 6960 A.1). RFC 5019 §2.1.1 wants SHA-1, which only names the
@@ -66,17 +65,14 @@ export function readOcsp(
   if (!key) throw new Error('the answer of OCSP is not signed by the authority')
   const found = findSingle(signed.content, fieldsOf(certificate), fieldsOf(authority))
   if (!found) throw new Error('OCSP answers for another certificate')
-  if (found.thisUpdate > now + SKEW || found.nextUpdate <= now)
-    throw new Error('the answer of OCSP is not of today')
+  if (!isCurrent(found, now)) throw new Error('the answer of OCSP is not of today')
   if (found.status !== GOOD && found.status !== REVOKED)
     throw new Error('OCSP does not know the certificate')
   return { isRevoked: found.status === REVOKED, nextUpdate: found.nextUpdate }
 }
 
-interface Single {
+interface Single extends Validity {
   readonly status: number
-  readonly thisUpdate: number
-  readonly nextUpdate: number
 }
 
 function findSingle(
@@ -117,7 +113,8 @@ function delegatesIn(
     const delegate = new X509Certificate(list.next(TAG.sequence).whole)
     const isNow = Date.parse(delegate.validFrom) <= now && now <= Date.parse(delegate.validTo)
     const isMade = delegate.checkIssued(authority) && delegate.verify(authority.publicKey)
-    if (isNow && isMade && delegate.keyUsage?.includes(OCSP_SIGNING)) delegates.push(delegate)
+    const isFor = delegate.keyUsage?.includes(OCSP_SIGNING)
+    if (isNow && isMade && isFor && !hasBrokenHash(delegate)) delegates.push(delegate)
   }
   return delegates
 }

@@ -1,8 +1,8 @@
 import type { X509Certificate } from 'node:crypto'
 import type { Cache, Gateway } from '../pdk.ts'
 import type { Chain, Trust } from './chain.ts'
-import { type Crl, readCrl } from './crl.ts'
-import { crlUrls, fieldsOf, ocspUrls } from './fields.ts'
+import { type Crl, isListed, readCrl } from './crl.ts'
+import { crlPoints, fieldsOf, ocspUrls } from './fields.ts'
 import { ocspRequest, readOcsp } from './ocsp.ts'
 
 /** How revocations are looked up, by Kong's names for the settings. */
@@ -68,12 +68,13 @@ export function createFindRevocation(
 
   async function byCrl(
     url: string,
+    names: readonly Buffer[],
     certificate: X509Certificate,
     authority: X509Certificate,
   ): Promise<Status> {
     const key = `${authority.fingerprint256} ${url}`
     const crl = crls.get(key) ?? (await crls.once(key, () => loadCrl(url, key, authority)))
-    return crl.serials.has(fieldsOf(certificate).serial.toString('hex')) ? 'revoked' : 'good'
+    return isListed(crl, fieldsOf(certificate), names) ? 'revoked' : 'good'
   }
 
   async function loadCrl(url: string, key: string, authority: X509Certificate): Promise<Crl> {
@@ -90,7 +91,9 @@ export function createFindRevocation(
       const fields = fieldsOf(certificate)
       const ways = [
         ...ocspUrls(fields).map((url) => () => byOcsp(url, certificate, authority)),
-        ...crlUrls(fields).map((url) => () => byCrl(url, certificate, authority)),
+        ...crlPoints(fields).flatMap(({ urls, names }) =>
+          urls.map((url) => () => byCrl(url, names, certificate, authority)),
+        ),
       ]
       for (const way of ways) {
         try {

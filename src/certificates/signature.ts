@@ -1,4 +1,4 @@
-import { type KeyObject, verify } from 'node:crypto'
+import { type KeyObject, verify, type X509Certificate } from 'node:crypto'
 import { DerReader, oid, TAG } from './der.ts'
 
 /** The hash of each way to sign; none for EdDSA, which has its own. SHA-1 is broken, so that no such signature counts. */
@@ -28,4 +28,14 @@ export function isSigned(
     // A key of another kind has signed nothing.
     return false
   }
+}
+
+/** Collisions can be made for these: a signature may then be of another certificate. */
+const BROKEN_HASH = /md[245]|sha-?1(?!\d)/i
+
+/** Whether nobody can tell from its signature that an authority meant this very certificate. */
+export function hasBrokenHash(certificate: X509Certificate): boolean {
+  // Not in the types yet.
+  const { signatureAlgorithm = 'md5' } = certificate as { signatureAlgorithm?: string }
+  return BROKEN_HASH.test(signatureAlgorithm)
 }

@@ -52,13 +52,17 @@ describe.skipIf(!isThere)('whether a certificate was revoked', () => {
     return readFileSync(out)
   }
 
+  function signedWithSha1({ key }: Certificate, extension: string): Certificate {
+    const [request, out] = [file(), file()]
+    openssl('req', '-new', '-key', file(key), '-subj', '/CN=weak', '-out', request)
+    const by = ['-CA', file(root.cert), '-CAkey', file(root.key), '-set_serial', '7', '-sha1']
+    openssl('x509', '-req', '-in', request, ...by, '-extfile', file(extension), '-out', out)
+    return { key, cert: readFileSync(out, 'utf8') }
+  }
+
   type Server = (url: string, request: OutboundRequest) => Uint8Array | Response
 
-  function finder(
-    server: Server,
-    over: Record<string, unknown> = {},
-    now = () => Date.now() + 1000,
-  ) {
+  function finder(server: Server, over: Record<string, unknown> = {}, now = Date.now) {
     const asked: string[] = []
     const fetch = async (url: string, request: OutboundRequest) => {
       asked.push(url)
@@ -93,6 +97,9 @@ describe.skipIf(!isThere)('whether a certificate was revoked', () => {
   })
 
   const plain = client(withCrl)
+  const part = (name: string, critical = 'critical,') => [
+    `issuingDistributionPoint=${critical}@p\n[p]\nfullname=${name}`,
+  ]
   // prettier-ignore
   const LISTS: [string, () => Buffer | Response, string][] = [
     ['of a namesake',                () => crl([], namesake), 'not signed by the authority'],
@@ -100,7 +107,11 @@ describe.skipIf(!isThere)('whether a certificate was revoked', () => {
     ['of what has changed since',    () => crl([], root, ['2.5.29.27=critical,DER:020101']), 'conditions that are not understood'],
     ['of other authorities',         () => crl([], root, ['issuingDistributionPoint=critical,@p\n[p]\nindirectCRL=TRUE']), 'a part'],
     ['for some reasons',             () => crl([], root, ['issuingDistributionPoint=critical,@p\n[p]\nonlysomereasons=keyCompromise']), 'a part'],
-    ['of authorities alone',         () => crl([], root, ['issuingDistributionPoint=critical,@p\n[p]\nonlyCA=TRUE']), 'a part'],
+    ['of authorities alone',         () => crl([], root, ['issuingDistributionPoint=critical,@p\n[p]\nonlyCA=TRUE']), 'a part that the certificate is not in'],
+    ['of other than certificates',   () => crl([], root, ['issuingDistributionPoint=critical,@p\n[p]\nonlyAA=TRUE']), 'a part'],
+    ['of another part',              () => crl([], root, part('URI:http://crl.test/6')), 'a part that the certificate is not in'],
+    ['of another part, uncritical',  () => crl([], root, part('URI:http://crl.test/6', '')), 'a part that the certificate is not in'],
+    ['of a part by a relative name', () => crl([], root, ['issuingDistributionPoint=critical,@p\n[p]\nrelativename=n\n[n]\nCN=x']), 'a part that the certificate is not in'],
     ['that is cut off',              () => crl([]).subarray(0, -1), 'cut off'],
     ['that is none',                 () => Buffer.from('<html>'), 'tag'],
     ['that is not there',            () => new Response('', { status: 404 }), 'crl.test answers with 404'],
@@ -113,6 +124,53 @@ describe.skipIf(!isThere)('whether a certificate was revoked', () => {
     const bad = client(withCrl)
     const point = ['issuingDistributionPoint=critical,@p\n[p]\nonlyuser=TRUE']
     expect(await finder(() => crl([bad], root, point)).find(bad)).toBe('revoked')
+  })
+
+  test('a list of users alone tells nothing of an authority', async () => {
+    const middle = pki.issue(root, { extensions: [...CA, withCrl] })
+    const point = (only: string) => [`issuingDistributionPoint=critical,@p\n[p]\n${only}=TRUE`]
+    const users = crl([], root, point('onlyuser'))
+    expect(await finder(() => users).find(middle)).toEqual(unknown('the certificate is not in'))
+    // One that is kept for a user is no other.
+    const both = finder(() => users)
+    expect([await both.find(plain), await both.find(middle)]).toEqual([
+      'good',
+      unknown('the certificate is not in'),
+    ])
+    const authorities = crl([middle], root, point('onlyCA'))
+    expect(await finder(() => authorities).find(middle)).toBe('revoked')
+  })
+
+  test('a part tells of the certificates that point to it, by any of its names', async () => {
+    const ldap = 'ldap://a.test/x'
+    const bad = client(`crlDistributionPoints=URI:${CRL},URI:${ldap}`)
+    for (const point of [`URI:${CRL}`, `URI:http://crl.test/6,URI:${CRL}`])
+      expect(await finder(() => crl([bad], root, part(point))).find(bad)).toBe('revoked')
+    const apart = client(
+      `crlDistributionPoints=a,b\n[a]\nfullname=URI:${CRL},URI:${ldap}\n[b]\nfullname=URI:http://crl.test/6`,
+    )
+    expect(await finder(() => crl([apart], root, part(`URI:${ldap}`))).find(apart)).toBe('revoked')
+    const { find, asked } = finder((url) =>
+      url === CRL
+        ? crl([], root, part('URI:http://crl.test/6'))
+        : new Response('', { status: 404 }),
+    )
+    expect(await find(apart)).toEqual(unknown('the certificate is not in'))
+    expect(asked).toEqual([CRL, 'http://crl.test/6'])
+  })
+
+  test('a clock may be five minutes behind', async () => {
+    const list = crl([])
+    const isGood = client(withOcsp)
+    for (const [minutes, status] of [
+      [4, 'good'],
+      [6, unknown('not of today')],
+    ] as const) {
+      const now = () => Date.now() - minutes * 60_000
+      expect(await finder(() => list, {}, now).find(plain)).toEqual(status)
+      const answers = finder((url) => ocsp(url, { good: [isGood] }), {}, now)
+      expect(await answers.find(isGood)).toEqual(status)
+    }
   })
 
   test('a list of another day tells nothing', async () => {
@@ -142,6 +200,7 @@ describe.skipIf(!isThere)('whether a certificate was revoked', () => {
   const delegate = pki.issue(root, { extensions: forOcsp })
   const server = pki.issue(root, { extensions: ['extendedKeyUsage=serverAuth'] })
   const expired = pki.issue(root, { extensions: forOcsp, days: -1 })
+  const weak = signedWithSha1(delegate, forOcsp[0]!)
   const foreign = pki.issue(namesake, { extensions: forOcsp })
 
   test('somebody to whom the authority has left it may answer', async () => {
@@ -153,6 +212,7 @@ describe.skipIf(!isThere)('whether a certificate was revoked', () => {
   const ANSWERS: [string, (url: string) => Buffer | Response, string][] = [
     ['of a server of the same authority', (url) => ocsp(url, { good: [asked], by: server }), 'not signed by the authority'],
     ['of one whose time is over',         (url) => ocsp(url, { good: [asked], by: expired }), 'not signed by the authority'],
+    ['of one who is signed with SHA-1',   (url) => ocsp(url, { good: [asked], by: weak }), 'not signed by the authority'],
     ['of one of a namesake',              (url) => ocsp(url, { good: [asked], by: foreign, authority: root }), 'not signed by the authority'],
     ['of a namesake',                     (url) => ocsp(url, { good: [asked], by: namesake }), 'not signed by the authority'],
     ['with SHA-1',                        (url) => ocsp(url, { good: [asked], options: ['-rmd', 'sha1'] }), 'not signed by the authority'],

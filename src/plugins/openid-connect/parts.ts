@@ -77,6 +77,7 @@ export function createParts(config: Config, gateway: Gateway) {
     sessions &&
     createSessionMethod(config, {
       sessions,
+      cookieNames: [...sessions.cookieNames, ...(login?.cookieNames ?? [])],
       prover: createProver(config, { ...proving, tokens: tokensOfSessions() }),
       admission,
       additions,

@@ -41,6 +41,8 @@ type Settings = Config<
 
 interface Parts {
   readonly sessions: Sessions
+  /** The cookies that are the gateway's own, those of logins under way among them. */
+  readonly cookieNames: readonly string[]
   readonly prover: Prover
   readonly admission: Admission
   readonly additions: Additions
@@ -75,7 +77,7 @@ export interface SessionMethod {
 }
 
 export function createSessionMethod(config: Settings, parts: Parts): SessionMethod {
-  const { sessions, prover, admission, additions, occasions, discovery, now } = parts
+  const { sessions, cookieNames, prover, admission, additions, occasions, discovery, now } = parts
   const { hide_credentials, refresh_tokens, reverify, leeway } = config
   const toService = headerName(config.upstream_session_id_header)
   const toClient = headerName(config.downstream_session_id_header)
@@ -154,7 +156,7 @@ export function createSessionMethod(config: Settings, parts: Parts): SessionMeth
   }
 
   function use(ctx: AccessContext, session: Session): Awaitable<undefined> {
-    if (hide_credentials) hideCookies(ctx, sessions.cookieNames)
+    if (hide_credentials) hideCookies(ctx, cookieNames)
     const kept = disabled.has('session') ? undefined : sessions.refresh(session, ctx.request)
     if (kept instanceof Promise) return kept.then((each) => tell(ctx, session, each))
     return tell(ctx, session, kept)

@@ -142,6 +142,12 @@ describe('a session', () => {
     expect((await open.send()).told('cookie')).toMatch(/^session=/)
   })
 
+  test('a login that is under way beside it is none of the service’s', async () => {
+    const visitor = await logIn({ auth_methods: ['session', 'password', 'authorization_code'] })
+    visitor.cookies.set('authorization', 'x')
+    expect((await visitor.send()).told('cookie')).toBeUndefined()
+  })
+
   test('begins under a new id, whatever cookie was there before (fixation)', async () => {
     const attacker = await logIn({ upstream_session_id_header: 'x-id' })
     const id = (await attacker.send()).told('x-id')

@@ -129,7 +129,7 @@ async function rehearse(options: Options, request: CurlRequest): Promise<TraceRe
     listen: [],
     log: createLog('error', () => {}),
     settings: { ...settingsOf(conf, process.env), explain_key: undefined, traces_to_log: false },
-    plugins: enabledPlugins(conf.plugins),
+    plugins: enabledPlugins(conf.plugins, conf.untrusted_lua),
     isRehearsal: true,
   })
   try {

@@ -145,6 +145,14 @@ describe('what becomes of a request', () => {
     expect(stdout).not.toContain('eyJ')
   })
 
+  test('by the rules of the node: without Lua a template is a fault, as at the start', async () => {
+    const plugin = `  - name: request-transformer\n    config: { add: { headers: ["x-host:$(headers.host)"] } }\n`
+    const env = { KONG_UNTRUSTED_LUA: 'off' }
+    const { code, stdout, stderr } = await explain(['curl', ORDERS], fileOf('', plugin), env)
+    expect(code).not.toBe(0)
+    expect(stdout + stderr).toContain("since 'untrusted_lua' is set to 'off'")
+  })
+
   test('with --send the service is asked', async () => {
     const { code, stdout } = await explain(['--send', '--', 'curl', '-H', bearer(), ORDERS])
     expect(code).toBe(0)

@@ -11,9 +11,10 @@ import { createErrorWriter, type ErrorTemplates } from './error_body.ts'
 import { Capacity } from './front/capacity.ts'
 import { DEFAULT_RULES, type HandshakeRules, type KeyPair } from './front/certificates.ts'
 import { Listener } from './front/listener.ts'
+import { Kept } from './kept.ts'
 import { findSecrets } from './kept_secret.ts'
 import type { ListenAddress } from './listen.ts'
-import type { Cache, Log, Node, Page, Plugin } from './pdk.ts'
+import type { Cache, Gateway as PluginGateway, Log, Node, Page, Plugin } from './pdk.ts'
 import { plugins } from './plugins/index.ts'
 import { AccessLog, type AccessLogFormat } from './proxy/access_log.ts'
 import { ClientAddress, type ClientAddressSettings } from './proxy/client_address.ts'
@@ -70,10 +71,10 @@ export interface GatewaySettings extends ClientAddressSettings, KeepaliveLimits,
   /** How names are asked for; as in Kong unless given. */
   readonly dns?: DnsSettings
   readonly router_flavor: RouterFlavor
-  /** The release of Kong whose defaults configurations mean. */
   readonly accessLogFormat: AccessLogFormat
   /** Whether plugins that are not there are left out, if they guard nothing. */
   readonly allowMissingPlugins: boolean
+  /** The release of Kong whose defaults configurations mean. */
   readonly compat: CompatVersion
   readonly declarative_dialect: Dialect
   /** Of the vaults that are always there. */
@@ -175,20 +176,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     createFetch(client, settings.ca, (...place) => directory.locate(...place)),
   )
   const caches = new Map<string, MemoryCache<unknown>>()
-  const kept = new Map<string, object>()
-  function keep<T extends object>(name: string, create: () => T): T {
-    let it = kept.get(name)
-    if (!it) kept.set(name, (it = create()))
-    return it as T
-  }
+  const kept = new Kept()
   const ownSecrets = (name: string) =>
-    keep(`secrets:${name}`, () =>
+    kept.keep(`secrets:${name}`, () =>
       findSecrets(name, { prefix: settings.prefix, log, isReader: isRehearsal }),
     )
   const shared = {
     log,
     fetch,
-    keep,
     ca: settings.ca,
     prefix: settings.prefix,
     node_id: settings.node_id ?? randomUUID(),
@@ -227,15 +222,26 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     const faults = checkOrdering(loaded, known)
     if (faults.length > 0) return { faults }
     const probed = isRehearsal ? withoutProbes(loaded) : loaded
-    const snapshot = prepare(probed, shared, directory, known, settings.router_flavor)
+    const names = new Set<string>()
+    const keep: PluginGateway['keep'] = (name, create) => kept.keep(name, create, names)
+    const prepared = prepare(probed, { ...shared, keep }, known, settings.router_flavor)
     const tls =
       ownCertificates &&
-      tlsSource(ownCertificates, settings.handshake, loaded.entities, snapshot.instances)
+      tlsSource(ownCertificates, settings.handshake, loaded.entities, prepared.instances)
+    // Last: what throws before leaves everything as it was.
+    const snapshot = prepared.takeOver(directory)
+    for (const { handler } of snapshot.instances) handler.takeOver?.()
+    kept.takeOver(names)
     return {
       snapshot,
       tls,
       warnings: [...loaded.warnings, ...(tls?.warnings ?? [])],
     }
+  }
+  const close = async () => {
+    await kept[Symbol.asyncDispose]()
+    directory.stop()
+    client.close()
   }
 
   const first = load(options.files)
@@ -288,12 +294,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     }
   } catch (error) {
     await Promise.all(listeners.map((listener) => listener.stop(0)))
-    directory.stop()
+    await close()
     throw error
   }
   const node: Node = {
     id: shared.node_id,
-    keep,
+    keep: (name, create) => kept.keep(name, create),
     upstreams: () => directory.health,
     statistics() {
       const { accepted, handled } = capacity.count
@@ -337,10 +343,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     },
     async stop(timeout = 10_000) {
       await Promise.all(listeners.map((listener) => listener.stop(timeout)))
-      // What came later may need what came before it.
-      for (const it of [...kept.values()].reverse()) await dispose(it)
-      directory.stop()
-      client.close()
+      await close()
       accessLog.flush()
     },
   }
@@ -378,9 +381,4 @@ function pagesOf(
     return Object.entries(plugin.pages?.(node, configs) ?? {})
   })
   return new Map(pages)
-}
-
-async function dispose(it: Partial<AsyncDisposable & Disposable>): Promise<void> {
-  await it[Symbol.asyncDispose]?.()
-  it[Symbol.dispose]?.()
 }

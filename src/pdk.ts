@@ -138,6 +138,8 @@ export interface Warning {
 
 /** One plugin entity at work: the phases it takes part in. */
 export interface Handler {
+  /** The configuration is good, and about to be served: what is kept over reloads may follow it now. Must not throw. */
+  takeOver?(): void
   /** Before the service is asked. An `Exit` answers the request and nothing goes on; answer without a promise if you can. */
   access?(ctx: AccessContext): Awaitable<Exit | undefined>
   /** May change the answer's status and headers before they are sent. */
@@ -165,7 +167,8 @@ export interface Gateway {
   cache<V>(namespace: string): Cache<V>
   /**
    * What lives longer than a configuration, such as counts and connections: made when it is first asked for by that
-   * name, kept over reloads, and disposed of after the last request if it can be.
+   * name, kept over reloads, and disposed of, if it can be, after the last request or when no configuration asks for it
+   * any more. Ask in `create`, and change nothing that is kept before `takeOver`: the configuration may be refused.
    */
   keep<T extends object>(name: string, create: () => T): T
   /** Asks a server that is not a service, such as an identity provider, with the gateway's own client. */

@@ -16,6 +16,13 @@ import { createRouter, type RouterFlavor, type RouteRule } from './router/router
 
 type LoadedEntities = Extract<Loaded, { entities: unknown }>
 
+/** A configuration that is made, and serves nobody yet. */
+export interface Prepared {
+  readonly instances: readonly Instance[]
+  /** Has the directory take it over, and gives what requests need of it. Nothing that may throw is left for this. */
+  takeOver(directory: Directory): Snapshot
+}
+
 /** Makes of a loaded configuration all that requests need, so that a request finds only prepared things. */
 export function prepare(
   loaded: LoadedEntities,
@@ -23,10 +30,9 @@ export function prepare(
     PluginGateway,
     'consumers' | 'findAuthority' | 'findCertificate' | 'id' | 'scope' | 'place'
   >,
-  directory: Directory,
   plugins: ReadonlyMap<string, Plugin>,
   flavor: RouterFlavor = 'traditional_compatible',
-): Snapshot {
+): Prepared {
   const { entities } = loaded
   const consumers = indexConsumers(entities)
   const authorities = new Map(
@@ -69,20 +75,15 @@ export function prepare(
     return { plugin, entity, place, findField, condition, handler }
   })
   const plans = new Plans(instances, memberships)
-  // Last: a plugin that throws leaves everything as it was.
-  const peersOf = directory.update(entities)
-  const targets = new Map(
-    entities.services.map((service) => [service.id, targetOf(service, peersOf(service))]),
-  )
-  const routes = entities.routes.flatMap((route): [RouteRule, PreparedRoute][] => {
+  const routes = entities.routes.flatMap((route): [RouteRule, UntargetedRoute][] => {
     const service = route.service && services.get(route.service.id)
     // A disabled service has no routes, as in Kong: 404, not 503.
     if (service && !service.enabled) return []
-    const prepared: PreparedRoute = {
+    const prepared: UntargetedRoute = {
       route,
       service,
       plan: plans.for(route, service),
-      target: service && targets.get(service.id),
+      target: undefined,
       pathRule: {
         base: wireText(service?.path ?? '/'),
         strip: route.strip_path,
@@ -95,16 +96,31 @@ export function prepare(
   })
   const secrets = secretArguments(instances.flatMap(({ handler }) => handler.secretArguments ?? []))
   const secretHeaders = instances.flatMap(({ handler }) => handler.secretHeaders ?? [])
+  const router = createRouter<PreparedRoute>(flavor, routes)
+  const globalPlan = plans.for(undefined, undefined)
   return {
-    router: createRouter(flavor, routes),
-    routes: routes.map(([, prepared]) => prepared),
-    routerFlavor: flavor,
     instances,
-    globalPlan: plans.for(undefined, undefined),
-    secretArguments: secrets,
-    secretNames: new Set([...secrets, ...secretHeaders.map((name) => name.toLowerCase())]),
+    takeOver(directory) {
+      const peersOf = directory.update(entities)
+      const targets = new Map(
+        entities.services.map((service) => [service.id, targetOf(service, peersOf(service))]),
+      )
+      for (const [, route] of routes) route.target = route.service && targets.get(route.service.id)
+      return {
+        router,
+        routes: routes.map(([, prepared]) => prepared),
+        routerFlavor: flavor,
+        instances,
+        globalPlan,
+        secretArguments: secrets,
+        secretNames: new Set([...secrets, ...secretHeaders.map((name) => name.toLowerCase())]),
+      }
+    },
   }
 }
+
+/** A route whose service's peers are not known yet. */
+type UntargetedRoute = Omit<PreparedRoute, 'target'> & { target: PreparedRoute['target'] }
 
 function targetOf(service: Service, peers: Peers): ServiceTarget {
   return {

@@ -49,7 +49,7 @@ export interface QueueWork {
   readonly facts: Readonly<Record<string, unknown>>
 }
 
-/** Milliseconds that a queue has for the rest when the gateway ends. */
+/** Milliseconds that a queue has for the rest when it ends: with the gateway, or when no plugin is left that adds to it. */
 const GRACE = 5_000
 /** How full a queue may be before that is said. */
 const WARNING = 0.8
@@ -63,7 +63,7 @@ export class Queue implements AsyncDisposable {
   #running: Promise<void> | undefined
   /** Ends the wait for a full batch. */
   #full: (() => void) | undefined
-  /** What ends all waits, when the gateway ends. */
+  /** What ends all waits, when the queue ends. */
   readonly #waits = new Set<() => void>()
   #isClosing = false
   #hasWarned = false
@@ -96,7 +96,7 @@ export class Queue implements AsyncDisposable {
     const timer = setTimeout(resolve, GRACE)
     await Promise.race([this.#running, promise])
     clearTimeout(timer)
-    this.#lose(this.#line.count, 'the gateway has ended')
+    this.#lose(this.#line.count, 'the queue has ended')
   }
 
   #sendApart(entry: Entry): void {
@@ -152,7 +152,7 @@ export class Queue implements AsyncDisposable {
       } catch (cause) {
         log.warn('entries were not taken', { ...facts, entries: entries.length, cause })
       }
-      if (this.#isClosing) return this.#lose(entries.length, 'the gateway ends')
+      if (this.#isClosing) return this.#lose(entries.length, 'the queue ends')
       if (performance.now() - began > settings.max_retry_time * 1000)
         return this.#lose(entries.length, 'max_retry_time is over')
       const delay = 2 ** tries * settings.initial_retry_delay
@@ -160,7 +160,7 @@ export class Queue implements AsyncDisposable {
     }
   }
 
-  /** Waits for some seconds, unless the gateway ends before, or whoever is given the means to. */
+  /** Waits for some seconds, unless the queue ends before, or whoever is given the means to. */
   async #pause(seconds: number, give?: (end: () => void) => void): Promise<void> {
     if (this.#isClosing) return
     const { promise, resolve } = Promise.withResolvers<void>()

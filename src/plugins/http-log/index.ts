@@ -10,9 +10,12 @@ export const httpLog: Plugin<Config> = {
   schema,
   warnings,
   create(config, gateway) {
-    const queues = gateway.keep('http-log', () => new Queues())
-    const queue = queues.open(gateway.id, workOf(config, gateway))
-    return { log: (ctx) => queue.add(JSON.stringify(logEntry(ctx))) }
+    const work = workOf(config, gateway)
+    const queue = gateway.keep(`http-log ${gateway.id}`, () => new Queue(work))
+    return {
+      takeOver: () => queue.configure(work),
+      log: (ctx) => queue.add(JSON.stringify(logEntry(ctx))),
+    }
   },
 }
 
@@ -28,23 +31,6 @@ function warnings({ retry_count, queue_size, flush_timeout, keepalive }: Config)
   if (keepalive === 0 || keepalive === 60_000) return given
   const message = 'accepted, not honoured (connections are kept as those to services are)'
   return [...given, { fields: ['keepalive'], message }]
-}
-
-/** The queues of all entities of the plugin, by their ids, kept over reloads. */
-class Queues implements AsyncDisposable {
-  readonly #queues = new Map<string, Queue>()
-
-  open(id: string, work: QueueWork): Queue {
-    const there = this.#queues.get(id)
-    there?.configure(work)
-    const queue = there ?? new Queue(work)
-    this.#queues.set(id, queue)
-    return queue
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([...this.#queues.values()].map((queue) => queue[Symbol.asyncDispose]()))
-  }
 }
 
 function workOf(config: Config, gateway: Gateway): QueueWork {

@@ -300,13 +300,32 @@ class Scanner {
 
   /** Reads over a quoted scalar, which may have several lines; gives it with its quotes. */
   #quoted(): string {
-    const quote = this.#text[this.#at]!
-    const raw = this.#match(quote === '"' ? /"(?:[^"\\]|\\[^])*"/y : /'(?:[^']|'')*'/y)
-    if (raw === undefined) throw new Unfollowed('quote')
+    const end = this.#quoteEnd()
+    if (end === undefined) throw new Unfollowed('quote')
+    const raw = this.#text.slice(this.#at, end)
     const lastBreak = raw.lastIndexOf('\n')
     if (lastBreak >= 0) this.#lineStart = this.#at + lastBreak + 1
-    this.#at += raw.length
+    this.#at = end
     return raw
+  }
+
+  /** Where the quoted scalar ends that opens here. The engine of patterns gives up on megabytes. */
+  #quoteEnd(): number | undefined {
+    const text = this.#text
+    const quote = text[this.#at]!
+    for (let from = this.#at + 1; ;) {
+      const at = text.indexOf(quote, from)
+      if (at < 0) return undefined
+      from = at + 1
+      if (quote === "'") {
+        if (text[from] !== quote) return from
+        from++
+      } else {
+        let escapes = 0
+        while (text[at - 1 - escapes] === '\\') escapes++
+        if (escapes % 2 === 0) return from
+      }
+    }
   }
 
   /** A plain scalar up to its colon, a comment or the end of its line. */
@@ -329,11 +348,17 @@ class Scanner {
   #isKey(): boolean {
     return (
       this.#isQuestion() ||
-      this.#match(/"(?:[^"\\\n]|\\.)*"[ \t]*:(?=\s|$)/y) !== undefined ||
-      this.#match(/'(?:[^'\n]|'')*'[ \t]*:(?=\s|$)/y) !== undefined ||
+      this.#isQuotedKey() ||
       this.#match(/[^\s"'[\]{}#|>@`%,](?:[^\s:#]|:(?=\S)|(?<=\S)#|[ \t]+(?=[^\s#]))*:(?=\s|$)/y) !==
         undefined
     )
+  }
+
+  #isQuotedKey(): boolean {
+    if (!this.#looksAt('"') && !this.#looksAt("'")) return false
+    const end = this.#quoteEnd()
+    if (end === undefined || this.#text.slice(this.#at, end).includes('\n')) return false
+    return this.#match(/[ \t]*:(?=\s|$)/y, end) !== undefined
   }
 
   /** What begins a line and is a key or an item, but belongs to none of the levels above, is badly indented. */
@@ -374,8 +399,8 @@ class Scanner {
     this.#at = this.#lineStart = end < 0 ? this.#text.length : end + 1
   }
 
-  #match(pattern: RegExp): string | undefined {
-    pattern.lastIndex = this.#at
+  #match(pattern: RegExp, at = this.#at): string | undefined {
+    pattern.lastIndex = at
     return pattern.exec(this.#text)?.[0]
   }
 

@@ -182,9 +182,10 @@ describe('a hostile file is refused in one sentence, at once', () => {
     ['many faults',        `${HEAD}services:\n${'- {}\n'.repeat(10_000)}`, 'a.yaml:3:3 services[0].host: required field missing'],
     ['a key of lines',     `${HEAD}? [a, b]\n: c`,                      'a.yaml:2:3: keys and values in this form are not read'],
   ])('%s', (_, text, message) => {
-    const started = performance.now()
+    const started = process.cpuUsage()
     expect(faults(text)).toStartWith(message)
-    expect(performance.now() - started).toBeLessThan(2000)
+    // Microseconds of work: what others do on the machine does not count.
+    expect(process.cpuUsage(started).user).toBeLessThan(2_000_000)
   })
 })
 

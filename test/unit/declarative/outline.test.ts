@@ -164,3 +164,30 @@ test('what is no YAML is read in no time, whatever it is', () => {
     readOutline(text)
   expect(performance.now() - started).toBeLessThan(3000)
 })
+
+test('a quoted scalar of megabytes, as of a certificate or a picture, is followed', () => {
+  for (const quote of ['"', "'"]) {
+    for (const part of ['x', 'ab ', quote === '"' ? '\\"' : "''", quote === '"' ? '\\\\' : '\\']) {
+      const long = `${quote}${part.repeat(4_000_000)}${quote}`
+      for (const text of [`a: ${long}\nb: 1`, `? ${long}\n: 1\nb: 1`, `{ a: ${long}, b: 1 }`]) {
+        const { nodes, broken } = readOutline(text)
+        expect(broken).toBeUndefined()
+        expect(nodes.at(-1)).toMatchObject({
+          key: 'b',
+          at: text.length - (text[0] === '{' ? 6 : 4),
+        })
+      }
+    }
+  }
+})
+
+// prettier-ignore
+test.each([
+  [`'a''`,         0],
+  [`a: 'a''`,      3],
+  ['a: "a\\"',     3],
+  ['a: "a\\\\\\"', 3],
+  [`[ 'a'' ]`,     2],
+])('%j is a quote that is not closed', (text, at) => {
+  expect(readOutline(text).broken).toEqual({ why: 'quote', at })
+})

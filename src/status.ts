@@ -53,35 +53,42 @@ export async function startStatus(
 }
 
 async function answer(request: Request, options: StatusOptions): Promise<Response> {
-  const { isReady, drain, gateway } = options
-  const isPost = request.method === 'POST'
-  if (!isPost && request.method !== 'GET' && request.method !== 'HEAD')
-    return json(405, { message: 'Method not allowed' })
   // Without a host, as in HTTP/1.0, Bun gives the path alone.
   const url = URL.parse(request.url, 'http://status')
-  const page = url && gateway.pages.get(url.pathname)
-  switch (url?.pathname) {
-    case '/status/ready':
-      if (isPost) {
-        // A page in somebody's browser could ask this of a gateway on the same machine; a browser then says whose page it is.
-        if (request.headers.has('origin')) return json(403, { message: 'Forbidden' })
-        if ((await statusGiven(request, url)) !== 'draining') return text(400)
-        drain()
-        return text(204)
-      }
-      return isReady() ? json(200, { message: 'ready' }) : json(503, { message: 'draining' })
-    case '/status':
-      return isPost ? json(405, { message: 'Method not allowed' }) : status(url, gateway)
-    case '/status/dns':
-      if (isPost) return json(405, { message: 'Method not allowed' })
-      return json(501, { message: 'not implemented with the legacy DNS client' })
-    default:
-      if (url && upstreamAsked(url.pathname) !== undefined)
-        return isPost ? json(405, { message: 'Method not allowed' }) : upstream(url, gateway)
-      if (!page) return json(404, { message: 'Not found' })
-      if (isPost) return json(405, { message: 'Method not allowed' })
-      return text(200, page())
+  const read = url && findReader(url, options)
+  if (!read) return json(404, { message: 'Not found' })
+  switch (request.method) {
+    case 'GET':
+    case 'HEAD':
+      return read()
+    case 'POST':
+      if (url.pathname === '/status/ready') return drained(request, url, options)
   }
+  return json(405, { message: 'Method not allowed' })
+}
+
+/** What answers whoever only asks. */
+function findReader(url: URL, { isReady, gateway }: StatusOptions): (() => Response) | undefined {
+  switch (url.pathname) {
+    case '/status/ready':
+      return () =>
+        isReady() ? json(200, { message: 'ready' }) : json(503, { message: 'draining' })
+    case '/status':
+      return () => status(url, gateway)
+    case '/status/dns':
+      return () => json(501, { message: 'not implemented with the legacy DNS client' })
+  }
+  if (upstreamAsked(url.pathname) !== undefined) return () => upstream(url, gateway)
+  const page = gateway.pages.get(url.pathname)
+  return page && (() => text(200, page()))
+}
+
+async function drained(request: Request, url: URL, { drain }: StatusOptions): Promise<Response> {
+  // A page in somebody's browser could ask this of a gateway on the same machine; a browser then says whose page it is.
+  if (request.headers.has('origin')) return json(403, { message: 'Forbidden' })
+  if ((await statusGiven(request, url)) !== 'draining') return text(400)
+  drain()
+  return text(204)
 }
 
 /** The parameter `status`, in the query, a form or JSON. */

@@ -88,6 +88,7 @@ test.each([
   ['/upstreams/x/health', 'POST', 405, 'Method not allowed'],
   ['/metrics',         'POST', 405, 'Method not allowed'],
   ['/status/ready',    'PUT',  405, 'Method not allowed'],
+  ['/nothing',         'PUT',  404, 'Not found'],
 ])('%s by %s is %i', async (path, method, status, message) => {
   await using node = await started()
   const response = await node.ask(path, { method })

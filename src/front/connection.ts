@@ -1,17 +1,18 @@
-import type { Socket } from 'bun'
 import type { Deadlines, Waiter } from '../http1/deadlines.ts'
 import { FieldReader } from '../http1/field_reader.ts'
 import { BadMessage, MAX_HEAD, tooLarge } from '../http1/grammar.ts'
 import { checkRequestBeginning, parseRequestHead } from '../http1/head.ts'
 import { type HeadWriter, Outbox } from '../http1/outbox.ts'
+import type { ClientSocket } from './client_socket.ts'
 import { Exchange, type ExchangeConnection } from './exchange.ts'
 import type { Guest } from './greeting.ts'
 import { type Origin, PLAIN } from './origin.ts'
 
-/** nginx's limits, in milliseconds: for a head, between two parts of a body or of an answer, and between requests. */
+/** nginx's `send_timeout`: how long a client may take nothing of an answer that waits; milliseconds. */
+export const SEND_TIMEOUT = 60_000
+/** nginx's other limits: for a head, between two parts of a body, and between requests. */
 const HEAD_TIMEOUT = 60_000
 const BODY_TIMEOUT = 60_000
-const SEND_TIMEOUT = 60_000
 const IDLE_TIMEOUT = 75_000
 /** How long a refused body is read past, so that the client can read why it was refused. */
 const LINGER_TIMEOUT = 5_000
@@ -35,7 +36,7 @@ export class ClientConnection implements ExchangeConnection, Guest, Waiter {
   readonly remoteAddress: string
   readonly localPort: number
   readonly origin: Origin
-  readonly #socket: Socket<Guest>
+  readonly #socket: ClientSocket
   readonly #owner: ClientConnectionOwner
   readonly #outbox: Outbox
   readonly #fields = new FieldReader()
@@ -47,7 +48,7 @@ export class ClientConnection implements ExchangeConnection, Guest, Waiter {
   #isClosing = false
   #isReading = false
 
-  constructor(socket: Socket<Guest>, owner: ClientConnectionOwner, origin = PLAIN) {
+  constructor(socket: ClientSocket, owner: ClientConnectionOwner, origin = PLAIN) {
     this.#socket = socket
     this.#owner = owner
     this.#outbox = new Outbox(socket)

@@ -89,8 +89,7 @@ export class Exchange implements HeadWriter {
   #earlyBytes = 0
   #bodyBytes = 0
   readonly #writtenBefore: number
-  /** The most that the body may be; bytes. */
-  bodyLimit = Infinity
+  #bodyLimit = Infinity
   #whole: Promise<Uint8Array> | undefined
   #continueOwed: boolean
   /** The answer whose head has not been sent yet. */
@@ -99,7 +98,7 @@ export class Exchange implements HeadWriter {
   #chunked = false
   #bodiless = false
   #closes: boolean
-  isTunnel = false
+  #isTunnel = false
 
   constructor(connection: ExchangeConnection, head: RequestHead, headSize: number) {
     this.connection = connection
@@ -131,6 +130,11 @@ export class Exchange implements HeadWriter {
     }
   }
 
+  /** The most that the body may be; bytes. */
+  get bodyLimit(): number {
+    return this.#bodyLimit
+  }
+
   get bodyDone(): boolean {
     return this.#decoder.done
   }
@@ -140,13 +144,13 @@ export class Exchange implements HeadWriter {
    * announced to be; whoever takes a chunked one is told when it gets there.
    */
   limitBody(limit: number): boolean {
-    this.bodyLimit = Math.min(this.bodyLimit, limit)
+    this.#bodyLimit = Math.min(this.#bodyLimit, limit)
     return this.head.length <= limit && this.#bodyBytes <= limit
   }
 
   /** Whether the body has turned out to be larger than its limit. What comes of it is dropped. */
   get isBodyTooLarge(): boolean {
-    return this.#bodyBytes > this.bodyLimit && !this.isTunnel
+    return this.#bodyBytes > this.#bodyLimit && !this.#isTunnel
   }
 
   /** Takes bytes off the connection; gives where this request's body ends in them. Throws `BadMessage`. */
@@ -163,7 +167,7 @@ export class Exchange implements HeadWriter {
     this.#bodyBytes += part.length
     if (this.isBodyTooLarge) {
       this.#closes = true
-      return this.#sink?.fail(overLimit(this.bodyLimit))
+      return this.#sink?.fail(overLimit(this.#bodyLimit))
     }
     if (this.#sink) {
       if (!this.#sink.part(part, last)) this.connection.pauseReading()
@@ -185,7 +189,7 @@ export class Exchange implements HeadWriter {
   /** Sends the body to `sink`, from its beginning. Once only. */
   pipeBody(sink: BodySink): void {
     this.#sink = sink
-    if (this.isBodyTooLarge) return sink.fail(overLimit(this.bodyLimit))
+    if (this.isBodyTooLarge) return sink.fail(overLimit(this.#bodyLimit))
     if (this.#continueOwed) {
       this.#continueOwed = false
       this.connection.send('HTTP/1.1 100 Continue\r\n\r\n')
@@ -293,10 +297,15 @@ export class Exchange implements HeadWriter {
     out.text('\r\n')
   }
 
+  /** Whether the connection is a plain two-way pipe by now. */
+  get isTunnel(): boolean {
+    return this.#isTunnel
+  }
+
   /** Turns the connection into a plain two-way pipe, after `101 Switching Protocols`. */
   switchProtocols(answer: Answer, protocol: string, sink: BodySink): void {
     this.status = 101
-    this.isTunnel = true
+    this.#isTunnel = true
     this.#decoder = new BodyDecoder(UNTIL_CLOSE)
     this.#sink = sink
     this.connection.send({

@@ -2,6 +2,7 @@ import { constants, createServer, type Http2Session, type ServerHttp2Stream } fr
 import type { Socket } from 'bun'
 import type { Waiter } from '../http1/deadlines.ts'
 import { MAX_HEAD } from '../http1/grammar.ts'
+import { SEND_TIMEOUT } from './connection.ts'
 import type { Guest } from './greeting.ts'
 import type { Origin } from './origin.ts'
 import { RequestStream, type RequestStreamOwner } from './request_stream.ts'
@@ -17,8 +18,6 @@ const STREAM_WINDOW = 256 * 1024
 const WINDOW = 1024 * 1024
 /** How long a connection without streams is kept, as one of HTTP/1.1; milliseconds. */
 const IDLE_TIMEOUT = 75_000
-/** nginx's `send_timeout`: how long a client may take nothing of an answer that waits; milliseconds. */
-const SEND_TIMEOUT = 60_000
 /** More than a head may have, so that one which is too large is answered as in HTTP/1.1; bytes, and 32 for each field. */
 const MAX_HEADER_LIST = 4 * MAX_HEAD
 /** How long a client has to read that its connection ends. */

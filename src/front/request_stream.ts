@@ -1,18 +1,15 @@
 import { constants, type ServerHttp2Stream } from 'node:http2'
-import type { Socket } from 'bun'
 import { BodyDecoder } from '../http1/body.ts'
 import { chunkHead, chunkTail } from '../http1/chunk.ts'
 import type { Waiter } from '../http1/deadlines.ts'
 import { FieldReader } from '../http1/field_reader.ts'
 import { BadMessage } from '../http1/grammar.ts'
 import { parseResponseHead } from '../http1/head.ts'
-import { ClientConnection, type ClientConnectionOwner } from './connection.ts'
-import type { Guest } from './greeting.ts'
+import type { ClientSocket } from './client_socket.ts'
+import { ClientConnection, type ClientConnectionOwner, SEND_TIMEOUT } from './connection.ts'
 import type { Origin } from './origin.ts'
 import { answerFields, requestHead } from './stream_head.ts'
 
-/** nginx's `send_timeout`: how long a stream waits for its client to take something of its answer; milliseconds. */
-const SEND_TIMEOUT = 60_000
 /** The largest frame that every client takes (RFC 9113 §4.2). Each that leaves is a sign of life. */
 const FRAME = 16_384
 
@@ -21,14 +18,14 @@ export interface RequestStreamOwner extends ClientConnectionOwner {
   crashed(error: unknown): void
 }
 
-type Ends = Pick<Socket, 'remoteAddress' | 'remotePort' | 'localAddress' | 'localPort'>
+type Ends = Pick<ClientSocket, 'remoteAddress' | 'remotePort' | 'localAddress' | 'localPort'>
 
 /** One stream as the socket of a `ClientConnection`: bytes of HTTP/1.1 go in and come out. */
-export class RequestStream implements Waiter {
+export class RequestStream implements ClientSocket, Waiter {
   deadline = Infinity
-  readonly remoteAddress: string
-  readonly remotePort: number
-  readonly localAddress: string
+  readonly remoteAddress: string | undefined
+  readonly remotePort: number | undefined
+  readonly localAddress: string | undefined
   readonly localPort: number
   readonly #stream: ServerHttp2Stream
   readonly #owner: RequestStreamOwner
@@ -61,7 +58,7 @@ export class RequestStream implements Waiter {
   }
 
   begin(origin: Origin, fields: readonly string[], isWhole: boolean): void {
-    const connection = new ClientConnection(this as unknown as Socket<Guest>, this.#owner, origin)
+    const connection = new ClientConnection(this, this.#owner, origin)
     this.#connection = connection
     const head = requestHead(fields, isWhole)
     if (!head) return connection.refuse(new BadMessage('a malformed stream of HTTP/2'))

@@ -1,8 +1,10 @@
-import type { Socket } from 'bun'
 import { WriteBuffer } from './write_buffer.ts'
 
 /** The part of a socket that an outbox writes to. */
-export type Writable = Pick<Socket<unknown>, 'write'>
+export interface Writable {
+  /** Takes `length` bytes from `from` on; gives how many it took, or less than none if it is closed. */
+  write(bytes: Uint8Array, from?: number, length?: number): number
+}
 
 /** Writes the head of a message, or what else comes before bytes. */
 export interface HeadWriter {

@@ -214,8 +214,12 @@ export interface Consumers {
   /** A consumer by its username, whatever the case of its letters. */
   findByUsernameInAnyCase(username: string): Consumer | undefined
   findGroup(name: string): ConsumerGroup | undefined
-  /** The owner of a token that the oauth2 plugin gave. */
-  findByAccessToken(access_token: string): AccessTokenOwner | undefined
+  /** The owner of a token of the oauth2 plugin that is in the configuration. */
+  findByAccessToken(access_token: string): StoredTokenOwner | undefined
+  /** The same by what renews it. */
+  findByRefreshToken(refresh_token: string): StoredTokenOwner | undefined
+  /** An application that the oauth2 plugin gives tokens to. */
+  findByClientId(client_id: string): Oauth2Application | undefined
   /** The owner of a key of the key-auth plugin. */
   findByKey(key: string): Owner<KeyauthCredential> | undefined
   /** The owner of a name of the basic-auth plugin. */
@@ -237,8 +241,19 @@ export interface Owner<C extends Credential> {
   readonly credential: C
 }
 
+/** An application of the oauth2 plugin, and whose it is. */
+export type Oauth2Application = Owner<Oauth2Credential>
+
 /** Whose application a token of the oauth2 plugin is. */
-export interface AccessTokenOwner extends Owner<Oauth2Credential> {
+export interface AccessTokenOwner extends Oauth2Application {
+  readonly token: Pick<Oauth2Token, 'authenticated_userid' | 'expires_in' | 'scope' | 'service'> & {
+    /** Seconds since the epoch. */
+    readonly created_at: number
+  }
+}
+
+/** The same of a token in the configuration. */
+export interface StoredTokenOwner extends Oauth2Application {
   readonly token: Oauth2Token
 }
 

@@ -1,8 +1,8 @@
-import type { BasicauthCredential, JwtSecret, Vault } from '../entities/index.ts'
+import type { BasicauthCredential, JwtSecret, Oauth2Credential, Vault } from '../entities/index.ts'
 import { whyUnfit } from '../entities/jwt_key.ts'
 import { hashPassword } from '../entities/password.ts'
 import { PLUGIN_PROTOCOLS } from '../entities/plugin.ts'
-import { badTraditionalRegexes } from '../entities/route.ts'
+import { badTraditionalRegexes, type RouterFlavor } from '../entities/route.ts'
 import type { Plugin } from '../pdk.ts'
 import { isWritten } from '../schema/aliases.ts'
 import { check, type Checked, isRecord } from '../schema/check.ts'
@@ -34,9 +34,6 @@ export interface CheckSettings {
   readonly allowMissingPlugins: boolean
   readonly routerFlavor: RouterFlavor
 }
-
-/** Kong's routers: only `expressions` reads expressions, only `traditional` looks at `path_handling`. */
-export type RouterFlavor = 'traditional_compatible' | 'expressions' | 'traditional'
 
 /** Plugins of Kong that write down what passes, or speed it up: without them the same requests are let in. */
 const GUARDS_NOTHING: ReadonlySet<string> = new Set(
@@ -339,7 +336,13 @@ function shown(value: unknown): string {
 
 /** What stands in a file as it is typed, as Kong keeps it: see `_transform`. */
 function transformed({ kind, file }: Draft, entity: Readonly<Record<string, unknown>>): unknown {
-  if (kind !== 'basicauth_credentials' || file.content._transform === false) return entity
+  if (file.content._transform === false) return entity
+  if (kind === 'oauth2_credentials' && entity.hash_secret === true) {
+    const { client_secret, consumer } = entity as Oauth2Credential
+    // Not Kong's own PBKDF2, which would keep a reload waiting for each secret; who has the file has the secret.
+    return { ...entity, client_secret: hashPassword(client_secret, consumer.id) }
+  }
+  if (kind !== 'basicauth_credentials') return entity
   const { password, consumer } = entity as BasicauthCredential
   return { ...entity, password: hashPassword(password, consumer.id) }
 }

@@ -12,7 +12,7 @@ const SCOPES: readonly (readonly [string, string])[] = [
     response-ratelimiting route-by-header route-transformer-advanced statsd syslog tcp-log udp-log
     upstream-timeout websocket-size-limit websocket-validator xml-threat-protection zipkin`],
   ['route service', `acl basic-auth bot-detection canary cors header-cert-auth hmac-auth injection-protection json-threat-protection jwe-decrypt jwt-signer jwt key-auth-enc key-auth ldap-auth-advanced ldap-auth
-    mtls-auth oauth2-introspection opa openid-connect post-function pre-function session tls-handshake-modifier tls-metadata-headers`],
+    mtls-auth oauth2 oauth2-introspection opa openid-connect post-function pre-function session tls-handshake-modifier tls-metadata-headers`],
   ['service', `service-protection`],
   ['', `acme`],
 ]
@@ -36,7 +36,7 @@ const PROTOCOLS: readonly (readonly [string, string])[] = [
   ['grpc grpcs http https ws wss', `acl basic-auth hmac-auth key-auth-enc key-auth ldap-auth-advanced ldap-auth mtls-auth openid-connect`],
   ['grpc grpcs http https', `acme bot-detection canary correlation-id cors exit-transformer forward-proxy header-cert-auth
     injection-protection jq json-threat-protection jwe-decrypt jwt-signer jwt mocking oas-validation
-    oauth2-introspection opa proxy-cache-advanced rate-limiting-advanced rate-limiting redirect
+    oauth2 oauth2-introspection opa proxy-cache-advanced rate-limiting-advanced rate-limiting redirect
     request-callout request-size-limiting request-termination request-transformer-advanced
     request-validator response-ratelimiting response-transformer-advanced response-transformer
     route-by-header route-transformer-advanced service-protection standard-webhooks upstream-oauth

@@ -9,6 +9,7 @@ import { ipRestriction } from './ip-restriction/index.ts'
 import { jwt } from './jwt/index.ts'
 import { keyAuth } from './key-auth/index.ts'
 import { mtlsAuth } from './mtls-auth/index.ts'
+import { oauth2 } from './oauth2/index.ts'
 import { openidConnect } from './openid-connect/index.ts'
 import { prometheus } from './prometheus/index.ts'
 import { rateLimiting } from './rate-limiting/index.ts'
@@ -31,6 +32,7 @@ export const plugins: ReadonlyMap<string, Plugin> = new Map(
     jwt,
     keyAuth,
     mtlsAuth,
+    oauth2,
     openidConnect,
     prometheus,
     rateLimiting,

@@ -9,7 +9,13 @@ const entities = {
   mtls_auth_credentials: [],
   oauth2_credentials: [{ id: '11', consumer: ann, client_id: 'app' } as never],
   oauth2_tokens: [
-    { id: '12', credential: { id: '11' }, access_token: 'given', expires_in: 0 } as never,
+    {
+      id: '12',
+      credential: { id: '11' },
+      access_token: 'given',
+      refresh_token: 'again',
+      expires_in: 0,
+    } as never,
     { id: '13', credential: { id: 'gone' }, access_token: 'of nobody', expires_in: 0 } as never,
   ],
   acls: [
@@ -75,6 +81,11 @@ test('a consumer is found by each of its names, a group by its own, an applicati
     token: { id: '12' },
   })
   expect(consumers.findByAccessToken('of nobody')).toBeUndefined()
+  expect(consumers.findByRefreshToken('again')).toMatchObject({ token: { id: '12' } })
+  expect(consumers.findByRefreshToken('given')).toBeUndefined()
+  const application = { consumer: ann, credential: { id: '11', identifier: 'app' } }
+  expect(consumers.findByClientId('app')).toMatchObject(application)
+  expect(consumers.findByClientId('11')).toBeUndefined()
 })
 
 test('a password is its owner’s alone', () => {

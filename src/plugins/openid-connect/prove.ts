@@ -2,6 +2,7 @@ import { HeaderList } from '../../headers.ts'
 import type { AccessTokenOwner, Gateway } from '../../pdk.ts'
 import { boolean, type Config, string } from '../../schema/field.ts'
 import { groupsValue } from '../groups.ts'
+import { oauth2Tokens } from '../oauth2_tokens.ts'
 import { fields as authentication } from './authenticate.ts'
 import { createAuthorize, fields as authorization } from './authorize.ts'
 import { type Claims, findClaim } from './claims.ts'
@@ -63,7 +64,7 @@ interface Parts {
   readonly tokens: Tokens
   readonly lookups: Lookups
   readonly headers: IdentityHeaders
-  readonly gateway: Pick<Gateway, 'consumers' | 'now'>
+  readonly gateway: Pick<Gateway, 'cache' | 'consumers' | 'keep' | 'now'>
   /** Whether what a proof was made of is kept with it, for sessions and logins. */
   readonly keepsIdentity: boolean
 }
@@ -115,8 +116,7 @@ export function createProver(config: Settings, parts: Parts): Prover {
   const { leeway, cache_ttl, verify_claims, auth_methods } = config
   const authorize = createAuthorize(config)
   const seconds = () => gateway.now() / 1000
-  // As in Kong an entity without a time was made when it was loaded.
-  const loadedAt = Math.floor(seconds())
+  const given = oauth2Tokens(gateway)
   const needsUserInfo = config.search_user_info || headers.tellsUserInfo
   const isSigned = (method: MethodName) =>
     config.verify_signature && !(config.ignore_signature as readonly string[]).includes(method)
@@ -209,16 +209,16 @@ export function createProver(config: Settings, parts: Parts): Prover {
     return conclude({ method, access, id, ends: endOf(access.claims), ...told }, occasion)
   }
 
-  /** A token that the oauth2 plugin gave: found in the configuration each time, which may change. */
+  /** A token that the oauth2 plugin gave: looked up each time, since it may be taken back. */
   function proveOwned(
     token: string,
     occasion: Occasion,
     method: MethodName = 'kong_oauth2',
   ): Promise<Proof> | undefined {
     if (!auth_methods.includes('kong_oauth2')) return undefined
-    const owner = gateway.consumers.findByAccessToken(token)
+    const owner = given.find(token)
     if (!owner) return undefined
-    const { created_at = loadedAt, expires_in, scope, authenticated_userid } = owner.token
+    const { created_at, expires_in, scope, authenticated_userid } = owner.token
     const exp = expires_in > 0 ? created_at + expires_in : Infinity
     if (exp <= seconds())
       throw new Refusal('token_expired', 'the token of the oauth2 plugin is over')

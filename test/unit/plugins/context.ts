@@ -124,6 +124,8 @@ export function testGateway(
       findByUsernameInAnyCase: () => undefined,
       findGroup: () => undefined,
       findByAccessToken: () => undefined,
+      findByRefreshToken: () => undefined,
+      findByClientId: () => undefined,
       findBySubject: () => undefined,
       findByKey: () => undefined,
       findByUsername: () => undefined,

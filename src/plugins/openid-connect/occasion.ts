@@ -31,6 +31,10 @@ export function createOccasions(clients: Clients, passing: Passing): Occasions {
   const usual = occasion(clients.first, () => NOTHING)
   const bare = clients.all.map((client) => occasion(client, () => NOTHING))
   const choosesClient = clients.all.length > 1
+  const ofClient = (index: number) => bare[index] ?? usual
+  // For nearly all configurations: nothing is looked at in a request.
+  if (!choosesClient && passing.isEmpty)
+    return { of: () => ofClient(0), ofClient, needsBody: () => false }
 
   return {
     of(request, body) {
@@ -40,10 +44,10 @@ export function createOccasions(clients: Clients, passing: Passing): Occasions {
         const each = passing.of(to, request, body)
         if (each !== NOTHING) (passed ??= new Map()).set(to, each)
       }
-      if (!passed) return bare[chosen] ?? usual
+      if (!passed) return ofClient(chosen)
       return occasion(clients.all[chosen], (to) => passed.get(to) ?? NOTHING)
     },
-    ofClient: (index) => bare[index] ?? usual,
+    ofClient,
     needsBody: (request) =>
       (choosesClient && clients.inBody(request)) ||
       ENDPOINTS.some((to) => passing.inBody(to, request)),

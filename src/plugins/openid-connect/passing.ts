@@ -62,6 +62,8 @@ export const NOTHING: Passed = { headers: [], args: [], key: '' }
 export type PassedTo = 'token' | 'introspection' | 'userinfo' | 'authorization'
 
 export interface Passing {
+  /** Whether nothing is ever passed on. */
+  readonly isEmpty: boolean
   /** What of a request goes to that endpoint; `body` if it was read. Costs nothing where nothing is configured. */
   of(to: PassedTo, request: ClientRequest, body?: BodyArguments): Passed
   /** Whether the body of a request has to be read first, because an argument may stand there that does not stand elsewhere. */
@@ -103,6 +105,7 @@ export function createPassing(config: Config<typeof fields>): Passing {
   }
 
   return {
+    isEmpty: Object.values(rules).every((each) => each === undefined),
     of(to, request, body) {
       const rule = rules[to]
       return rule ? passedBy(rule, request, body) : NOTHING

@@ -6,7 +6,7 @@ const SECRET_NAME =
   /auth|cookie|token|secret|passw|pwd|api[-_]?key|credential|assertion|jwk|signature|session|otp|client[-_]cert|verifier|dpop|^x-.*key|^(?:code|key|request|state|nonce|proof|pin)$/i
 /** What sounds alike and is none. */
 const NO_SECRET =
-  /^(?:x-credential-identifier|x-authenticated-(?:userid|groups|scope)|token_type|(?:.*_)?(?:endpoint|supported)|(?:jwks|redirect|logo|policy|tos)_uri|auth_time|www-authenticate|authorization_details_types|client_assertion_type|(?:requested|subject)_token_type|userinfo|x-authenticated-scope|token_use|grant_type|session_state)$/i
+  /^(?:x-credential-identifier|x-authenticated-(?:userid|groups|scope)|token_type|(?:.*_)?(?:endpoint|supported)|(?:jwks|redirect|logo|policy|tos)_uri|auth_time|www-authenticate|authorization_details_types|client_assertion_type|(?:requested|subject)_token_type|userinfo|token_use|grant_type|session_state)$/i
 
 const USUAL_NAMES = [
   'authorization',
@@ -34,7 +34,7 @@ const UUID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$|^[\da-f]{32}$/i
 const LONGEST = 300
 /** Of longer text the rest is not looked at. */
 const MOST_READ = 4_000
-/** As many secrets are learned by their names alone. */
+/** As many secrets are learned by their names alone, of what the client sent and of all that comes after it. */
 const MOST_SENT = 200
 
 /**
@@ -44,7 +44,10 @@ const MOST_SENT = 200
 export class Masks {
   readonly #names: ReadonlySet<string>
   readonly #secrets = new Set<string>()
-  #sent = 0
+  /** What the client sent beyond that: wherever it turns up again, it takes nobody's place. */
+  readonly #overlooked = new Set<string>()
+  #room = MOST_SENT
+  #isSending = true
 
   /** `names`: further arguments and fields whose values are secret, in lower case. */
   constructor(names: ReadonlySet<string> = new Set()) {
@@ -68,6 +71,12 @@ export class Masks {
     if (secret.length < SHORTEST) return
     for (const each of [secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret)])
       this.#secrets.add(each)
+  }
+
+  /** All that the client sent was shown. */
+  endOfRequest(): void {
+    this.#isSending = false
+    this.#room = MOST_SENT
   }
 
   /** A text that is shown already, without the secrets that became known since. */
@@ -105,11 +114,14 @@ export class Masks {
 
   /** A URL or the target of a request. */
   url(url: string): string {
-    const mark = url.indexOf('?')
-    const path = mark < 0 ? url : url.slice(0, mark)
+    const [, path = '', query = '', fragment = ''] = /^([^?#]*)(\?[^#]*)?(#[^]*)?$/.exec(url) ?? []
     const named = path.replace(/(?<=^[a-z]+:\/\/)[^/@]*@/i, '[masked]@')
-    if (mark < 0) return this.text(named)
-    return this.text(`${named}?${this.form(url.slice(mark + 1))}`)
+    return this.text(`${named}${this.#arguments(query)}${this.#arguments(fragment)}`)
+  }
+
+  /** A query or a fragment with its mark. A fragment has arguments too (RFC 6749 §4.2.2), even after a path of its own. */
+  #arguments(marked: string): string {
+    return marked.replace(/[^?#]+/g, (text) => this.form(text))
   }
 
   /** Arguments as `a=1&b=2`. */
@@ -132,6 +144,7 @@ export class Masks {
       return this.isSecret(name) ? this.#masked(value) : this.text(value)
     if (Array.isArray(value))
       return value.slice(0, 20).map((each) => this.json(each, name, depth + 1))
+    if (typeof value === 'number' && this.isSecret(name)) return this.#masked(String(value))
     if (typeof value !== 'object' || value === null) return value
     if (depth > 3) return '…'
     return Object.fromEntries(
@@ -168,7 +181,11 @@ export class Masks {
 
   /** Anybody can send as many as a head has room for, and each is looked for everywhere. */
   #learnSent(secret: string): void {
-    if (this.#sent++ < MOST_SENT) this.learn(secret)
+    if (this.#secrets.has(secret) || this.#overlooked.has(secret)) return
+    if (this.#room > 0) {
+      this.#room--
+      this.learn(secret)
+    } else if (this.#isSending) this.#overlooked.add(secret)
   }
 }
 

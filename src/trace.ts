@@ -113,6 +113,7 @@ export class Trace {
   }
 
   add(step: Step): void {
+    if (step.step === 'request') this.masks.endOfRequest()
     if (!this.#isOver && this.steps.length < MOST_STEPS) this.steps.push(step)
   }
 

@@ -19,8 +19,8 @@ import {
   SOURCE,
   type TraditionalRule,
   URI,
-  type Wildcard,
 } from './traditional_rule.ts'
+import { Wildcards } from './traditional_wildcards.ts'
 
 /** What one kind of condition narrows the rules of a category to, by what of the request it holds for. */
 interface Category<T> {
@@ -49,7 +49,7 @@ interface Hits {
 export class TraditionalRouter<T> implements RouteFinder<T> {
   readonly #categories: readonly Category<T>[]
   readonly #hosts: ReadonlySet<string>
-  readonly #wildcards: readonly Wildcard[]
+  readonly #wildcards: Wildcards
   readonly #headers: readonly string[]
   readonly #regexes: readonly PathRule[]
   readonly #paths: ReadonlySet<string>
@@ -65,7 +65,7 @@ export class TraditionalRouter<T> implements RouteFinder<T> {
     const paths = rules.flatMap(({ path }) => path ?? [])
     const prefixes = paths.flatMap(({ text, regex }) => (regex ? [] : text))
     this.#hosts = new Set(rules.flatMap(({ hosts }) => [...hosts]))
-    this.#wildcards = rules.flatMap(({ wildcards }) => wildcards)
+    this.#wildcards = new Wildcards(rules.flatMap(({ wildcards }) => wildcards))
     this.#headers = [...new Set(rules.flatMap(({ headers }) => headers.map(({ name }) => name)))]
     this.#regexes = paths.filter(({ regex }) => regex)
     this.#paths = new Set(prefixes)
@@ -102,8 +102,7 @@ export class TraditionalRouter<T> implements RouteFinder<T> {
     const { path } = request
     const valuesOf = valuesIn(request)
     if ((bits & HOST) !== 0) {
-      const wildcards = this.#wildcards.filter(({ pattern }) => pattern.test(withPort))
-      return rulesAt(byHost, [sent, name, ...wildcards.map(({ host }) => host)], valuesOf)
+      return rulesAt(byHost, [sent, name, ...this.#wildcards.find(withPort)], valuesOf)
     }
     if ((bits & URI) === 0) return inOrder([all], valuesOf)
     const regexes = this.#regexes.filter(({ regex }) => regex!.pattern.test(path))
@@ -120,7 +119,7 @@ export class TraditionalRouter<T> implements RouteFinder<T> {
     if (host.sent !== '') {
       if (this.#hosts.has(host.withPort) || this.#hosts.has(host.name)) category |= HOST
       else {
-        hitHost = this.#wildcards.find(({ pattern }) => pattern.test(host.withPort))?.host
+        hitHost = this.#wildcards.find(host.withPort)[0]
         if (hitHost !== undefined) category |= HOST
       }
     }
@@ -262,7 +261,7 @@ function matchRule<T>(
 
 function matchHost(rule: TraditionalRule<unknown>, host: RequestHost, hits: Hits): boolean {
   if (rule.hosts.has(hits.host ?? host.sent) || rule.hosts.has(host.name)) return true
-  return rule.wildcards.some(({ pattern }) => pattern.test(host.withPort))
+  return rule.wildcards.some((wildcard) => wildcard.matches(host.withPort))
 }
 
 function matchHeaders(headers: readonly HeaderRule[], request: RoutedRequest): boolean {

@@ -2,6 +2,7 @@ import { Pattern } from '../pattern/pattern.ts'
 import { wireText } from '../path.ts'
 import type { RouteRule } from './rules.ts'
 import { splitPort } from './traditional_host.ts'
+import { Wildcard } from './traditional_wildcards.ts'
 
 /** The kinds of conditions, as the bits of a category; a category is what kinds a route has. */
 export const HOST = 0x40
@@ -33,12 +34,6 @@ export interface TraditionalRule<T> {
   readonly path: PathRule | undefined
   readonly methods: ReadonlySet<string>
   readonly snis: ReadonlySet<string>
-}
-
-/** A host with `*`, as it is written and as it is compared. */
-export interface Wildcard {
-  readonly host: string
-  readonly pattern: Pattern
 }
 
 /** A field and the values, or the one regex, of which it must have one. */
@@ -77,7 +72,7 @@ export function rulesOf<T>(route: RouteRule, value: T): TraditionalRule<T>[] {
     regexPriority: route.regex_priority ?? 0,
     createdAt: route.created_at,
     hosts: new Set(hosts.filter((host) => !host.includes('*'))),
-    wildcards: wildcards.map((host) => ({ host, pattern: wildcardPattern(host) })),
+    wildcards: wildcards.map((host) => new Wildcard(host)),
     headers: Object.entries(headers).map(headerRule),
     methods: new Set(methods.map((method) => method.toUpperCase())),
     snis: new Set(snis.map((sni) => (sni.length > 1 ? sni.replace(/\.$/, '') : sni))),
@@ -104,16 +99,6 @@ function pathRule(written: string): PathRule {
       withRest: new Pattern(`${text}(.*)`, 'pcre', true),
     },
   }
-}
-
-function wildcardPattern(host: string): Pattern {
-  const { hasPort } = splitPort(host, undefined)
-  const source = host.replace(/[^*]+/g, quote).replace('*', '.+')
-  return new Pattern(`${source}${hasPort ? '' : '(?::\\d+)?'}$`, 'pcre', true)
-}
-
-function quote(text: string): string {
-  return text.replace(/[^\w-]/g, '\\$&')
 }
 
 function headerRule([name, values]: [string, readonly string[]]): HeaderRule {

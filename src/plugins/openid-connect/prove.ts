@@ -16,6 +16,7 @@ import type { Credential, MethodName } from './methods/method.ts'
 import type { Occasion } from './occasion.ts'
 import type { Proof } from './proof.ts'
 import { isTransient, Refusal } from './refusal.ts'
+import type { fields as requests } from './relying_party.ts'
 import type { SessionData } from './session/data.ts'
 import type { Held, Line, Tokens, TokenSet } from './tokens.ts'
 import {
@@ -53,6 +54,7 @@ type Settings = Config<
     typeof verification &
     typeof consumers &
     Pick<typeof authentication, 'auth_methods'> &
+    Pick<typeof requests, 'scopes'> &
     Pick<typeof discoveries, 'cache_ttl'> &
     Pick<typeof exchange, 'cache_token_exchange'>
 >
@@ -434,7 +436,10 @@ export function createProver(config: Settings, parts: Parts): Prover {
     grant: (method, credential, occasion) => proveGrant(method, credential, occasion),
     renewed: ({ id_token }, secret, occasion) =>
       proveGrant('refresh_token', { name: '', secret }, occasion, id_token),
-    login: (held, expected, occasion) => {
+    async login(held, expected, occasion) {
+      // OpenID Connect Core §3.1.3.3; the nonce that binds the answer to this login stands in it.
+      if (held.set.id_token === undefined && config.scopes?.includes('openid'))
+        throw new Refusal('invalid_token', 'the provider gave no ID token, though asked for openid')
       const audience = occasion.client?.client_id
       return proveTokens('authorization_code', held, { ...expected, audience }, occasion)
     },

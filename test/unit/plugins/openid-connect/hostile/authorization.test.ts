@@ -178,6 +178,8 @@ describe('the answer of the token endpoint is refused', () => {
     ['RFC 9449 5: token_type is DPoP, which nobody asked for', over({ token_type: 'DPoP' })],
     ['RFC 6749 5.1: refresh_token is a number',     over({ refresh_token: 7 })],
     ['RFC 6749 5.1: refresh_token has a line break', over({ refresh_token: 'a\nb' })],
+    ['OIDC Core 3.1.3.3: there is no id_token',      over({ id_token: undefined })],
+    ['OIDC Core 3.1.3.3: id_token is null',         over({ id_token: null })],
     ['OIDC Core 3.1.3.3: id_token is an object',    over({ id_token: {} })],
     ['OIDC Core 3.1.3.3: id_token is empty',        over({ id_token: '' })],
     ['RFC 6749 5.1: a list',                        (right) => ({ json: [right.json] })],

@@ -28,6 +28,9 @@ const NOTES: Readonly<Record<string, string>> = {
     'Signatures, validity, the authorities’ flag and key usage, the length of a path and the purpose are checked for the whole ' +
     'chain. Refused, since nothing here can check them: constraints of names, critical extensions that are not understood, ' +
     'signatures with MD5 or SHA-1. Not checked: policies, and the key usage of the client’s own certificate.',
+  oauth2:
+    'Tokens and codes are kept in the memory of the process, as hashes: they outlive a reload, but not a restart, and other nodes ' +
+    'do not know them. Tokens of the configuration (`oauth2_tokens`) count too; one that was renewed is over until a restart.',
   'openid-connect':
     '`principals.enabled` is refused, since Kong Identity is a service of Konnect and cannot be asked; the other fields of `principals` are read by nobody.',
 }

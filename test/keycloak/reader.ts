@@ -25,12 +25,13 @@ export class Reader implements Disposable {
     this.folder.write('.curlrc', `silent\nshow-error\n${lines.join('')}`)
   }
 
-  /** Runs a script to its end and gives what it printed; throws with its complaints if it fails. */
+  /** Runs a script to its end, with a `uuidgen` where the system has none, and gives what it printed; throws with its complaints if it fails. */
   async run(script: string): Promise<string> {
     const state = this.folder.path
     const text = `source "${state}/env"; cd "$(cat "${state}/cwd")"
 trap 'export -p >"${state}/env"; pwd >"${state}/cwd"' EXIT
 set -aeuo pipefail
+command -v uuidgen >/dev/null || uuidgen() { cat /proc/sys/kernel/random/uuid; }
 ${script}`
     const shell = Bun.spawn(['bash', '-c', text], {
       env: { PATH: process.env.PATH ?? '', HOME: state, CURL_HOME: state },

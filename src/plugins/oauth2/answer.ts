@@ -56,5 +56,5 @@ export function bearer(realm: string | undefined, why?: Refused): string {
 }
 
 function reasonOf({ error, error_description }: Refused) {
-  return { code: 'oauth2_request_refused', cause: `${error}: ${error_description}` }
+  return { code: 'token_request_refused', cause: `${error}: ${error_description}` }
 }

@@ -19,7 +19,7 @@ export const schema = record(
     }),
     provision_key: string(
       'What the application that users log in at shows when it asks for a code or token in the name of a user. Drawn at each load if absent.',
-      { required: true, auto: true, encrypted: true },
+      { auto: true, encrypted: true },
     ),
     token_expiration: number('For how long an access token counts; seconds. 0 is for ever.', {
       required: true,

@@ -1,39 +1,15 @@
 import type { HeaderList } from './headers.ts'
 import { Masks } from './masks.ts'
 import { nearest } from './schema/nearest.ts'
-
-/** One thing that happened to a request. What is told never holds a secret. */
-export interface Step {
-  readonly step: StepKind
-  /** What happened, for people. */
-  readonly text: string
-  readonly details?: readonly string[]
-  /** The same for machines, where there is more to know than the sentence. */
-  readonly facts?: Readonly<Record<string, unknown>>
-}
-
-export type StepKind =
-  | 'request'
-  | 'route'
-  | 'plugin'
-  | 'credential'
-  | 'provider'
-  | 'caller'
-  | 'refused'
-  | 'service'
-  | 'answer'
-
-/** A trace as it is sent and printed. */
-export interface TraceRecord {
-  readonly request_id: string
-  readonly passes: boolean
-  /** The status of an answer that is not the service's. */
-  readonly status?: number | undefined
-  readonly conclusion: string
-  readonly steps: readonly Step[]
-  /** Whether some of it was left out. */
-  readonly shortened?: boolean
-}
+import type { Step, TraceRecord } from './trace_record.ts'
+import {
+  clock,
+  describeAnswer,
+  describeBody,
+  describeToken,
+  expiryOf,
+  type ToldCall,
+} from './trace_words.ts'
 
 /** A place where a plugin looks for a credential. */
 export interface SearchedPlace {
@@ -58,17 +34,6 @@ export interface ToldRefusal {
   readonly place?: string | undefined
   readonly fields?: readonly DecidingField[]
   readonly advice?: string | undefined
-}
-
-/** A request to a server that is not the service, and what came of it. */
-export interface ToldCall {
-  readonly method: string
-  readonly url: string
-  readonly headers: Iterable<readonly [string, string]>
-  readonly body: string | undefined
-  readonly ms: number
-  readonly answer:
-    { readonly status: number; readonly type: string; readonly body: string } | string
 }
 
 const NO_NAMES: ReadonlySet<string> = new Set()
@@ -186,7 +151,7 @@ export class Trace {
     for (const [name, value] of headers)
       if (name.toLowerCase() === 'authorization')
         sent.push(`Authorization: ${masks.field(name, value)}`)
-    if (body !== undefined) sent.unshift(`sent ${masks.form(body)}`)
+    if (body !== undefined) sent.unshift(`sent ${describeBody(headers, body, masks)}`)
     const outcome = typeof answer === 'string' ? 'failed' : String(answer.status)
     const told =
       typeof answer === 'string' ? masks.text(answer) : describeAnswer(url, answer, masks)
@@ -327,129 +292,3 @@ export class Trace {
 
 /** Fields that nobody misspells into others. */
 const KNOWN = new Set(['host', 'accept', 'user-agent', 'content-type', 'content-length', 'cookie'])
-
-/** What a JWT says of itself, as far as it is nobody's secret; nothing for other tokens. */
-function describeToken(token: string, masks: Masks): string[] {
-  const [head, claims] = token.split('.').map(readPart)
-  if (!head || !claims) return []
-  const now = Date.now() / 1000
-  const shown = ['iss', 'sub', 'aud', 'azp', 'scope', 'scp', 'exp', 'nbf'].flatMap((name) => {
-    const value = claims[name]
-    if (value === undefined) return []
-    if ((name === 'exp' || name === 'nbf') && typeof value === 'number')
-      return [`${name} ${clock(value * 1000)} (${distance(value - now)})`]
-    return [`${name} ${JSON.stringify(masks.json(value, name))}`]
-  })
-  const signed = ['alg', 'kid'].flatMap((name) =>
-    typeof head[name] === 'string' ? [`${name} ${masks.text(head[name])}`] : [],
-  )
-  return [`it says ${[...shown, ...signed].join(', ')}`]
-}
-
-function expiryOf(token: string): string | undefined {
-  const exp = readPart(token.split('.')[1] ?? '')?.exp
-  const left = typeof exp === 'number' ? exp - Date.now() / 1000 : 0
-  return left < 0 ? `the token expired ${distance(left)}` : undefined
-}
-
-function readPart(part: string): Readonly<Record<string, unknown>> | undefined {
-  try {
-    const value: unknown = JSON.parse(Buffer.from(part, 'base64url').toString())
-    return typeof value === 'object' && value !== null ? { ...value } : undefined
-  } catch {
-    return undefined
-  }
-}
-
-/** What of an answer is worth a line. */
-function describeAnswer(
-  url: string,
-  { type, body }: Exclude<ToldCall['answer'], string>,
-  masks: Masks,
-): string {
-  let value: unknown
-  try {
-    value = JSON.parse(body)
-  } catch {
-    return body === '' ? '' : `${body.length} bytes of ${masks.text(type || 'no type')}`
-  }
-  if (typeof value !== 'object' || value === null) return `${body.length} bytes of JSON`
-  const members = value as Readonly<Record<string, unknown>>
-  if (Array.isArray(members.keys)) {
-    const kids = members.keys.map((key: { kid?: unknown }) => String(key?.kid ?? 'without kid'))
-    return `${kids.length} keys: ${masks.text(kids.slice(0, 10).join(', '))}`
-  }
-  if (url.includes('/.well-known/')) {
-    const { issuer, jwks_uri, token_endpoint } = members
-    return JSON.stringify(masks.json({ issuer, jwks_uri, token_endpoint }))
-  }
-  return JSON.stringify(masks.json(members)).slice(0, 800)
-}
-
-/** `2026-11-24 03:00:00 UTC` */
-function clock(ms: number): string {
-  if (!(Math.abs(ms) < 8.64e15)) return String(ms)
-  return `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')} UTC`
-}
-
-function distance(seconds: number): string {
-  const size = Math.abs(seconds)
-  const [unit, name] =
-    size < 120
-      ? [1, 'seconds']
-      : size < 7200
-        ? [60, 'minutes']
-        : size < 172_800
-          ? [3600, 'hours']
-          : [86_400, 'days']
-  const words = `${Math.round(size / unit)} ${name}`
-  return seconds < 0 ? `${words} ago` : `in ${words}`
-}
-
-/** A trace as lines for people: what happened, with its details below it, and the conclusion last. */
-export function linesOf({ steps, conclusion, shortened = false }: TraceRecord): string[] {
-  const lines = steps.flatMap(({ step, text, details = [] }) => [
-    `${step.padEnd(WIDTH)}${text}`,
-    ...details.map((detail) => `${' '.repeat(WIDTH)}  ${detail}`),
-  ])
-  return [...lines, ...(shortened ? ['(some of it was left out)'] : []), '', conclusion]
-}
-
-const WIDTH = 12
-
-/** As much as a header field may hold everywhere; characters. */
-const MOST_SENT = 8_000
-
-/** A trace as the value of a header field: JSON in Base64url, bounded. */
-export function encodeTrace(record: TraceRecord): string {
-  let encoded = encode(record)
-  let steps = record.steps
-  // Details first, the longest of them first; then steps, from the middle: the last say what came of it.
-  while (encoded.length > MOST_SENT && steps.length > 0) {
-    const longest = steps.reduce((best, each) => (sizeOf(each) > sizeOf(best) ? each : best))
-    steps =
-      sizeOf(longest) > 0
-        ? steps.map((each) => (each === longest ? { step: each.step, text: each.text } : each))
-        : steps.toSpliced(Math.floor(steps.length / 2), 1)
-    encoded = encode({ ...record, steps, shortened: true })
-  }
-  return encoded
-}
-
-function encode(record: TraceRecord): string {
-  return Buffer.from(JSON.stringify(record)).toString('base64url')
-}
-
-function sizeOf({ details, facts }: Step): number {
-  return details || facts ? JSON.stringify([details, facts]).length : 0
-}
-
-/** Reads what `encodeTrace` wrote; nothing if it is none. */
-export function decodeTrace(value: string): TraceRecord | undefined {
-  try {
-    const record = JSON.parse(Buffer.from(value, 'base64url').toString()) as TraceRecord
-    return typeof record.conclusion === 'string' && Array.isArray(record.steps) ? record : undefined
-  } catch {
-    return undefined
-  }
-}

@@ -2,7 +2,9 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { EXPLAIN, ExplainKey } from './explain_key.ts'
 import type { RequestHead } from './http1/head.ts'
 import type { Log, OutboundRequest } from './pdk.ts'
-import { linesOf, Trace } from './trace.ts'
+import { Trace } from './trace.ts'
+import { linesOf } from './trace_record.ts'
+import type { ToldCall } from './trace_words.ts'
 
 /** Who is traced. */
 export interface TracingSettings {
@@ -82,17 +84,26 @@ async function told(
   trace: Trace,
 ): Promise<Response> {
   const from = performance.now()
-  const { method = 'GET', body } = request
-  const headers = [...new Headers(request.headers)]
-  const call = (answer: Parameters<Trace['called']>[0]['answer']) =>
-    trace.called({ method, url, headers, body, ms: performance.now() - from, answer })
+  const [outcome] = await Promise.allSettled([fetch(url, request)])
+  const ms = performance.now() - from
   try {
-    const response = await fetch(url, request)
-    const type = response.headers.get('content-type') ?? ''
-    call({ status: response.status, type, body: await response.clone().text() })
-    return response
-  } catch (error) {
-    call(error instanceof Error ? error.message : String(error))
-    throw error
+    const { method = 'GET', body } = request
+    const headers = [...new Headers(request.headers)]
+    trace.called({ method, url, headers, body, ms, answer: await answerOf(outcome) })
+  } catch {
+    // Whatever it was, the call was made.
+    trace.add({ step: 'provider', text: 'a call that cannot be told' })
   }
+  if (outcome.status === 'rejected') throw outcome.reason
+  return outcome.value
+}
+
+async function answerOf(outcome: PromiseSettledResult<Response>): Promise<ToldCall['answer']> {
+  if (outcome.status === 'rejected') {
+    const { reason } = outcome
+    return reason instanceof Error ? reason.message : String(reason)
+  }
+  const { value } = outcome
+  const type = value.headers.get('content-type') ?? ''
+  return { status: value.status, type, body: await value.clone().bytes() }
 }

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { join } from 'node:path'
 import { signExplain } from '../../src/explain_key.ts'
-import { decodeTrace } from '../../src/trace.ts'
+import { decodeTrace } from '../../src/trace_record.ts'
 import { basic, request } from './client.ts'
 import { CLIENT } from './entities.ts'
 import { Folder } from './folder.ts'

@@ -4,7 +4,9 @@ import { signExplain } from '../../src/explain_key.ts'
 import { FieldReader } from '../../src/http1/field_reader.ts'
 import { parseRequestHead } from '../../src/http1/head.ts'
 import { createLog } from '../../src/log.ts'
-import { decodeTrace, encodeTrace, Trace } from '../../src/trace.ts'
+import type { OutboundRequest } from '../../src/pdk.ts'
+import { Trace } from '../../src/trace.ts'
+import { decodeTrace, encodeTrace } from '../../src/trace_record.ts'
 import { Tracing } from '../../src/tracing.ts'
 
 const KEY = 'k'.repeat(32)
@@ -61,6 +63,59 @@ test('a call that fails is told too, and fails as before', async () => {
   expect(failed).rejects.toThrow('cannot connect')
   await failed.catch(() => {})
   expect(trace.record.steps[0]).toMatchObject({ details: ['answered cannot connect'] })
+})
+
+/** What is told of one call. */
+async function told(request: Partial<OutboundRequest>, answer: Response) {
+  const tracing = new Tracing(
+    {},
+    createLog('debug', () => {}),
+  )
+  const trace = new Trace()
+  const fetch = tracing.watch(async () => answer)
+  const { promise, resolve } = Promise.withResolvers<Response>()
+  const url = 'https://op.test/a'
+  tracing.run(trace, () => resolve(fetch(url, { timeout: 1, method: 'POST', ...request })))
+  const body = await (await promise).bytes()
+  return { body, details: trace.record.steps.flatMap(({ details = [] }) => details) }
+}
+
+// prettier-ignore
+test.each([
+  ['application/x-www-form-urlencoded', 'client_secret=horse-1&a=b', 'sent client_secret=[masked]&a=b'],
+  ['application/json; charset=utf-8',   '{"client_secret":"horse-1","a":"b"}', 'sent {"client_secret":"[masked]","a":"b"}'],
+  ['application/scim+json',             '{"pin":123456}', 'sent {"pin":"[masked]"}'],
+  ['application/json',                  '"horse-1"', 'sent 9 bytes of application/json'],
+  ['application/json',                  'horse-1', 'sent 7 bytes of application/json'],
+  ['text/plain',                        '{"client_secret":"horse-1"}', 'sent 27 bytes of text/plain'],
+  ['',                                  'client_secret=hörse', 'sent 20 bytes of no type'],
+])('a body of %j, %s, is told without its secrets', async (type, body, sent) => {
+  const headers = new Headers(type === '' ? [] : [['Content-Type', type]])
+  expect((await told({ headers, body }, new Response('{}'))).details).toEqual([sent, 'answered {}'])
+})
+
+test('a call does not fail because it cannot be told', async () => {
+  // prettier-ignore
+  for (const body of ['{"keys":[{"kid":{"toString":1}},null,1,{"kid":"a"}]}', '{"keys":null}', '[]', 'null'])
+    expect(Buffer.from((await told({}, new Response(body))).body).toString()).toBe(body)
+  const keys = Response.json({ keys: [{ kid: { toString: 1 } }, null, 1, { kid: 'a' }] })
+  expect((await told({}, keys)).details).toEqual([
+    'answered 4 keys: without kid, without kid, without kid, a',
+  ])
+  const broken = Object.assign(new Response('{"a":1}'), {
+    clone: () => {
+      throw new Error('there is no other')
+    },
+  })
+  expect(Buffer.from((await told({}, broken)).body).toString()).toBe('{"a":1}')
+})
+
+test('of a long answer only its length is told', async () => {
+  const body = JSON.stringify({ a: 'x'.repeat(300_000) })
+  const type = { headers: { 'Content-Type': 'application/json' } }
+  expect((await told({}, new Response(body, type))).details).toEqual([
+    `answered ${body.length} bytes of application/json`,
+  ])
 })
 
 test('nobody is traced unless the log or a signature asks for it', () => {

@@ -11,17 +11,10 @@ export const AMBIGUOUS = Symbol('ambiguous')
 
 /** Finds an argument in a raw query string by its decoded name. One without `=` has no value, as in Kong. */
 export function findArgument(text: string, name: string): Argument {
-  let found: Argument
-  let isThere = false
-  if (text === '') return found
-  for (const pair of text.split('&')) {
-    const equals = pair.indexOf('=')
-    if (decode(equals < 0 ? pair : pair.substring(0, equals)) !== name) continue
-    if (isThere) return AMBIGUOUS
-    isThere = true
-    if (equals >= 0) found = decode(pair.substring(equals + 1))
-  }
-  return found
+  if (text === '') return undefined
+  const [value, ...more] = findArguments(text, name)
+  if (more.length > 0) return AMBIGUOUS
+  return value === true ? undefined : value
 }
 
 /** All values of an argument in a raw query string, by its decoded name; of one without `=` it is `true`, as in Kong. */

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { isAbsolute, join } from 'node:path'
 import type { LocatedFault, SourceFile } from './declarative/faults.ts'
+import { ROUTER_FLAVORS } from './entities/route.ts'
 import { BadListenAddress, type ListenAddress, readListenAddress } from './listen.ts'
 import { LEVELS, type Level } from './log.ts'
 import { nearest } from './schema/nearest.ts'
@@ -28,9 +29,6 @@ interface Setting<T> {
   readonly default: string
   read(text: string): T
 }
-
-/** How routes are matched; Kong's names. */
-export const ROUTER_FLAVORS = ['traditional_compatible', 'expressions', 'traditional'] as const
 
 /** Whose declarative files are read: Kong's own, decK's, or what either takes. */
 const DIALECTS = ['union', 'kong', 'deck'] as const

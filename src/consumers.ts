@@ -1,6 +1,6 @@
 import { createSecretKey, type KeyObject } from 'node:crypto'
 import type { Entities } from './declarative/load.ts'
-import type { Consumer, JwtSecret, MtlsAuthCredential } from './entities/index.ts'
+import type { Consumer, ConsumerGroup, JwtSecret, MtlsAuthCredential } from './entities/index.ts'
 import { readPublicKey } from './entities/jwt_key.ts'
 import { hashPassword, isPassword } from './entities/password.ts'
 import type { Consumers, Credential, TokenKeyOwner } from './pdk.ts'
@@ -65,14 +65,8 @@ export function indexConsumers(entities: Indexed, now: () => number = Date.now):
   const byRefreshToken = new Map(tokens.map((each) => [each.token.refresh_token, each]))
   const groups = gather(entities.acls.map(({ consumer, group }) => [consumer.id, group]))
   const groupsByName = new Map(entities.consumer_groups.map((group) => [group.name, group]))
-  const groupNames = new Map(entities.consumer_groups.map(({ id, name }) => [id, name]))
-  const consumerGroups = gather(
-    entities.consumer_group_consumers
-      .map(({ consumer, consumer_group }): [string, string] => [
-        consumer.id,
-        groupNames.get(consumer_group.id) ?? consumer_group.id,
-      ])
-      .sort(([, a], [, b]) => (a < b ? -1 : 1)),
+  const consumerGroups = new Map(
+    [...gatherGroups(entities)].map(([id, its]) => [id, its.map(({ name }) => name)]),
   )
   const nobody = { password: hashPassword('', ''), id: '' }
 
@@ -114,12 +108,28 @@ function subjectKey({
   return `${ca_certificate?.id ?? ''} ${subject_name}`
 }
 
-function gather(pairs: readonly (readonly [string, string])[]): ReadonlyMap<string, string[]> {
-  const lists = new Map<string, string[]>()
-  for (const [id, name] of pairs) {
+/** The groups of each consumer that is in any, by its id, in the order of their names. */
+export function gatherGroups({
+  consumer_groups,
+  consumer_group_consumers,
+}: Pick<Indexed, 'consumer_groups' | 'consumer_group_consumers'>): ReadonlyMap<
+  string,
+  readonly ConsumerGroup[]
+> {
+  const groups = new Map(consumer_groups.map((group) => [group.id, group]))
+  const pairs = consumer_group_consumers.flatMap(({ consumer, consumer_group }) => {
+    const group = groups.get(consumer_group.id)
+    return group ? [[consumer.id, group] as const] : []
+  })
+  return gather(pairs.sort(([, a], [, b]) => (a.name < b.name ? -1 : 1)))
+}
+
+function gather<T>(pairs: readonly (readonly [string, T])[]): ReadonlyMap<string, T[]> {
+  const lists = new Map<string, T[]>()
+  for (const [id, each] of pairs) {
     const list = lists.get(id)
-    if (!list) lists.set(id, [name])
-    else if (!list.includes(name)) list.push(name)
+    if (!list) lists.set(id, [each])
+    else if (!list.includes(each)) list.push(each)
   }
   return lists
 }

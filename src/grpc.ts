@@ -1,4 +1,5 @@
 import type { HeaderList } from './headers.ts'
+import { escapeByte } from './path.ts'
 
 const TYPE = 'application/grpc'
 
@@ -53,11 +54,5 @@ export function grpcAnswer(
 
 /** As gRPC has it over HTTP/2: what is no printable ASCII stands in percent signs. */
 function escaped(text: string): string {
-  return text.replace(/[^\x20-\x7e]|%/gu, (char) =>
-    [...Buffer.from(char)].map((byte) => `%${hexOf(byte)}`).join(''),
-  )
-}
-
-function hexOf(byte: number): string {
-  return byte.toString(16).toUpperCase().padStart(2, '0')
+  return text.replace(/[^\x20-\x7e]|%/gu, (char) => [...Buffer.from(char)].map(escapeByte).join(''))
 }

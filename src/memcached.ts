@@ -1,5 +1,6 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
+import { Pause } from './pause.ts'
 
 /** Where a memcached is and how it is spoken to. */
 export interface MemcachedSettings {
@@ -45,8 +46,7 @@ export class Memcached implements Disposable {
   readonly #now: () => number
   readonly #place: string
   #connection: Promise<Connection> | undefined
-  /** Whom nobody could reach in time is left alone until then, so that requests do not wait one after the other. */
-  #pausedUntil = 0
+  readonly #pause = new Pause()
 
   /** `now` in milliseconds since the epoch. */
   constructor(settings: MemcachedSettings, now: () => number) {
@@ -140,7 +140,7 @@ export class Memcached implements Disposable {
 
   async #connect(ended: () => void): Promise<Connection> {
     const { host, port, socket: path, ssl, ssl_verify, ca, timeout } = this.#settings
-    if (performance.now() < this.#pausedUntil) throw late(timeout)
+    this.#pause.check()
     const address = path ? { path } : { host, port }
     const socket: Socket = ssl
       ? connectTls({
@@ -153,8 +153,9 @@ export class Memcached implements Disposable {
     socket.setNoDelay(true)
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const timer = setTimeout(() => {
-      this.#pausedUntil = performance.now() + PAUSE
-      reject(late(timeout))
+      const error = late(timeout)
+      this.#pause.begin(error)
+      reject(error)
     }, timeout)
     socket.once(ssl ? 'secureConnect' : 'connect', resolve)
     socket.once('error', reject)
@@ -173,8 +174,6 @@ export class Memcached implements Disposable {
 
 /** Seconds. */
 const MONTH = 30 * 24 * 3600
-/** How long a server is left alone that did not take a connection in time; milliseconds. */
-const PAUSE = 1_000
 const CRLF = Buffer.from('\r\n')
 /** The longest line of an answer: a key, three numbers, or what went wrong. */
 const MAX_LINE = 1024

@@ -52,7 +52,12 @@ export function escapeQuery(query: string): string {
 /** A character of a byte, or of several. */
 function escapeChar(char: string): string {
   const bytes = char.charCodeAt(0) > 0xff ? Buffer.from(char) : Buffer.from(char, 'latin1')
-  return bytes.toString('hex').toUpperCase().replace(/../g, '%$&')
+  return [...bytes].map(escapeByte).join('')
+}
+
+/** A byte as it stands where it must not stand itself: `%2F`. */
+export function escapeByte(byte: number): string {
+  return `%${byte.toString(16).toUpperCase().padStart(2, '0')}`
 }
 
 /** Text as its UTF-8 bytes, one character each: how a path of a configuration meets a path of the wire. */

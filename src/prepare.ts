@@ -1,10 +1,11 @@
 import type { LocatedFault } from './declarative/faults.ts'
 import type { Directory } from './balancer/directory.ts'
 import type { Peers } from './balancer/peers.ts'
-import { indexConsumers } from './consumers.ts'
+import { gatherGroups, indexConsumers } from './consumers.ts'
 import type { Loaded } from './declarative/load.ts'
 import type { Service } from './entities/index.ts'
 import { readCertificate } from './entities/pem.ts'
+import type { RouterFlavor } from './entities/route.ts'
 import type { Gateway as PluginGateway, Plugin } from './pdk.ts'
 import { secretArguments } from './proxy/access_log.ts'
 import { prepareCondition, type Surroundings } from './proxy/condition.ts'
@@ -12,7 +13,7 @@ import type { ServiceTarget } from './proxy/forwarding.ts'
 import { CircularOrdering, type Instance, type Memberships, Plans } from './proxy/plan.ts'
 import type { PreparedRoute, Snapshot } from './proxy/snapshot.ts'
 import { wireText } from './path.ts'
-import { createRouter, type RouterFlavor, type RouteRule } from './router/router.ts'
+import { createRouter, type RouteRule } from './router/router.ts'
 
 type LoadedEntities = Extract<Loaded, { entities: unknown }>
 
@@ -42,7 +43,9 @@ export function prepare(
   const certificates = new Map(entities.certificates.map((each) => [each.id, each]))
   const findCertificate = (id: string) => certificates.get(id)
   const services = new Map(entities.services.map((service) => [service.id, service]))
-  const memberships = membershipsOf(entities)
+  const memberships: Memberships = new Map(
+    [...gatherGroups(entities)].map(([id, groups]) => [id, groups.map((group) => group.id)]),
+  )
   const atWork = entities.plugins.filter(({ enabled }) => enabled)
   const surroundings: Surroundings = {
     log: shared.log,
@@ -160,20 +163,4 @@ export function checkOrdering(
     }
   }
   return [...faults.values()]
-}
-
-function membershipsOf({
-  consumer_groups,
-  consumer_group_consumers,
-}: LoadedEntities['entities']): Memberships {
-  const names = new Map(consumer_groups.map(({ id, name }) => [id, name]))
-  const memberships = new Map<string, string[]>()
-  for (const { consumer, consumer_group } of consumer_group_consumers) {
-    const groups = memberships.get(consumer.id)
-    if (groups) groups.push(consumer_group.id)
-    else memberships.set(consumer.id, [consumer_group.id])
-  }
-  const byName = (a: string, b: string) => ((names.get(a) ?? a) < (names.get(b) ?? b) ? -1 : 1)
-  for (const groups of memberships.values()) groups.sort(byName)
-  return memberships
 }

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import type { Cluster, CommonRedisOptions, Redis as Single, RedisOptions } from 'ioredis'
+import { Pause } from './pause.ts'
 
 /** Where a Redis is and how it is spoken to, by the names of Kong's fields. All times are milliseconds, 0 is a minute. */
 export interface RedisSettings {
@@ -55,8 +56,7 @@ export class Redis implements Disposable {
   readonly #settings: RedisSettings
   readonly #place: string
   #client: Promise<Client> | undefined
-  /** Whom nobody could reach in time is left alone until then, so that requests do not wait one after the other. */
-  #pause: { readonly until: number; readonly error: RedisError } | undefined
+  readonly #pause = new Pause()
 
   constructor(settings: RedisSettings) {
     this.#settings = settings
@@ -90,10 +90,7 @@ export class Redis implements Disposable {
   async #attempt(ask: (client: Client) => Promise<unknown>): Promise<unknown> {
     const { send_timeout, read_timeout, timeout } = this.#settings
     const ends = performance.now() + millis(timeout)
-    if (this.#pause && !this.#client) {
-      if (performance.now() < this.#pause.until) throw this.#pause.error
-      this.#pause = undefined
-    }
+    if (!this.#client) this.#pause.check()
     const opening = (this.#client ??= this.#open())
     try {
       const client = await within(millis(timeout), opening)
@@ -165,15 +162,13 @@ export class Redis implements Disposable {
       }
     } catch (error) {
       const told = this.#errorOf(error)
-      if (error instanceof Late) this.#pause = { until: performance.now() + PAUSE, error: told }
+      if (error instanceof Late) this.#pause.begin(told)
       throw told
     }
   }
 }
 
 const MINUTE = 60_000
-/** How long a Redis is left alone that did not take a connection in time; milliseconds. */
-const PAUSE = 1_000
 
 class Late extends Error {
   constructor(limit: number) {

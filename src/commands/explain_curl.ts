@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { escapeByte } from '../path.ts'
 import { Usage } from './usage.ts'
 
 /** A request as a line of curl asks for it. */
@@ -371,9 +372,6 @@ function readData(value: string, isBinary: boolean): Buffer {
 function urlencoded(value: string): string {
   const [, name = '', mark, content = value] = /^([^=@]*)([=@])(.*)$/s.exec(value) ?? []
   const text = mark === '@' ? readData(`@${content}`, true).toString() : content
-  const encoded = encodeURIComponent(text).replace(
-    /[!'()*]/g,
-    (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`,
-  )
+  const encoded = encodeURIComponent(text).replace(/[!'()*]/g, (c) => escapeByte(c.charCodeAt(0)))
   return name === '' ? encoded : `${name}=${encoded}`
 }

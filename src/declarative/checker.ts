@@ -2,7 +2,7 @@ import type { BasicauthCredential, JwtSecret, Oauth2Credential, Vault } from '..
 import { whyUnfit } from '../entities/jwt_key.ts'
 import { hashPassword } from '../entities/password.ts'
 import { PLUGIN_PROTOCOLS } from '../entities/plugin.ts'
-import { badTraditionalRegexes } from '../entities/route.ts'
+import { badTraditionalRegexes, type RouterFlavor } from '../entities/route.ts'
 import type { Plugin } from '../pdk.ts'
 import { isWritten } from '../schema/aliases.ts'
 import { check, type Checked, isRecord } from '../schema/check.ts'
@@ -34,9 +34,6 @@ export interface CheckSettings {
   readonly allowMissingPlugins: boolean
   readonly routerFlavor: RouterFlavor
 }
-
-/** Kong's routers: only `expressions` reads expressions, only `traditional` looks at `path_handling`. */
-export type RouterFlavor = 'traditional_compatible' | 'expressions' | 'traditional'
 
 /** Plugins of Kong that write down what passes, or speed it up: without them the same requests are let in. */
 const GUARDS_NOTHING: ReadonlySet<string> = new Set(

@@ -1,7 +1,8 @@
 import type * as entity from '../entities/index.ts'
+import type { RouterFlavor } from '../entities/route.ts'
 import type { Plugin } from '../pdk.ts'
 import type { CompatVersion } from '../schema/drift.ts'
-import { Checker, type RouterFlavor } from './checker.ts'
+import { Checker } from './checker.ts'
 import type { Dialect } from './dialect.ts'
 import { type Draft, expand } from './expand.ts'
 import { type LocatedFault, printPath, type SourceFile } from './faults.ts'
@@ -127,7 +128,6 @@ export function loadDeclarative(
     warnings: [...metaWarnings(good), ...checker.warnings],
     differences: () => checker.differences(),
     ...placesOf(drafts),
-    fault: faultOf(drafts),
   }
 }
 
@@ -176,9 +176,16 @@ function metaWarnings(files: readonly ParsedFile[]): string[] {
   )
 }
 
+/** Where entities, and their fields, stand in the files. */
 function placesOf(drafts: readonly Draft[]) {
   const byId = new Map(drafts.map((draft) => [draft.id, draft]))
   return {
+    fault({ id }: { readonly id: string }, field: Path, message: string): LocatedFault {
+      const draft = byId.get(id)
+      if (!draft) return { file: 'nowhere', path: printPath(field), message }
+      const { file, path } = findWritten(draft, field)
+      return file.fault(path, message)
+    },
     place({ id }: { readonly id: string }): string {
       const draft = byId.get(id)
       return draft ? `${draft.file.name}:${draft.file.locate(draft.path).line}` : 'nowhere'
@@ -191,16 +198,6 @@ function placesOf(drafts: readonly Draft[]) {
       if (!isWritten(file.content, written.path)) return undefined
       return `${file.name}:${file.locate(written.path, 'key').line}`
     },
-  }
-}
-
-function faultOf(drafts: readonly Draft[]) {
-  const byId = new Map(drafts.map((draft) => [draft.id, draft]))
-  return ({ id }: { readonly id: string }, field: Path, message: string): LocatedFault => {
-    const draft = byId.get(id)
-    if (!draft) return { file: 'nowhere', path: printPath(field), message }
-    const { file, path } = findWritten(draft, field)
-    return file.fault(path, message)
   }
 }
 

@@ -5,6 +5,12 @@ import { wireText } from '../path.ts'
 import { badRegex, badRoutePath } from './path.ts'
 import { created_at, id, name, PROTOCOLS, reference, tags, updated_at } from './typedefs.ts'
 
+/** Kong's routers: only `expressions` reads expressions, only `traditional` looks at `path_handling`. */
+export const ROUTER_FLAVORS = ['traditional_compatible', 'expressions', 'traditional'] as const
+
+/** Kong's `router_flavor`: which of its three routers is followed. */
+export type RouterFlavor = (typeof ROUTER_FLAVORS)[number]
+
 /** Which requests go to a service, and how. */
 export const route = record(
   'Which requests go to a service, and how.',

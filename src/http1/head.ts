@@ -1,4 +1,5 @@
 import type { HeaderList } from '../headers.ts'
+import { escapeByte } from '../path.ts'
 import type { FieldReader } from './field_reader.ts'
 import { BadMessage, endOfLine, endOfToken, isTokenChar, MAX_LINE } from './grammar.ts'
 
@@ -86,7 +87,7 @@ function parseRequestLine(
   if (targetEnd < 0 || targetEnd > lineEnd) throw new BadMessage('malformed request line')
   const sent = text.substring(methodEnd + 1, targetEnd)
   // RFC 3986 §2 has ASCII alone, but people type `é`, and nginx takes it. Escaped at once, it has one reading for all.
-  const target = sent.replace(/[\x80-\xff]/g, escapeByte)
+  const target = sent.replace(/[\x80-\xff]/g, (byte) => escapeByte(byte.charCodeAt(0)))
   checkTarget(target)
   const minor = parseVersion(text.substring(targetEnd + 1, lineEnd))
   return { method: text.substring(0, methodEnd), target, minor }
@@ -166,10 +167,6 @@ function checkTarget(target: string): void {
   // As in nginx: a service written in C would end the path there.
   if (target.includes('%00') && NUL_IN_PATH.test(target))
     throw new BadMessage('NUL in the request target')
-}
-
-function escapeByte(byte: string): string {
-  return `%${byte.charCodeAt(0).toString(16).toUpperCase()}`
 }
 
 const NUL_IN_PATH = /^[^?]*%00/

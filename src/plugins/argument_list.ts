@@ -1,3 +1,4 @@
+import { escapeByte } from '../path.ts'
 import { Members } from './members.ts'
 
 /** Reads a query or a form as nginx does. All text is bytes, one character each. */
@@ -33,8 +34,5 @@ function decode(text: string): string {
 }
 
 function encode(bytes: string): string {
-  return bytes.replace(
-    /[^A-Za-z0-9\-._~]/g,
-    (char) => `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`,
-  )
+  return bytes.replace(/[^A-Za-z0-9\-._~]/g, (char) => escapeByte(char.charCodeAt(0)))
 }

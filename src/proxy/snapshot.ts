@@ -1,5 +1,6 @@
 import type { Route, Service } from '../entities/index.ts'
-import type { RouteFinder, RouterFlavor } from '../router/router.ts'
+import type { RouterFlavor } from '../entities/route.ts'
+import type { RouteFinder } from '../router/router.ts'
 import type { PathRule } from '../router/upstream_path.ts'
 import type { ServiceTarget } from './forwarding.ts'
 import type { Instance, Plan } from './plan.ts'

@@ -1,8 +1,8 @@
+import type { RouterFlavor } from '../entities/route.ts'
 import { parseExpression } from '../expression/expression.ts'
 import { type Condition, fieldsOf } from '../expression/condition.ts'
 import { compileCondition } from './compile.ts'
-import { factsOf, fieldsRead } from './router.ts'
-import { createRouter, type RoutedRequest, type RouterFlavor, type RouteRule } from './router.ts'
+import { createRouter, factsOf, fieldsRead, type RoutedRequest, type RouteRule } from './router.ts'
 
 /** How a route fares with a request, for people. */
 export interface Fate {

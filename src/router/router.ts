@@ -1,3 +1,4 @@
+import type { RouterFlavor } from '../entities/route.ts'
 import type { Captures } from '../pattern/pattern.ts'
 import { wireText } from '../path.ts'
 import { Candidates } from './candidates.ts'
@@ -10,9 +11,6 @@ import { TraditionalRouter } from './traditional.ts'
 
 export type { RoutedRequest } from './request.ts'
 export type { RouteRule } from './rules.ts'
-
-/** Kong's `router_flavor`: which of its three routers is followed. */
-export type RouterFlavor = 'traditional_compatible' | 'expressions' | 'traditional'
 
 export interface Match<T> {
   readonly value: T

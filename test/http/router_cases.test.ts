@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { existsSync, readFileSync } from 'node:fs'
 import { escapePath, wireText } from '../../src/path.ts'
-import type { RouterFlavor } from '../../src/router/router.ts'
+import type { RouterFlavor } from '../../src/entities/route.ts'
 import { gateway, type TestGateway } from './gateway.ts'
 import { echo, service } from './service.ts'
 import { statusOf, Wire } from './wire.ts'

@@ -12,6 +12,7 @@ import {
   type Reason,
   type Warning,
 } from '../../pdk.ts'
+import { escapeByte } from '../../path.ts'
 import { becomeAnonymous } from '../anonymous.ts'
 import { type Chain, type Trust, verifyChain } from '../../certificates/chain.ts'
 import type { Status } from '../../certificates/revocation.ts'
@@ -190,11 +191,7 @@ function tellNames(ctx: AccessContext, names: Names, config: Config): undefined 
 
 /** A name in a list with commas: what could end it is written as in an address. */
 function listed(name: string): string {
-  return name.replace(/[^\x20-\x7e]|,/gu, (char) => [...Buffer.from(char)].map(percent).join(''))
-}
-
-function percent(byte: number): string {
-  return `%${byte.toString(16).toUpperCase().padStart(2, '0')}`
+  return name.replace(/[^\x20-\x7e]|,/gu, (char) => [...Buffer.from(char)].map(escapeByte).join(''))
 }
 
 function fail({ request }: AccessContext, reason: Reason): Exit {

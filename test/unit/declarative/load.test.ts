@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import type { RouterFlavor } from '../../../src/declarative/checker.ts'
+import type { RouterFlavor } from '../../../src/entities/route.ts'
 import { printFaults } from '../../../src/declarative/faults.ts'
 import { loadDeclarative } from '../../../src/declarative/load.ts'
 import type { Plugin } from '../../../src/pdk.ts'

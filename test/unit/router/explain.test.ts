@@ -1,7 +1,8 @@
 import { expect, test } from 'bun:test'
 import { HeaderList } from '../../../src/headers.ts'
 import { explainRoute } from '../../../src/router/explain.ts'
-import type { RouteRule, RouterFlavor } from '../../../src/router/router.ts'
+import type { RouterFlavor } from '../../../src/entities/route.ts'
+import type { RouteRule } from '../../../src/router/router.ts'
 
 const request = {
   method: 'GET',

@@ -1,11 +1,7 @@
 import { expect, test } from 'bun:test'
 import { HeaderList } from '../../../src/headers.ts'
-import {
-  createRouter,
-  type RoutedRequest,
-  type RouteRule,
-  type RouterFlavor,
-} from '../../../src/router/router.ts'
+import type { RouterFlavor } from '../../../src/entities/route.ts'
+import { createRouter, type RoutedRequest, type RouteRule } from '../../../src/router/router.ts'
 
 type Routes = Readonly<Record<string, Omit<RouteRule, 'id'>>>
 

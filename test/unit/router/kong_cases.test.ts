@@ -1,13 +1,9 @@
 import { expect, test } from 'bun:test'
 import { existsSync, readFileSync } from 'node:fs'
 import { HeaderList } from '../../../src/headers.ts'
+import type { RouterFlavor } from '../../../src/entities/route.ts'
 import { normalizePath, wireText } from '../../../src/path.ts'
-import {
-  createRouter,
-  type RoutedRequest,
-  type RouterFlavor,
-  type RouteRule,
-} from '../../../src/router/router.ts'
+import { createRouter, type RoutedRequest, type RouteRule } from '../../../src/router/router.ts'
 import { upstreamPath } from '../../../src/router/upstream_path.ts'
 
 const CASES = `${import.meta.dir}/../../../../shared/data/router-cases.jsonl`

@@ -1,12 +1,8 @@
+import type { RouterFlavor } from '../../../src/entities/route.ts'
 import type { Condition, Predicate } from '../../../src/expression/condition.ts'
 import { isSameIp, isWithin } from '../../../src/expression/ip.ts'
 import { Facts } from '../../../src/router/facts.ts'
-import {
-  type RoutedRequest,
-  type RouteRule,
-  type RouterFlavor,
-  sortedRules,
-} from '../../../src/router/router.ts'
+import { type RoutedRequest, type RouteRule, sortedRules } from '../../../src/router/router.ts'
 
 /** What is tried one after the other, without an index and nothing compiled: what the router must answer as well. */
 export class SequentialRouter<T> {

@@ -35,9 +35,11 @@ export class ClientAddress {
   of(head: RequestHead, { remoteAddress: peer, origin }: Peer): string {
     if (!this.#trusted || !this.isTrusted(peer)) return peer
     if (this.#settings.real_ip_header === 'proxy_protocol') return origin.proxiedAddress ?? peer
-    const chain = head.headers
-      .all(this.#settings.real_ip_header)
-      .flatMap((each) => each.split(',').map((part) => part.trim()))
+    const field = this.#settings.real_ip_header
+    const sent = head.headers.all(field)
+    // nginx takes the lines of this field alone for one list; of another that was sent twice it reads the first.
+    const lines = field === 'x-forwarded-for' ? sent : sent.slice(0, 1)
+    const chain = lines.flatMap((each) => each.split(',').map((part) => part.trim()))
     // From the right, where the nearest proxy wrote: left of what cannot be read, anyone may have written.
     let client = peer
     for (const each of chain.reverse()) {

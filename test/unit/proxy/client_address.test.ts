@@ -38,6 +38,21 @@ test.each([
 
 // prettier-ignore
 test.each([
+  // sent twice         values                               the client
+  ['x-real-ip',         ['192.0.2.1', '192.0.2.2'],          '192.0.2.1'],
+  ['x-real-ip',         ['192.0.2.1, 192.0.2.3', '192.0.2.2'], '192.0.2.3'],
+  ['x-real-ip',         ['unknown', '192.0.2.2'],            '10.0.0.1'],
+  ['x-client',          ['192.0.2.1', '192.0.2.2'],          '192.0.2.1'],
+  ['x-forwarded-for',   ['192.0.2.1', '192.0.2.2'],          '192.0.2.2'],
+])('%s sent twice, as %j: the client is %s', (real_ip_header, values, client) => {
+  const settings = { trusted_ips: ['10.0.0.0/8'], real_ip_header, real_ip_recursive: true }
+  const headers = HeaderList.of(values.map((value) => [real_ip_header, value] as const))
+  const peer = { remoteAddress: '10.0.0.1', origin: PLAIN }
+  expect(new ClientAddress(settings).of({ headers } as RequestHead, peer)).toBe(client)
+})
+
+// prettier-ignore
+test.each([
   // peer         trusted            told by PROXY   the client
   ['10.0.0.1',    ['10.0.0.0/8'],    '192.0.2.1',    '192.0.2.1'],
   ['10.0.0.1',    ['10.0.0.0/8'],    undefined,      '10.0.0.1'],

@@ -7,7 +7,7 @@ import { countOf, findOnline, printFindings } from './check_online.ts'
 import { readConfiguration } from './configuration.ts'
 import { help } from './help.ts'
 import { reportError, reportFaults } from './report.ts'
-import { enabledPlugins, settingsOf, vaultSettings } from './settings.ts'
+import { enabledPlugins, readStatusCertificates, settingsOf, vaultSettings } from './settings.ts'
 import { UnreadableFile } from './sources.ts'
 import { readWords, Usage } from './usage.ts'
 
@@ -27,6 +27,9 @@ export async function check(args: string[]): Promise<number> {
     const configuration = readConfiguration([...options.conf, ...positionals], process.env)
     if ('faults' in configuration) return refuse(configuration.faults, json)
     const { files, conf } = configuration
+    const settings = { ...DEFAULT_SETTINGS, ...settingsOf(conf, process.env) }
+    // Only for what would keep a node from its start.
+    readStatusCertificates(conf)
     const plugins = enabledPlugins(conf.plugins, conf.untrusted_lua)
     const loaded = loadDeclarative(files, {
       env: process.env,
@@ -42,7 +45,6 @@ export async function check(args: string[]): Promise<number> {
     const circles = checkOrdering(loaded, plugins)
     if (circles.length > 0) return refuse(circles, json)
     const notes = [...configuration.warnings, ...loaded.warnings, ...loaded.differences()]
-    const settings = { ...DEFAULT_SETTINGS, ...(online && settingsOf(conf, process.env)) }
     const found = online
       ? await findOnline(loaded, settings, plugins, options['try-clients'])
       : undefined

@@ -2,7 +2,7 @@ import { type Conf, isKongConf, loadConf } from '../conf.ts'
 import type { LocatedFault } from '../declarative/faults.ts'
 import type { SourceFile } from '../declarative/faults.ts'
 import { missingPlugins } from './settings.ts'
-import { readSources, UnreadableFile } from './sources.ts'
+import { distinctNames, readSources, UnreadableFile } from './sources.ts'
 
 /** The node's settings and where its declarative configuration comes from. */
 export interface Configuration {
@@ -21,7 +21,8 @@ export function readConfiguration(
   words: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
 ): Configuration | { faults: readonly LocatedFault[] } {
-  const given = words.map((word) => ({ word, files: readSources([word]) }))
+  const known = new Set<string>()
+  const given = distinctNames(words).map((word) => ({ word, files: readSources([word], known) }))
   const confs = given.filter(({ files }) => files.length === 1 && isKongConf(files[0]!.text))
   if (confs.length > 1) throw new UnreadableFile(`${confs[1]!.word}: one kong.conf is enough`)
   const loaded = loadConf({ ...(confs[0] && { file: confs[0].files[0]! }), env })

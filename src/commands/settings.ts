@@ -63,7 +63,7 @@ export function settingsOf(
  * The certificates of the setting `ssl_cert` or `status_ssl_cert`, and their keys: paths, PEM, or PEM in Base64. Throws
  * `UnreadableFile`.
  */
-export function readCertificatePairs(conf: Conf, prefix: 'ssl' | 'status_ssl'): readonly KeyPair[] {
+function readCertificatePairs(conf: Conf, prefix: 'ssl' | 'status_ssl'): readonly KeyPair[] {
   const [cert, key] = [`${prefix}_cert`, `${prefix}_cert_key`] as const
   const keys = conf[key].map((given) => readPem(given, key))
   const certs = conf[cert].map((given) => readPem(given, cert))
@@ -79,6 +79,12 @@ export function readCertificatePairs(conf: Conf, prefix: 'ssl' | 'status_ssl'): 
       `${advice}; the key without a passphrase`,
     )
   })
+}
+
+/** Those that the Status API shows; nothing where no address of it says `ssl`. Throws `UnreadableFile`. */
+export function readStatusCertificates(conf: Conf): readonly KeyPair[] | undefined {
+  const isAsked = conf.status_listen.some(({ ssl }) => ssl)
+  return isAsked ? readCertificatePairs(conf, 'status_ssl') : undefined
 }
 
 function readPem(given: string, setting: string): string {

@@ -1,5 +1,5 @@
 import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import type { SourceFile } from '../declarative/faults.ts'
 import { MAX_CHARACTERS } from '../declarative/parse.ts'
 
@@ -24,15 +24,33 @@ const DECLARATIVE = /\.(?:ya?ml|json)$/
 /** Kubernetes mounts every file a second time in a folder whose name begins with two dots. */
 const HIDDEN = /(?:^|\/)\./
 
-/** The files that the words after `-c` name: a folder stands for all YAML and JSON files in it, `-` for standard input. */
-export function readSources(names: readonly string[]): SourceFile[] {
-  return (
-    names
-      .flatMap(filesOf)
-      // A file may be named on its own and by its folder.
-      .filter((name, i, all) => all.findIndex((each) => resolve(each) === resolve(name)) === i)
-      .map((name) => ({ name: name === '-' ? 'stdin' : name, text: read(name) }))
-  )
+/**
+ * The files that the words after `-c` name: a folder stands for all YAML and JSON files in it, `-` for standard input.
+ * Those in `known` are left out, and those that are read are put there.
+ */
+export function readSources(names: readonly string[], known = new Set<string>()): SourceFile[] {
+  // A file may be named on its own and by its folder.
+  return distinctNames(names.flatMap(filesOf), known).map((name) => ({
+    name: name === '-' ? 'stdin' : name,
+    text: read(name),
+  }))
+}
+
+/** Of several names of one file or folder, in other words or by a link, the first. */
+export function distinctNames(names: readonly string[], known = new Set<string>()): string[] {
+  return names.filter((name) => known.size < known.add(identityOf(name)).size)
+}
+
+/** What is the same for all names of one file. */
+function identityOf(name: string): string {
+  if (name === '-') return name
+  try {
+    // A number may be too small for what some file systems give.
+    const { dev, ino } = statSync(name, { bigint: true })
+    return `${dev}:${ino}`
+  } catch (error) {
+    throw unreadable(name, error)
+  }
 }
 
 /** Every file behind those words, for who watches them. */

@@ -15,7 +15,7 @@ import { help } from './help.ts'
 import { type LogWriter, logWriter } from './log_writer.ts'
 import { reportError, reportFaults } from './report.ts'
 import { readSources, UnreadableFile } from './sources.ts'
-import { enabledPlugins, readCertificatePairs, settingsOf } from './settings.ts'
+import { enabledPlugins, readStatusCertificates, settingsOf } from './settings.ts'
 import { readOptions } from './usage.ts'
 import { watch } from './watch.ts'
 
@@ -52,9 +52,8 @@ async function serve(
   let isReloadAsked = false
   const askReload = () => (isReloadAsked = true)
   process.on('SIGHUP', askReload)
-  const [statusCertificate] = conf.status_listen.some(({ ssl }) => ssl)
-    ? createDefaults(readCertificatePairs(conf, 'status_ssl'))
-    : []
+  const statusPairs = readStatusCertificates(conf)
+  const [statusCertificate] = statusPairs ? createDefaults(statusPairs) : []
   const gateway = await startGateway({
     files,
     env: process.env,

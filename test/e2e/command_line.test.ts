@@ -266,6 +266,21 @@ describe('start refuses with 1 and one sentence', () => {
   })
 })
 
+// prettier-ignore
+test.each([
+  [{ KONG_ERROR_TEMPLATE_JSON: 'no.json' },   'error_template_json: cannot read no.json (ENOENT)'],
+  [{ KONG_ERROR_TEMPLATE_JSON: 'three.json' }, 'error_template_json: three.json has more than two %s'],
+  [{ KONG_STATUS_LISTEN: '127.0.0.1:0 ssl', KONG_STATUS_SSL_CERT: 'no.pem', KONG_STATUS_SSL_CERT_KEY: 'no.key' },
+    'status_ssl_cert_key: no PEM, no PEM in Base64, and no file that can be read (ENOENT)'],
+])('check refuses what start refuses: %j', async (env, sentence) => {
+  using folder = new Folder({ 'kong.yaml': CONFIG, 'three.json': '%s %s %s' })
+  for (const command of ['check', 'start']) {
+    const ended = await run([command, '-c', 'kong.yaml'], { cwd: folder.path, env })
+    expect(ended).toMatchObject({ code: 1, stdout: '' })
+    expect(ended.stderr).toStartWith(`gatehouse: ${sentence}\nSet KONG_`)
+  }
+})
+
 /** A port that nobody had a moment ago. */
 function freePort(): number {
   using server = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } })

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { readConfiguration } from '../../../src/commands/configuration.ts'
 import { readSources } from '../../../src/commands/sources.ts'
 
 const canLimit = Bun.which('prlimit') !== null
@@ -28,6 +29,18 @@ test('a file that is named on its own and by its folder is read once', () => {
   expect(readSources(named).map(({ name }) => name)).toEqual([a, b])
 })
 
+test('a file that each of two words names is read once, and no settings are read as a declaration', () => {
+  const [file, link, conf] = ['kong.yaml', 'link.yaml', 'kong.conf'].map((name) =>
+    join(folder, name),
+  )
+  writeFileSync(file!, '_format_version: "3.0"')
+  symlinkSync(file!, link!)
+  writeFileSync(conf!, 'log_level = warn')
+  const words = [conf, file, conf, folder, link].map((name) => name!.replace(folder, `${folder}/.`))
+  const read = readConfiguration([conf!, file!, ...words], {})
+  expect(read).toMatchObject({ files: [{ name: file }], names: [file, `${folder}/.`] })
+})
+
 test('a file of more than 64 MiB is refused, and one of 64 MiB is not', () => {
   const name = join(folder, 'kong.yaml')
   writeFileSync(name, '')
@@ -39,7 +52,8 @@ test('a file of more than 64 MiB is refused, and one of 64 MiB is not', () => {
 
 test.skipIf(!canLimit)('what has no end is refused after 64 MiB', () => {
   const script = `
-    import { readSources } from ${JSON.stringify(join(import.meta.dir, '../../../src/commands/sources.ts'))}
+    import { readConfiguration } from '../../../src/commands/configuration.ts'
+import { readSources } from ${JSON.stringify(join(import.meta.dir, '../../../src/commands/sources.ts'))}
     try { readSources(['/dev/zero']) } catch (error) { console.log(error.message) }`
   // With as much memory as is needed, so that reading on is an error and not the end of the machine.
   const { stdout } = Bun.spawnSync(

@@ -41,6 +41,46 @@ const GUARDS_NOTHING: ReadonlySet<string> = new Set(
   solace-log statsd statsd-advanced syslog tcp-log udp-log zipkin`.split(/\s+/),
 )
 
+type Entity = Readonly<Record<string, unknown>>
+
+/** Fields that good entities of a kind have and that do not do what one may think; and why. */
+const WARNINGS: {
+  readonly [K in Draft['kind']]?: (
+    entity: Entity,
+    draft: Draft,
+    flavor: RouterFlavor,
+  ) => Iterable<readonly [fields: readonly Path[], message: string]>
+} = {
+  *services({ tls_verify_depth }) {
+    if (tls_verify_depth !== undefined) yield [[['tls_verify_depth']], 'has no effect yet']
+  },
+  *routes({ path_handling, paths }, _, flavor) {
+    if (path_handling === 'v1' && flavor !== 'traditional')
+      yield [[['path_handling']], `v1 is taken for v0, as Kong does with router_flavor ${flavor}`]
+    for (const [i, path] of ((paths ?? []) as readonly string[]).entries())
+      if (!path.startsWith('~') && /[()[\]\\^$*+|{}]/.test(path))
+        yield [
+          [['paths', i]],
+          'is a plain prefix; if it is meant as a regular expression, write ~ before it',
+        ]
+  },
+  *keyauth_credentials({ ttl }, { input }) {
+    if (input.key === undefined || input.key === null)
+      yield [[['key']], 'is drawn at each load, since none is given; nobody knows it']
+    if (typeof ttl === 'number' && ttl * 1000 <= Date.now())
+      yield [[['ttl']], 'is a moment, in seconds since 1970, that is over: the key is refused']
+  },
+  *jwt_secrets(entity) {
+    const why = whyUnfit(entity as JwtSecret)
+    if (why) yield [[['rsa_public_key']], why]
+  },
+  *vaults(entity) {
+    const { config } = entity as Vault
+    const idle = (['ttl', 'neg_ttl', 'resurrect_ttl'] as const).filter((each) => config[each])
+    yield [idle.map((each) => ['config', each]), 'has no effect: each load reads the secrets anew']
+  },
+}
+
 /** Checks entities against their schemas, and plugins against their plugin's. */
 export class Checker {
   readonly entities = mapKinds((): unknown[] => [])
@@ -251,47 +291,9 @@ export class Checker {
     return there
   }
 
-  #warn(draft: Draft, entity: Readonly<Record<string, unknown>>): void {
-    if (draft.kind === 'services' && entity.tls_verify_depth !== undefined) {
-      this.#say(draft, [['tls_verify_depth']], 'has no effect yet')
-    }
-    const { key } = draft.input
-    if (draft.kind === 'keyauth_credentials' && (key === undefined || key === null))
-      this.#say(draft, [['key']], 'is drawn at each load, since none is given; nobody knows it')
-    const { ttl } = entity
-    if (draft.kind === 'keyauth_credentials' && typeof ttl === 'number' && ttl * 1000 <= Date.now())
-      this.#say(
-        draft,
-        [['ttl']],
-        'is a moment, in seconds since 1970, that is over: the key is refused',
-      )
-    if (draft.kind === 'jwt_secrets') {
-      const why = whyUnfit(entity as JwtSecret)
-      if (why) this.#say(draft, [['rsa_public_key']], why)
-    }
-    if (draft.kind === 'vaults') {
-      const { config } = entity as Vault
-      const idle = (['ttl', 'neg_ttl', 'resurrect_ttl'] as const).filter((each) => config[each])
-      const fields = idle.map((each) => ['config', each])
-      this.#say(draft, fields, 'has no effect: each load reads the secrets anew')
-    }
-    if (draft.kind !== 'routes') return
-    if (entity.path_handling === 'v1' && this.#settings.routerFlavor !== 'traditional') {
-      this.#say(
-        draft,
-        [['path_handling']],
-        `v1 is taken for v0, as Kong does with router_flavor ${this.#settings.routerFlavor}`,
-      )
-    }
-    for (const [i, path] of ((entity.paths ?? []) as readonly string[]).entries()) {
-      if (!path.startsWith('~') && /[()[\]\\^$*+|{}]/.test(path)) {
-        this.#say(
-          draft,
-          [['paths', i]],
-          'is a plain prefix; if it is meant as a regular expression, write ~ before it',
-        )
-      }
-    }
+  #warn(draft: Draft, entity: Entity): void {
+    const warnings = WARNINGS[draft.kind]?.(entity, draft, this.#settings.routerFlavor) ?? []
+    for (const [fields, message] of warnings) this.#say(draft, fields, message)
   }
 
   /** Warns of fields: in one sentence, unless they stand in several places. */

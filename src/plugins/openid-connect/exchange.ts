@@ -22,9 +22,9 @@ import { badUrl } from './url.ts'
 import {
   type fields as verification,
   isSameIssuer,
+  judgeClaims,
   type Jws,
   parseJws,
-  timeOf,
   verifyWithKeys,
 } from './verify.ts'
 
@@ -134,7 +134,7 @@ type Settings = Config<
     typeof endpoints &
     typeof transport &
     typeof parameters &
-    Pick<typeof verification, 'leeway'>
+    Pick<typeof verification, 'leeway' | 'verify_claims'>
 >
 
 /** Prepares the exchange of tokens. */
@@ -144,7 +144,7 @@ export function createExchanges(
   relyingParty: Pick<RelyingParty, 'loadMetadata' | 'loadKeys'>,
   gateway: Pick<Gateway, 'cache' | 'now' | 'log' | 'place'>,
 ): Exchanges {
-  const { token_exchange, token_exchange_endpoint, cache_ttl, leeway } = config
+  const { token_exchange, token_exchange_endpoint, cache_ttl, leeway, verify_claims } = config
   const issuers = (token_exchange?.subject_token_issuers ?? []).map((entry) => ({
     entry,
     discovery: entry.verify_signature ? keysOf(entry, config, relyingParty, gateway) : undefined,
@@ -167,11 +167,18 @@ export function createExchanges(
       }
     },
     async exchange(token, by) {
-      const jws = parseJws(token)
+      const jws = parseJws(token, 'access token')
       const issuer = find(jws)
       if (!issuer) throw new Refusal('invalid_issuer')
-      judgeTimes(jws.claims, gateway.now() / 1000, leeway)
-      const { discovery } = issuer
+      const { entry, discovery } = issuer
+      // As a bearer token of that issuer would be. What is over is refused in any case: the provider would refuse it too.
+      judgeClaims(jws.claims, {
+        kind: 'access token',
+        issuers: [entry.issuer],
+        leeway,
+        now: gateway.now() / 1000,
+        strict: verify_claims,
+      })
       if (discovery) await verifyWithKeys(jws, discovery, await discovery.load())
       const answer = await calls.token_exchange(token, by)
       const life = answer.expires_in ?? Infinity
@@ -179,19 +186,6 @@ export function createExchanges(
     },
     legacy: token_exchange_endpoint === undefined ? undefined : calls.legacy_exchange,
   }
-}
-
-/** What the provider would judge as well, without a call. */
-function judgeTimes(claims: Claims, now: number, leeway: number): void {
-  const exp = timeOf(claims, 'exp', 'subject token')
-  const nbf = timeOf(claims, 'nbf', 'subject token')
-  if (exp !== undefined && exp + leeway <= now)
-    throw new Refusal('token_expired', `invalid exp claim (${exp}) was specified for subject token`)
-  if (nbf !== undefined && nbf - leeway > now)
-    throw new Refusal(
-      'token_not_yet_valid',
-      `invalid nbf claim (${nbf}) was specified for subject token`,
-    )
 }
 
 /** The keys of an issuer: where the entry says, or where its own discovery document does. */

@@ -52,7 +52,7 @@ export const fields = {
 
 type Settings = Config<
   typeof fields &
-    Pick<typeof verification, 'leeway'> &
+    Pick<typeof verification, 'leeway' | 'verify_claims'> &
     Pick<
       typeof answers,
       'unauthorized_redirect_uri' | 'forbidden_redirect_uri' | 'unexpected_redirect_uri'

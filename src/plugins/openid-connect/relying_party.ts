@@ -261,7 +261,10 @@ export function createRelyingParty(
     at: Provision,
     own: Readonly<Record<string, string | undefined>>,
     asked: { scopes?: readonly string[] | undefined; audience?: readonly string[] | undefined },
-    more: Partial<Pick<Sending, 'what' | 'auth' | 'secrets'>> = {},
+    more: Partial<Pick<Sending, 'what' | 'auth' | 'secrets'>> & {
+      /** Throws `InvalidAnswer` for what this grant may not be answered with. */
+      readonly judge?: (tokens: TokenResponse) => void
+    } = {},
   ): Promise<TokenResponse> {
     const { headers, args } = at.passed ?? NOTHING
     const form = new URLSearchParams({ grant_type })
@@ -287,9 +290,24 @@ export function createRelyingParty(
     }
     return post(at, sending, async (answer) => {
       const tokens = await tokensIn(at, answer)
+      more.judge?.(tokens)
       const replayed = replay(what, answer.headers)
       return replayed.length > 0 ? { ...tokens, replayed } : tokens
     })
+  }
+
+  /** RFC 8693 §2.2.1: what a token is exchanged for must be one that services take. Throws `InvalidAnswer`. */
+  function judgeIssuedType({ members }: TokenResponse): void {
+    const type = members?.issued_token_type ?? undefined
+    if (type === undefined)
+      gateway.log.debug(
+        'openid-connect: a token was exchanged, and the answer names no type of it',
+        {
+          code: 'issued_token_type_missing',
+        },
+      )
+    else if (type !== ACCESS_TOKEN_TYPE && type !== JWT_TYPE)
+      throw new InvalidAnswer('the issued token is no access token')
   }
 
   const usual = { scopes: config.scopes, audience: config.audience }
@@ -350,12 +368,12 @@ export function createRelyingParty(
       return grant(
         'urn:ietf:params:oauth:grant-type:token-exchange',
         at,
-        { subject_token, subject_token_type: 'urn:ietf:params:oauth:token-type:access_token' },
+        { subject_token, subject_token_type: ACCESS_TOKEN_TYPE },
         {
           scopes: empty_scopes ? [] : (scopes ?? config.scopes),
           audience: empty_audience ? [] : (audience ?? config.audience),
         },
-        { what: 'token_exchange', secrets: [subject_token] },
+        { what: 'token_exchange', secrets: [subject_token], judge: judgeIssuedType },
       )
     },
 
@@ -370,7 +388,7 @@ export function createRelyingParty(
           const answer = await exchange(last, url, { method: 'POST', headers, body: '' })
           if (answer.status !== 200) throw new InvalidAnswer(`status ${answer.status}`)
           const token = (await answer.text()).trim()
-          if (!isToken(token)) throw new InvalidAnswer('the answer is no token')
+          if (!isBearerToken(token)) throw new InvalidAnswer('the answer is no token')
           return token
         },
       )
@@ -458,6 +476,10 @@ export function createRelyingParty(
     },
   }
 }
+
+/** RFC 8693 §3. */
+const ACCESS_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token'
+const JWT_TYPE = 'urn:ietf:params:oauth:token-type:jwt'
 
 type Pairs = readonly (readonly [name: string, value: string])[]
 
@@ -562,6 +584,11 @@ async function tokensIn(at: Provision, given: Response): Promise<TokenResponse> 
 /** RFC 6749 appendix A: all else could break out of the header that carries it. */
 function isToken(text: string): boolean {
   return /^[\x21-\x7e]+$/.test(text)
+}
+
+/** RFC 6750 §2.1: what may stand behind `Bearer`. */
+function isBearerToken(text: string): boolean {
+  return /^[A-Za-z0-9._~+/-]+=*$/.test(text)
 }
 
 function secondsIn<N extends string>(name: N, value: unknown): { [K in N]?: number } {

@@ -85,6 +85,39 @@ describe('token exchange (RFC 8693)', () => {
     expect([refused.status, refused.code]).toEqual([401, 'provider_refused'])
   })
 
+  test.each<[string, Record<string, unknown>]>([
+    ['says that it is an ID token', { typ: 'ID' }],
+    ['says that it is a refresh token', { typ: 'Refresh' }],
+    ['has no end', { exp: undefined }],
+    ['is of the future', { iat: 'future' }],
+  ])('one that %s is refused without a call, as a bearer token is', async (_, claims) => {
+    given()
+    const future = Math.floor(provider.now / 1000) + 600
+    const token = await theirs(claims.iat === undefined ? claims : { iat: future })
+    const refused = await by(exchanging()).send({ headers: [bearer(token)] })
+    expect([refused.status, provider.asked('/token')]).toEqual([401, 0])
+  })
+
+  test.each<[string | number | null, number]>([
+    ['urn:ietf:params:oauth:token-type:access_token', 200],
+    ['urn:ietf:params:oauth:token-type:jwt', 200],
+    [null, 200],
+    ['urn:ietf:params:oauth:token-type:id_token', 401],
+    ['urn:ietf:params:oauth:token-type:refresh_token', 401],
+    ['', 401],
+    [7, 401],
+  ])(
+    'what is given as %j is answered with %d (RFC 8693 §2.2.1)',
+    async (issued_token_type, status) => {
+      const access_token = await provider.accessToken()
+      provider.instead['/token'] = () => ({
+        json: { access_token, token_type: 'Bearer', expires_in: 300, issued_token_type },
+      })
+      const { status: got } = await by(exchanging()).send({ headers: [bearer(await theirs())] })
+      expect(got).toBe(status)
+    },
+  )
+
   test('the provider’s own tokens are exchanged on conditions, and else go as they are', async () => {
     given({ scope: 'internal' })
     const config = exchanging({ issuer: ISSUER, conditions: { has_scopes: ['exchange'] } })
@@ -128,6 +161,15 @@ describe('the legacy exchange', () => {
     }
     expect(provider.asked('/x')).toBe(1)
   })
+
+  test.each(['{"token":"a"}', 'a,b', '"a"', 'a=b', '<a>'])(
+    '%s is no token (RFC 6750 §2.1)',
+    async (text) => {
+      provider.instead['/x'] = () => ({ text })
+      const headers = [bearer(await provider.accessToken())]
+      expect((await by(config).send({ headers })).status).toBe(401)
+    },
+  )
 
   test('is made for each request with cache_token_exchange off', async () => {
     provider.instead['/x'] = () => ({ text: 'another-token' })

@@ -11,6 +11,12 @@ import type { Session } from './session/index.ts'
 /** A request that is no logout and answers no login after all. */
 export const GOES_ON = Symbol('goes on')
 
+/** An answer to a login stands at a URL with a code, which is neither to be kept nor told to other sites (RFC 9700 §4.2.4). */
+const OF_CALLBACKS = [
+  ['Cache-Control', 'no-store'],
+  ['Referrer-Policy', 'no-referrer'],
+] as const
+
 /** What the provider or the user does by way of a browser, before anybody is asked who he is. */
 export interface Browser {
   /** The names of arguments of a query that no log is to show. */
@@ -48,7 +54,11 @@ export function createBrowser(config: Config, parts: Parts): Browser | undefined
   ): Promise<Exit | undefined | typeof GOES_ON> {
     const { request } = ctx
     const finished = await login!.finish(request, form)
-    if (!finished) return GOES_ON
+    if (!finished) {
+      if (login!.discard(ctx, form)) additions.add(request, OF_CALLBACKS)
+      return GOES_ON
+    }
+    additions.add(request, OF_CALLBACKS)
     additions.addCookies(request, finished.cookies)
     const occasion = occasions.ofClient(finished.client)
     const presented = {
@@ -92,6 +102,7 @@ export function createBrowser(config: Config, parts: Parts): Browser | undefined
         if (error instanceof LoginRefusal) additions.addCookies(request, error.cookies)
         // What answers no login of ours may as well be the application's own.
         else if (error instanceof Refusal && (await session())) return GOES_ON
+        additions.add(request, OF_CALLBACKS)
         const occasion = occasions.of(request, body)
         return admission.fail(ctx, error, { occasion, method: 'authorization_code' })
       }

@@ -10,6 +10,7 @@ import {
 import { addressOf, urlOf } from '../address.ts'
 import { redirect } from '../answer.ts'
 import type { TokenResponse } from '../calls.ts'
+import type { Claims } from '../claims.ts'
 import type { Client } from '../clients.ts'
 import type { fields as endpoints } from '../endpoints.ts'
 import { hashOf } from '../hash.ts'
@@ -21,7 +22,12 @@ import type { IdentityProvider } from '../provider.ts'
 import { quotable, Refusal } from '../refusal.ts'
 import type { fields as requests } from '../relying_party.ts'
 import type { SetCookies } from '../session/index.ts'
-import { createVerification, type fields as verification, isSameIssuer } from '../verify.ts'
+import {
+  createVerification,
+  type fields as verification,
+  isSameIssuer,
+  parseJws,
+} from '../verify.ts'
 import {
   ANSWER_ARGUMENTS,
   answerIn,
@@ -64,6 +70,11 @@ export interface Login {
    * that was not begun here, which may as well be the application's own if the request brings a good session.
    */
   finish(request: ClientRequest, form: BodyArguments | undefined): Promise<Finished | undefined>
+  /**
+   * Takes the answer to a login of ours that is over, as of a page that is loaded anew, out of the request to the
+   * service. Says whether there was one.
+   */
+  discard(ctx: AccessContext, form: BodyArguments | undefined): boolean
 }
 
 /** A login that has led to tokens, which are still to be proved. */
@@ -180,8 +191,12 @@ export function createLogin(
     cookieNames: [logins.name],
     secretArguments: SECRET_ANSWER_ARGUMENTS,
 
-    placeOfAnswer: (request) =>
-      logins.isIn(request) ? placeOfAnswer(request, response_mode) : undefined,
+    placeOfAnswer(request) {
+      const place = placeOfAnswer(request, response_mode)
+      if (!place || logins.isIn(request)) return place
+      // Once a login is over its cookie is gone, and only what stands in the query can be told from the application's own.
+      return place === 'query' && isKnown(stateIn(request, undefined)) ? place : undefined
+    },
 
     async begin(request, occasion) {
       const { client } = occasion
@@ -218,7 +233,7 @@ export function createLogin(
       const login = pending.find((each) => isSame(each.state, state))
       const key = hashOf(state)
       if (!login || spent.get(key)) {
-        if (begun.get(key) || spent.get(key) || !looksLikeOurs(state)) return undefined
+        if (isKnown(state) || !looksLikeOurs(state)) return undefined
         throw new Refusal('invalid_state')
       }
       // Before anything is waited for: of two requests with one answer the first redeems it.
@@ -243,20 +258,50 @@ export function createLogin(
         throw error instanceof Refusal ? new LoginRefusal(error, cookies) : error
       }
     },
+
+    discard(ctx, form) {
+      if (!isKnown(stateIn(ctx.request, form))) return false
+      takeAnswerOut(ctx, form)
+      return true
+    },
+  }
+
+  /** The state of an answer, unproved. */
+  function stateIn(request: ClientRequest, form: BodyArguments | undefined): unknown {
+    const find = (name: string) => (form ? form.get(name) : findArgument(request.query, name))
+    if (!isSignedMode(response_mode)) return find('state')
+    const response = find('response')
+    return typeof response === 'string' ? readClaims(response).state : undefined
+  }
+
+  /** Whether this process has given out a state. */
+  function isKnown(state: unknown): boolean {
+    if (typeof state !== 'string') return false
+    const key = hashOf(state)
+    return begun.get(key) !== undefined || spent.get(key) !== undefined
   }
 
   function isUnspent({ state }: PendingLogin): boolean {
     return spent.get(hashOf(state)) === undefined
   }
 
-  function restore(
-    { upstream }: AccessContext,
-    login: PendingLogin,
-    form: BodyArguments | undefined,
-  ): void {
-    if (form) upstream.setBody(form.without(ANSWER_ARGUMENTS))
-    else upstream.query = removeArguments(upstream.query, ANSWER_ARGUMENTS)
-    if (preserve_query_args) upstream.query = queryOf(login.url)
+  function restore(ctx: AccessContext, login: PendingLogin, form: BodyArguments | undefined): void {
+    takeAnswerOut(ctx, form)
+    if (preserve_query_args) ctx.upstream.query = queryOf(login.url)
+  }
+}
+
+function takeAnswerOut({ upstream }: AccessContext, form: BodyArguments | undefined): void {
+  if (form) upstream.setBody(form.without(ANSWER_ARGUMENTS))
+  else upstream.query = removeArguments(upstream.query, ANSWER_ARGUMENTS)
+}
+
+/** What a JWT says of itself, unproved; nothing for what is none. */
+function readClaims(token: string): Claims {
+  try {
+    return parseJws(token, 'authorization response').claims
+  } catch {
+    return {}
   }
 }
 

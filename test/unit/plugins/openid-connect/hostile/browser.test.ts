@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from 'bun:test'
 import { HeaderList } from '../../../../../src/headers.ts'
 import type { ResponseContext } from '../../../../../src/pdk.ts'
 import { TestContext, testGateway } from '../../context.ts'
-import { configure } from '../plugin.ts'
+import { basic, configure } from '../plugin.ts'
 import { openidConnect } from '../../../../../src/plugins/openid-connect/index.ts'
 import { signingKey } from '../provider.ts'
 import { Visitor } from '../visitor.ts'
@@ -332,18 +332,54 @@ describe('answers that carry cookies', () => {
     [['private, max-age=1'],                              'private, max-age=1'],
     [['no-store'],                                        'no-store'],
   ])('are for one user alone: those of the service that say %j', async (sent, kept) => {
-    const scene = new Scene(provider)
-    const visitor = scene.visitor()
-    const answer = provider.authorize(await scene.begin(visitor))
-    const headers = [['Cookie', cookieOf(visitor, 'authorization')] as const]
-    const ctx = new TestContext({ query: String(answer), headers })
-    Object.assign(ctx.request, { path: '/shop', rawPath: '/shop' })
+    const scene = new Scene(provider, { auth_methods: ['password', 'session'] })
+    const ctx = new TestContext({ headers: [basic('alex', 'doe-of-alex')] })
     expect(await scene.handler.access!(ctx)).toBeUndefined()
     const fields = HeaderList.of(sent.map((value) => ['Cache-Control', value] as const))
     const { request } = ctx
     scene.handler.header_filter!({ request, status: 200, headers: fields } as unknown as ResponseContext)
     expect(fields.all('set-cookie').length).toBeGreaterThan(0)
     expect(fields.all('cache-control')).toEqual([kept])
+  })
+
+  test.each([
+    ['upstream', 200],
+    ['redirect', 302],
+    ['response', 200],
+  ])('to a login (%s) are neither kept nor told to other sites', async (login_action, status) => {
+    const scene = new Scene(provider, { login_action })
+    const visitor = scene.visitor()
+    const query = String(provider.authorize(await scene.begin(visitor)))
+    const done = await go(visitor, '/shop', { query })
+    const expected = ['no-store', 'no-referrer']
+    const fieldsOf = ({ header }: typeof done) => [
+      header('cache-control'),
+      header('referrer-policy'),
+    ]
+    expect([done.status, ...fieldsOf(done)]).toEqual([status, ...expected])
+    // The same, loaded anew, and one that is refused.
+    expect(fieldsOf(await go(visitor, '/shop', { query }))).toEqual(expected)
+    const another = scene.visitor()
+    const url = new URL(await scene.begin(another))
+    const error = new URLSearchParams({ state: url.searchParams.get('state')!, error: 'no' })
+    const refused = await go(another, '/shop', { query: String(error) })
+    expect([refused.status, ...fieldsOf(refused)]).toEqual([401, ...expected])
+    expect((await go(visitor, '/shop')).header('referrer-policy')).toBeUndefined()
+  })
+
+  test('a callback that is loaded anew does not tell the service its code, with its cookies or without', async () => {
+    const scene = new Scene(provider)
+    const visitor = scene.visitor()
+    const query = `a=1&${provider.authorize(await scene.begin(visitor))}`
+    const cookie = visitor.cookies.get('authorization')!
+    await go(visitor, '/shop', { query })
+    for (const isKept of [false, true]) {
+      if (isKept) visitor.cookies.set('authorization', cookie)
+      const { status, ctx } = await go(visitor, '/shop', { query })
+      expect([status, ctx.upstream.query]).toEqual([200, 'a=1'])
+    }
+    const own = await go(visitor, '/shop', { query: 'code=SAVE10&state=CA' })
+    expect(own.ctx.upstream.query).toBe('code=SAVE10&state=CA')
   })
 
   test('those without a cookie of ours stay as they are', async () => {

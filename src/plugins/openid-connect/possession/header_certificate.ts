@@ -5,6 +5,7 @@ import {
   type FindRevocation,
   type Status,
 } from '../../../certificates/revocation.ts'
+import { type HeaderList, spelling } from '../../../headers.ts'
 import type { Awaitable, ClientRequest, Gateway } from '../../../pdk.ts'
 import type { Infer } from '../../../schema/field.ts'
 import { hashOfAll } from '../hash.ts'
@@ -48,7 +49,7 @@ export function createHeaderCertificates(
   gateway: Gateway,
 ): HeaderCertificates {
   const { now, log } = gateway
-  const name = settings.certificate_header_name.toLowerCase()
+  const findValues = headerReader(settings.certificate_header_name)
   const read = settings.certificate_header_format === 'base64_encoded' ? readBase64 : readUrlEncoded
   const trust = trustOf(settings, gateway)
   const findRevocation =
@@ -113,7 +114,7 @@ export function createHeaderCertificates(
   return {
     find(request) {
       if (settings.secure_source && !request.isPeerTrusted) return undefined
-      const [raw, another] = request.headers.all(name)
+      const [raw, another] = findValues(request.headers)
       if (raw === undefined || raw === '') return undefined
       // Only one of them can be from the proxy.
       if (another !== undefined) return untrusted('the header came more than once')
@@ -128,6 +129,17 @@ export function createHeaderCertificates(
       return finding ? finding.refusal : inspect(sent, key)
     },
   }
+}
+
+/**
+ * Reads a header by its configured name. A name with `_` stands for that with `-` too, as in Kong; one without stands for
+ * itself alone, since a proxy that replaces it lets other spellings of a client pass.
+ */
+function headerReader(configured: string): (headers: HeaderList) => readonly string[] {
+  const name = configured.toLowerCase()
+  if (!name.includes('_')) return (headers) => headers.all(name)
+  const spelt = spelling(name)
+  return ({ fields }) => [...fields].flatMap((each) => (each.spelling === spelt ? each.value : []))
 }
 
 function untrusted(why: string): Refusal {

@@ -214,6 +214,19 @@ describe.skipIf(!isThere)('tokens bound to certificates (RFC 8705 §3)', () => {
       expect((await send(url, token, trusted, [field(aws)])).exit).toBeUndefined()
     })
 
+    test.each(['X-Client-Cert', 'X_Client_Cert'])(
+      'a name with underscores stands for %s, and for one of them only',
+      async (name) => {
+        const token = await bound(ann)
+        const handler = plugin({ certificate_header_name: 'x_client_cert' })
+        const { exit, upstream } = await send(handler, token, trusted, [field(base64(ann), name)])
+        expect([exit, upstream.has(name.toLowerCase())]).toEqual([undefined, false])
+        const both = [field(base64(ann)), field(base64(ann), 'X_Client_Cert')]
+        const { code } = await send(handler, token, trusted, both)
+        expect(code).toBe('invalid_client_certificate')
+      },
+    )
+
     test('nobody else is believed, unless anybody is', async () => {
       const token = await bound(ann)
       const { exit, code } = await send(plugin(), token, {}, [field(base64(ann))])

@@ -16,6 +16,8 @@ export interface Crl {
   readonly serials: ReadonlySet<string>
   /** When there will be a newer one; milliseconds since the epoch. */
   readonly nextUpdate: number
+  /** Whether it is of today. What another day's list has on it is revoked all the same; of the rest it tells nothing. */
+  readonly isCurrent: boolean
   readonly scope: CrlScope
 }
 
@@ -52,26 +54,31 @@ export function readCrl(bytes: Buffer, authority: X509Certificate, now: number):
   const hasNext = list.has(TAG.utcTime) || list.has(TAG.generalizedTime)
   // RFC 5280 §5.1.2.5: it has to be there.
   const nextUpdate = hasNext ? list.time() : 0
-  if (!isCurrent({ thisUpdate, nextUpdate }, now))
-    throw new Error('the list of revocations is not of today')
   const revoked = list.optional(TAG.sequence)
   const scope = readScope(list.optional(EXTENSIONS))
-  return { serials: serialsIn(revoked), nextUpdate, scope }
+  return {
+    serials: serialsIn(revoked),
+    nextUpdate,
+    isCurrent: isCurrent({ thisUpdate, nextUpdate }, now),
+    scope,
+  }
 }
 
 /**
  * Whether a certificate is on the list. `names` are those of the point that it was loaded from, as the certificate has
- * them. Throws where the list tells nothing of such certificates (RFC 5280 §6.3.3 (b)(2)).
+ * them. Throws where the list tells nothing of such certificates (RFC 5280 §6.3.3 (b)(2)), or no longer of this one.
  */
 export function isListed(
-  { serials, scope }: Crl,
+  { serials, isCurrent, scope }: Crl,
   certificate: CertificateFields,
   names: readonly Buffer[],
 ): boolean {
   const isPart = scope.names && !names.some((name) => scope.names!.has(name.toString('hex')))
   if (isPart || (isAuthority(certificate) ? scope.isOfUsers : scope.isOfAuthorities))
     throw new Error('the list of revocations is a part that the certificate is not in')
-  return serials.has(certificate.serial.toString('hex'))
+  const isOn = serials.has(certificate.serial.toString('hex'))
+  if (!isOn && !isCurrent) throw new Error('the list of revocations is not of today')
+  return isOn
 }
 
 function serialsIn(revoked: Der | undefined): Set<string> {

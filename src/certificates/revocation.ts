@@ -81,7 +81,7 @@ export function createFindRevocation(
     const bytes = await load(url, { accept: 'application/pkix-crl' }, MAX_CRL)
     const crl = readCrl(bytes, authority, now())
     const ttl = Math.min(settings.cert_cache_ttl, crl.nextUpdate - now()) / 1000
-    crls.set(key, crl, ttl, bytes.length)
+    if (crl.isCurrent) crls.set(key, crl, ttl, bytes.length)
     return crl
   }
 

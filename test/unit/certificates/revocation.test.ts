@@ -173,16 +173,24 @@ describe.skipIf(!isThere)('whether a certificate was revoked', () => {
     }
   })
 
-  test('a list of another day tells nothing', async () => {
-    const list = crl([])
+  test('a list of another day tells nothing but of whom it has', async () => {
+    const bad = client(withCrl)
+    const list = crl([bad])
     for (const days of [-1, 3]) {
-      const { find } = finder(
-        () => list,
-        {},
-        () => Date.now() + days * DAY,
-      )
+      const now = () => Date.now() + days * DAY
+      const { find, asked } = finder(() => list, {}, now)
       expect(await find(plain)).toEqual(unknown('not of today'))
+      expect(await find(bad)).toBe('revoked')
+      // And is not kept.
+      expect(asked).toEqual([CRL, CRL])
     }
+    // Nor is one of somebody else believed.
+    const forged = finder(
+      () => crl([bad], namesake),
+      {},
+      () => Date.now() + 3 * DAY,
+    )
+    expect(await forged.find(bad)).toEqual(unknown('not signed by the authority'))
   })
 
   test('OCSP tells', async () => {

@@ -93,7 +93,7 @@ const SETTINGS = {
   error_template_xml: setting('', (text) => text || undefined),
   allow_debug_header: setting('off', readBoolean),
   explain_key: setting('', readExplainKey),
-  oidc_password_attempts: setting('0', readCount),
+  oidc_password_attempts: setting('10', readCount),
   node_id: setting('', readNodeId),
   session_secrets_before: setting('', readList),
   vault_env_prefix: setting('', (text) => text || undefined),

@@ -51,7 +51,7 @@ export class FieldReader {
 }
 
 function readField(text: string, start: number, lineEnd: number): HeaderField {
-  if (lineEnd - start > MAX_LINE) throw tooLarge()
+  if (lineEnd - start > MAX_LINE && !isCookie(text, start)) throw tooLarge()
   const nameEnd = endOfToken(text, start)
   if (nameEnd === start || text.charCodeAt(nameEnd) !== 0x3a)
     throw new BadMessage('malformed header field')
@@ -63,6 +63,11 @@ function readField(text: string, start: number, lineEnd: number): HeaderField {
   const isPlain = from === nameEnd + 2 && to === lineEnd && text.charCodeAt(nameEnd + 1) === 0x20
   const line = isPlain ? text.substring(start, lineEnd + 2) : undefined
   return new HeaderField(name, text.substring(from, to), line)
+}
+
+/** A browser sends all its cookies in one line; those of a session alone may be more than other lines. The head bounds it. */
+function isCookie(text: string, start: number): boolean {
+  return text.substring(start, start + 7).toLowerCase() === 'cookie:'
 }
 
 function isBlank(c: number): boolean {

@@ -5,6 +5,7 @@ import { createPages } from '../../scripts/docs.ts'
 import { loadConf, variableOf } from '../../src/conf.ts'
 import { FINDINGS } from '../../src/plugins/openid-connect/online/found.ts'
 import { type Code, REASONS, Refusal } from '../../src/plugins/openid-connect/refusal.ts'
+import { SESSION_FAULTS } from '../../src/plugins/openid-connect/session/index.ts'
 import { blocksOf } from './block.ts'
 import { codesIn, rowsOf } from './table.ts'
 
@@ -80,6 +81,7 @@ test('every code of the log is in docs/operations.md, and no other', () => {
   const upstream = /type UpstreamFault =[^]*?(?=\n\n)/.exec(read('src/upstream/errors.ts'))![0]
   const codes = new Set([
     ...Object.keys(REASONS),
+    ...Object.keys(SESSION_FAULTS),
     ...[...upstream.matchAll(/'(\w+)'/g)].map(([, code]) => code!),
     ...sources.flatMap((text) =>
       [...text.matchAll(/\bcode: '([a-z_]+)'/g)].map(([, code]) => code!),

@@ -43,10 +43,8 @@ export interface Calls {
   /** What is known of the provider. */
   metadata(): Promise<Metadata>
   password(credential: Credential, by?: Asker): Promise<TokenResponse>
-  /** As the caller's own client; `by` gives what is passed. */
+  /** As the caller's own client, by its secret or an assertion (RFC 7523 §2.2); `by` gives what is passed. */
   client_credentials(credential: Credential, by?: Asker): Promise<TokenResponse>
-  /** The same for a caller who sends an assertion (RFC 7523 §2.2) in the place of a secret. */
-  client_assertion(assertion: string, by?: Asker): Promise<TokenResponse>
   refresh_token(refresh_token: string, by?: Asker): Promise<TokenResponse>
   /** The ID token of the answer, its nonce included, is for the caller to judge. */
   authorization_code(code: Code, by?: Asker): Promise<TokenResponse>

@@ -32,10 +32,12 @@ export function createCalls(
   return {
     metadata,
     password: async ({ name, secret }, by) => relyingParty.password(await own(by), name, secret),
-    client_credentials: async ({ name, secret }, by) =>
-      relyingParty.clientCredentials(await as(clients.callers(name, secret), by, true)),
-    client_assertion: async (assertion, by) =>
-      relyingParty.clientAssertion(await as(clients.callers('', ''), by, true), assertion),
+    client_credentials: async ({ name, secret, isAssertion }, by) => {
+      const at = await as(clients.callers(name, isAssertion ? '' : secret), by, true)
+      return isAssertion
+        ? relyingParty.clientAssertion(at, secret)
+        : relyingParty.clientCredentials(at)
+    },
     refresh_token: async (token, by) => relyingParty.refresh(await own(by), token),
     authorization_code: async (code, by) => relyingParty.authorizationCode(await own(by), code),
     token_exchange: async (token, by) => relyingParty.exchange(await own(by), token),

@@ -90,6 +90,8 @@ export interface IdentityHeaders {
   downstream(identity: Identity): Fields
   /** Whether there is anything to tell the client. */
   readonly hasDownstream: boolean
+  /** Whether anybody is told the keys that signed the tokens. */
+  readonly tellsKeys: boolean
   /** Whether anybody is told the user info. */
   readonly tellsUserInfo: boolean
 }
@@ -102,6 +104,12 @@ export function createIdentityHeaders(config: Config<typeof fields>): IdentityHe
     upstream: (identity) => upstream.flatMap((rule) => fieldOf(rule, identity)),
     downstream: (identity) => downstream.flatMap((rule) => fieldOf(rule, identity)),
     hasDownstream: downstream.length > 0,
+    tellsKeys: [
+      config.upstream_access_token_jwk_header,
+      config.upstream_id_token_jwk_header,
+      config.downstream_access_token_jwk_header,
+      config.downstream_id_token_jwk_header,
+    ].some((header) => header !== undefined),
     tellsUserInfo: [
       config.upstream_user_info_header,
       config.upstream_user_info_jwt_header,

@@ -84,6 +84,7 @@ export function createParts(config: Config, gateway: Gateway) {
       occasions,
       discovery,
       now: gateway.now,
+      tellsKeys: headers.tellsKeys,
     })
 
   /** Requests that bring the same session at once redeem its refresh token once, whether or not tokens are kept otherwise. */

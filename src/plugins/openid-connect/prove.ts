@@ -23,6 +23,7 @@ import {
   type Expected,
   fields as verification,
   isOfSameUser,
+  judgeSameToken,
   parseJws,
   timeOf,
   type Verification,
@@ -168,6 +169,7 @@ export function createProver(config: Settings, parts: Parts): Prover {
     const introspection = config.introspect_jwt_tokens
       ? await lookups.introspect(token, occasion)
       : undefined
+    if (introspection) judgeSameToken(introspection.claims, access.claims)
     const ends = Math.min(endOf(access.claims), gateway.now() + cache_ttl * 1000)
     return conclude({ method: 'bearer', access, id, introspection, ends }, occasion)
   }
@@ -242,7 +244,7 @@ export function createProver(config: Settings, parts: Parts): Prover {
       if (id_token !== undefined && held.set.id_token !== undefined)
         await judgeSameUser(id_token, held.set.id_token)
       const own = occasion.client?.client_id
-      const audience = method === 'client_credentials' ? credential.name : own
+      const audience = method === 'client_credentials' ? credential.name || undefined : own
       const set = { ...held.set, id_token: held.set.id_token ?? id_token }
       const tokens = id_token === undefined ? held : { ...held, set }
       return proveTokens(method, tokens, { audience, nonce: undefined }, occasion)
@@ -315,14 +317,19 @@ export function createProver(config: Settings, parts: Parts): Prover {
     const ends = data.expires ?? gateway.now() + cache_ttl * 1000
     const told = (claims: Claims | undefined, jwt: string | undefined): Told | undefined =>
       claims && { claims, jwt, ends }
-    const open = async (token: string | undefined, kind: Expected['kind']) => {
+    const open = async (
+      token: string | undefined,
+      kind: Expected['kind'],
+      jwk: object | undefined,
+    ): Promise<Verified | undefined> => {
       if (token === undefined) return undefined
-      if (!config.reverify || !(await verifier.isReadable(token))) return reopen(token)
+      if (!config.reverify || !(await verifier.isReadable(token)))
+        return { ...(await reopen(token)), jwk: jwk as Verified['jwk'] }
       const expected = { kind, strict: false, isKept: kind === 'id token' }
       return verify(token, expected, isSigned('session'), occasion)
     }
-    const access = await open(access_token, 'access token')
-    const id = await open(id_token, 'id token')
+    const access = await open(access_token, 'access token', data.access_token_jwk)
+    const id = await open(id_token, 'id token', data.id_token_jwk)
     return conclude(
       {
         method: 'session',

@@ -7,12 +7,13 @@ import type { SessionData } from './session/data.ts'
 export function sessionDataOf(
   proof: Proof,
   { client }: Occasion,
+  tellsKeys: boolean,
   before?: SessionData,
 ): SessionData | undefined {
   const { identity, expires, origin } = proof
   if (!identity) return undefined
   const { access_token, id_token, refresh_token, introspection, user_info, claims } = identity
-  const { introspection_jwt, user_info_jwt } = identity
+  const { introspection_jwt, user_info_jwt, access_token_jwk, id_token_jwk } = identity
   const iss = firstText(claims, 'iss')
   const sid = firstText(claims, 'sid')
   return {
@@ -27,6 +28,9 @@ export function sessionDataOf(
     ...(introspection && { introspection }),
     ...(introspection_jwt !== undefined && { introspection_jwt }),
     ...(user_info && { user_info }),
+    // Only where they are told: a session is in a cookie, mostly.
+    ...(access_token_jwk && tellsKeys && { access_token_jwk }),
+    ...(id_token_jwk && tellsKeys && { id_token_jwk }),
     ...(user_info_jwt !== undefined && { user_info_jwt }),
   }
 }

@@ -49,6 +49,8 @@ interface Parts {
   readonly occasions: Occasions
   readonly discovery: Pick<Discovery, 'current'>
   readonly now: () => number
+  /** Whether anybody is told the keys that signed the tokens. */
+  readonly tellsKeys: boolean
 }
 
 /** A session that was good, and whose tokens are not any more: why. The search for other credentials goes on. */
@@ -77,7 +79,17 @@ export interface SessionMethod {
 }
 
 export function createSessionMethod(config: Settings, parts: Parts): SessionMethod {
-  const { sessions, cookieNames, prover, admission, additions, occasions, discovery, now } = parts
+  const {
+    sessions,
+    cookieNames,
+    prover,
+    admission,
+    additions,
+    occasions,
+    discovery,
+    now,
+    tellsKeys,
+  } = parts
   const { hide_credentials, refresh_tokens, reverify, leeway } = config
   const toService = headerName(config.upstream_session_id_header)
   const toClient = headerName(config.downstream_session_id_header)
@@ -135,7 +147,7 @@ export function createSessionMethod(config: Settings, parts: Parts): SessionMeth
     const subject = subjectOf(proof) ?? session.subject
     if (subject !== session.subject)
       return over(ctx, session, new Refusal('invalid_token', 'the new tokens are of another user'))
-    const newer = sessionDataOf(proof, occasion, data)
+    const newer = sessionDataOf(proof, occasion, tellsKeys, data)
     const kept = await sessions.save(session, ctx.request, newer ?? data)
     proofs.set(kept.session, ofSession(proof, data.method as MethodName))
     additions.addCookies(ctx.request, kept.cookies)
@@ -180,7 +192,7 @@ export function createSessionMethod(config: Settings, parts: Parts): SessionMeth
     use,
     begin(ctx, proof, occasion, before) {
       if (disabled.has(proof.method)) return undefined
-      const data = sessionDataOf(proof, occasion)
+      const data = sessionDataOf(proof, occasion, tellsKeys)
       if (!data) return undefined
       return then(sessions.start(ctx.request, data, subjectOf(proof), before), (kept) => {
         proofs.set(kept.session, ofSession(proof, proof.origin))

@@ -26,7 +26,7 @@ export const fields = {
   cache_ttl_min: number('The least time that tokens are kept; seconds.'),
   cache_ttl_max: number('The longest time that tokens are kept; seconds.'),
   cache_ttl_neg: number(
-    'How long a refused refresh token is not offered to the provider again; seconds. Without it `cache_ttl`.',
+    'How long a refused refresh token or token is not offered to the provider again; seconds. Without it `cache_ttl`; refused passwords and clients only with it.',
   ),
   refresh_tokens: boolean(
     'Whether expired access tokens are renewed with the refresh token that came with them.',
@@ -253,8 +253,16 @@ export function createTokens(
         }
       }
     }
+    if (refused.get(key))
+      throw new Refusal('invalid_grant', 'the provider has refused these credentials before')
     const begun = await lines.once(key, async () => {
-      const load = () => grants[method](credential, occasion.asker('token'))
+      const load = () =>
+        grants[method](credential, occasion.asker('token')).catch((error: unknown) => {
+          // Only where the operator says for how long: what is wrong now may be a new password in a minute.
+          if (isRefused(error) && cache_tokens && cache_ttl_neg !== undefined)
+            refused.set(key, true, cache_ttl_neg, 0)
+          throw error
+        })
       const fresh = newLine(await ask(key, load, line && { since: line.from.at }))
       // A set that is not for a second use leaves nothing to keep: the credential can be redeemed again.
       if (fresh.set.ends === 0) return fresh

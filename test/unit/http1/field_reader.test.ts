@@ -83,3 +83,11 @@ test('of a large message nothing is remembered, so that an idle connection costs
   const long = (size: number) => isRemembered(`A: ${'x'.repeat(size)}`, `B: ${'x'.repeat(4000)}`)
   expect([long(4000), long(4300)]).toEqual([true, false])
 })
+
+test('a line is not longer than 8 KiB, but for the one that a browser sends all its cookies in', () => {
+  const cookies = `session=${'x'.repeat(20_000)}`
+  expect(pairs(new FieldReader(), `Cookie: ${cookies}`)).toEqual([['Cookie', cookies]])
+  expect(() => pairs(new FieldReader(), `X-Cookie: ${cookies}`)).toThrow(
+    expect.objectContaining({ status: 494 }),
+  )
+})

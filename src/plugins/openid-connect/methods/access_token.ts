@@ -13,7 +13,7 @@ export const fields = {
     { default: ['body', 'header', 'query'] },
   ),
   bearer_token_header_name: string(
-    'The only header that is searched; without it `Authorization`, `Access-Token` and `X-Access-Token` are.',
+    'The only place that is searched: a header; without it `Authorization`, `Access-Token` and `X-Access-Token` are, and what `bearer_token_param_type` says.',
     { len_min: 1, custom: badHeaderName },
   ),
   bearer_token_cookie_name: string('The name of the cookie that holds the access token.'),
@@ -30,7 +30,9 @@ const DPOP: Place = { ...AUTHORIZATION, id: 'dpop', isDpop: true }
 /** Access tokens (RFC 6750); where proofs are checked, those of the scheme `DPoP` too (RFC 9449 §7.1). */
 export function createAccessToken(config: Settings): Finder {
   const dpop = config.proof_of_possession_dpop !== 'off'
-  const types = config.bearer_token_param_type
+  // A header of one's own keeps tokens out of everything else, such as URLs.
+  const types =
+    config.bearer_token_header_name === undefined ? config.bearer_token_param_type : ['header']
   const searchesHeaders = types.includes('header')
   const searchesQuery = types.includes('query')
   const cookie = types.includes('cookie') ? config.bearer_token_cookie_name : undefined

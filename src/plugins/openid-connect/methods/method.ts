@@ -61,6 +61,8 @@ export interface Place {
 export interface Credential {
   readonly name: string
   readonly secret: string
+  /** Whether the secret is an assertion (RFC 7521 §4.2), which says itself who sends it. */
+  readonly isAssertion?: true
   /** The client's address, where it is known: it is no part of what is kept. */
   readonly address?: string
 }
@@ -71,8 +73,9 @@ const MAX_LENGTH = 16 * 1024
 /** Reads a token; the scheme `Bearer` or `DPoP` may precede it. */
 export function readToken(raw: string): Credential {
   const secret = raw.replace(/^(?:bearer|dpop) +/i, '')
+  const isBare = /^(?:bearer|dpop)$/i.test(raw)
   // `null` is what `jq -r` prints for a member that is not there.
-  if (secret === 'null' || secret.length > MAX_LENGTH || !/^[\x21-\x7e]+$/.test(secret))
+  if (isBare || secret === 'null' || secret.length > MAX_LENGTH || !/^[\x21-\x7e]+$/.test(secret))
     throw new Refusal('malformed_credentials', 'what was sent as a token cannot be one')
   return { name: '', secret }
 }

@@ -18,6 +18,9 @@ export interface SessionData {
   /** The same as they came, where they were JWTs. */
   readonly user_info_jwt?: string
   readonly introspection_jwt?: string
+  /** The keys that signed the tokens when the session began. */
+  readonly access_token_jwk?: object
+  readonly id_token_jwk?: object
   readonly [more: string]: unknown
 }
 

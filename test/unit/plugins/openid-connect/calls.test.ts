@@ -377,7 +377,7 @@ describe('the grant', () => {
     })
     await calls.client_credentials({ name: 'caller', secret: 'its' })
     expect(sent[0]!.fields.authorization).toBe(`Basic ${btoa('caller:its')}`)
-    await calls.client_assertion('a.b.c')
+    await calls.client_credentials({ name: '', secret: 'a.b.c', isAssertion: true })
     expect(sent[1]!.form).toEqual({
       grant_type: 'client_credentials',
       client_assertion_type: ASSERTION_TYPE,

@@ -6,6 +6,7 @@ import { send, type Sent, TestContext } from '../context.ts'
 import { basic, bearer, configure, create, refreshToken } from './plugin.ts'
 import { ScriptedProvider, signingKey } from './provider.ts'
 
+const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 const key = await signingKey('one')
 const ALL = ['bearer', 'refresh_token', 'password', 'client_credentials']
 const NAMED = { auth_methods: ALL, refresh_token_param_name: 'refresh_token' }
@@ -40,14 +41,18 @@ const CASES: [string, Record<string, unknown>, Sent, string][] = [
   ['access_token in JSON',          {}, { headers: [JSON_TYPE], body: '{"access_token":"a.b.c"}' }, 'access_token body :a.b.c'],
   ['two access_tokens',             {}, { query: 'access_token=a.b.c&access_token=d.e.f' },      'access_token query malformed_credentials'],
   ['two token headers',             {}, { headers: [['Access-Token', 'a.b.c'], ['access_token', 'd.e.f']] }, 'access_token access-token malformed_credentials'],
-  ['Bearer alone',                  {}, { headers: [['Authorization', 'Bearer']] },              'access_token authorization :Bearer'],
+  ['Bearer alone',                  {}, { headers: [['Authorization', 'Bearer']] },              'access_token authorization malformed_credentials'],
   ['an empty access_token',         {}, { query: 'access_token=' },                              'nothing'],
   ['a token in no place asked for', { bearer_token_param_type: ['query'] }, { headers: [bearer('a.b.c')] }, 'nothing'],
+  ['an assertion in a form',        {}, { headers: [FORM], body: `client_assertion_type=${encodeURIComponent(ASSERTION_TYPE)}&client_assertion=a.b.c` }, 'client_credentials assertion-body :a.b.c'],
+  ['an assertion in the query',     {}, { query: `client_assertion=a.b.c&client_assertion_type=${ASSERTION_TYPE}` }, 'client_credentials assertion-query :a.b.c'],
+  ['an assertion of another type',  {}, { query: 'client_assertion=a.b.c&client_assertion_type=saml' }, 'client_credentials assertion-query malformed_credentials'],
   ['a cookie not asked for',        {}, { headers: [['Cookie', 'at=a.b.c']] },                   'nothing'],
   ['a cookie',                      { bearer_token_param_type: ['cookie'], bearer_token_cookie_name: 'at' },
                                     { headers: [['Cookie', '; x=1;at=a.b.c;']] },                'access_token cookie :a.b.c'],
   ['the one header',                { bearer_token_header_name: 'X_Token' }, { headers: [['x-token', 'a.b.c']] },        'access_token x-token :a.b.c'],
   ['the one header, with a scheme', { bearer_token_header_name: 'X-Token' }, { headers: [['x-token', 'Bearer a.b.c']] }, 'access_token x-token :a.b.c'],
+  ['the query, where a header is named', { bearer_token_header_name: 'X-Token' }, { query: 'access_token=a.b.c' },        'nothing'],
   ['another than the one header',   { bearer_token_header_name: 'X-Token' }, { headers: [bearer('a.b.c')] },             'nothing'],
   // refresh tokens
   ['a refresh token',               {}, { headers: [refreshToken('r')] },                        'refresh_token header :r'],
@@ -175,5 +180,11 @@ test('the access log is told the names of the arguments that hold secrets', asyn
   const methods = ['bearer', 'refresh_token', 'password', 'client_credentials']
   const config = { auth_methods: methods, refresh_token_param_name: 'rt' }
   const { secretArguments } = create(new ScriptedProvider(key), config)
-  expect(secretArguments?.toSorted()).toEqual(['access_token', 'client_secret', 'password', 'rt'])
+  expect(secretArguments?.toSorted()).toEqual([
+    'access_token',
+    'client_assertion',
+    'client_secret',
+    'password',
+    'rt',
+  ])
 })

@@ -56,6 +56,8 @@ const BODY_LIMIT = 256 * 1024
 /** Arguments in a request's body. */
 export interface BodyArguments {
   get(name: string): Argument
+  /** The same, but a number or `true` of JSON is a text too: for what is no credential. */
+  getScalar(name: string): Argument
   /** The body without these arguments. */
   without(names: readonly string[]): Uint8Array
 }
@@ -85,26 +87,34 @@ export function mediaType(request: ClientRequest): string {
 function formArguments(text: string): BodyArguments {
   // One pass for all names. It never throws, which would cost more than all else in a form of broken escapes.
   const form = new URLSearchParams(`&${text}`) // A question mark at the front would be dropped.
+  const get = (name: string): Argument => {
+    const [value, ...more] = form.getAll(name)
+    if (more.length > 0) return AMBIGUOUS
+    // As in a query, one without `=` has no value.
+    return value === '' && `&${text}&`.includes(`&${name}&`) ? undefined : value
+  }
   return {
-    get(name) {
-      const [value, ...more] = form.getAll(name)
-      if (more.length > 0) return AMBIGUOUS
-      // As in a query, one without `=` has no value.
-      return value === '' && `&${text}&`.includes(`&${name}&`) ? undefined : value
-    },
+    get,
+    getScalar: get,
     without: (names) => Buffer.from(removeArguments(text, names)),
   }
 }
 
 function jsonArguments(text: string): BodyArguments {
   const value = parseJson(text)
+  const get = (name: string): Argument => {
+    if (!Object.hasOwn(value, name)) return undefined
+    const argument = value[name]
+    // Of two members of one name JavaScript takes the last; the service may take the first (RFC 8259 §4).
+    if (typeof argument === 'string') return isRepeated(text, name) ? AMBIGUOUS : argument
+    return typeof argument === 'object' && argument !== null ? AMBIGUOUS : undefined
+  }
   return {
-    get(name) {
-      if (!Object.hasOwn(value, name)) return undefined
-      const argument = value[name]
-      // Of two members of one name JavaScript takes the last; the service may take the first (RFC 8259 §4).
-      if (typeof argument === 'string') return isRepeated(text, name) ? AMBIGUOUS : argument
-      return typeof argument === 'object' && argument !== null ? AMBIGUOUS : undefined
+    get,
+    getScalar(name) {
+      const argument = Object.hasOwn(value, name) ? value[name] : undefined
+      if (typeof argument !== 'number' && argument !== true) return get(name)
+      return isRepeated(text, name) ? AMBIGUOUS : String(argument)
     },
     without(names) {
       // Parsed anew, since only a body that is sent on is worth the time that each of its numbers takes.

@@ -16,7 +16,7 @@ export interface Answered {
  */
 export async function answeredBy(answer: Response, member?: string): Promise<Answered> {
   const type = answer.headers.get('content-type')?.split(';', 1)[0]?.trim().toLowerCase() ?? ''
-  if (type !== 'application/jwt' && !type.endsWith('+jwt')) {
+  if (!isJwtType(type)) {
     const claims: unknown = await answer.json().catch(() => undefined)
     if (!isRecord(claims)) throw new InvalidAnswer('the answer is no JSON object')
     return { claims, jwt: undefined }
@@ -30,6 +30,11 @@ export async function answeredBy(answer: Response, member?: string): Promise<Ans
   if (!isRecord(claims)) throw new InvalidAnswer('the answer is no JWT')
   const inner = member === undefined ? undefined : claims[member]
   return { claims: isRecord(inner) ? inner : claims, jwt }
+}
+
+/** Whether a media type, in lower case, is that of a JWT. */
+export function isJwtType(type: string): boolean {
+  return type === 'application/jwt' || type.endsWith('+jwt')
 }
 
 function parse(part: string): unknown {

@@ -153,7 +153,7 @@ export function createClients(config: Settings): Clients {
         findHeader(request.headers, headers[0]!) ??
         findHeader(request.headers, headers[1]!) ??
         findArgument(request.query, name) ??
-        body?.get(name)
+        body?.getScalar(name)
       return typeof chosen === 'string' ? positions.get(chosen) : undefined
     },
     // A caller always has a secret, whatever the gateway's own client has.

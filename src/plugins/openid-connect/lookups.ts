@@ -144,6 +144,9 @@ export function createLookups(
           throw new Refusal('invalid_token', 'introspection says that the token is not active')
         if (config.verify_claims && !isWithin({ claims }))
           throw new Refusal('token_expired', 'introspection says when the token was over')
+        const nbf = config.verify_claims ? timeOf(claims, 'nbf') : undefined
+        if (nbf !== undefined && nbf - config.leeway > now() / 1000)
+          throw new Refusal('token_not_yet_valid', 'introspection says that the token is for later')
         return { claims, jwt: answer.jwt, ends: Math.min(endOf(claims), ends ?? Infinity) }
       }),
 

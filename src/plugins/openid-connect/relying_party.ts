@@ -3,7 +3,7 @@ import type { Gateway } from '../../pdk.ts'
 import { isRecord } from '../../schema/check.ts'
 import { array, type Config, string } from '../../schema/field.ts'
 import { badHeaderName, badHeaderValue } from '../header.ts'
-import { type Answered, answeredBy } from './answered.ts'
+import { type Answered, answeredBy, isJwtType } from './answered.ts'
 import type { Code, TokenResponse } from './calls.ts'
 import {
   ASSERTION_TYPE,
@@ -410,6 +410,10 @@ export function createRelyingParty(
       }
       return post(at, sending, async (answer) => {
         await judgeStatus(answer)
+        const type = mediaTypeOf(answer) ?? ''
+        // RFC 7662 §2.2, RFC 9701 §5: what stands in a page of somebody else's is no word of the provider.
+        if (type !== 'application/json' && !isJwtType(type))
+          throw new InvalidAnswer('the answer is neither application/json nor a JWT')
         return answeredBy(answer, 'token_introspection')
       })
     },

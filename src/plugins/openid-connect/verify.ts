@@ -14,7 +14,7 @@ import { createDecrypt } from './verify/jwe.ts'
 import { createUserRules, fields as users, type UserRules } from './verify/login.ts'
 import { createVerifier, type Verifier } from './verify/verifier.ts'
 
-export { isOfSameUser } from './verify/answers.ts'
+export { isOfSameUser, judgeSameToken } from './verify/answers.ts'
 export { judgeHashes } from './verify/hashes.ts'
 export {
   type Expectations,

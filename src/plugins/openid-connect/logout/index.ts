@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { type ClientRequest, type Exit, exit, type Gateway } from '../../../pdk.ts'
 import type { Config } from '../../../schema/field.ts'
-import { AMBIGUOUS, type BodyArguments, findArguments, hasBodyArguments } from '../../arguments.ts'
+import { type BodyArguments, findArguments, hasBodyArguments } from '../../arguments.ts'
 import { addressOf } from '../address.ts'
 import { redirect } from '../answer.ts'
 import type { Client } from '../clients.ts'
@@ -141,8 +141,7 @@ export function createLogout(
     },
 
     isInBody(body) {
-      const found = logout_post_arg === undefined ? undefined : body.get(logout_post_arg)
-      return found === AMBIGUOUS || found !== undefined
+      return logout_post_arg !== undefined && body.getScalar(logout_post_arg) !== undefined
     },
 
     async perform(request, session, occasion) {

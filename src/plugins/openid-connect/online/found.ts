@@ -19,9 +19,11 @@ export const FINDINGS = {
   key_unusable:
     'One of the keys cannot verify tokens: too short, malformed, or of an unknown kind.',
   algorithm_not_supported: 'One side signs in a way that the other does not take.',
-  endpoint_missing: 'Something needs an endpoint that the provider does not name.',
+  endpoint_missing:
+    'Something needs an endpoint that the provider does not name, or that is no URL of http or https.',
   grant_not_supported: 'The provider does not offer the grant of one of `auth_methods`.',
-  response_type_not_supported: 'The provider does not offer `response_type`.',
+  response_type_not_supported:
+    'The provider does not offer `response_type`, or it is one that brings no code.',
   response_mode_not_supported: 'The provider does not offer `response_mode`, or does not say so.',
   pkce_not_supported: 'The provider does not offer PKCE with S256, or does not say so.',
   pkce_off: 'PKCE is off, and the provider offers it.',

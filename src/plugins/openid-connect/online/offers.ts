@@ -24,8 +24,9 @@ export function checkOffers(config: Config, survey: Survey, needs: readonly Need
 function checkEndpoints(metadata: Metadata, needs: readonly Need[]): Found[] {
   return needs.flatMap(({ endpoint, field, what, level }): Found[] => {
     const text = metadata[endpoint]
-    if (text !== undefined && URL.canParse(text)) return []
-    const why = text === undefined ? 'which the provider does not name' : 'and its is no URL'
+    if (text !== undefined && /^https?:$/.test(URL.parse(text)?.protocol ?? '')) return []
+    const why =
+      text === undefined ? 'which the provider does not name' : 'and its is no URL of http or https'
     const article = /^[aeiou]/.test(endpoint) ? 'an' : 'a'
     const message = `${what} needs ${article} ${endpoint}, ${why}; ${endpoint} can be set`
     return [{ level, code: 'endpoint_missing', field, message }]
@@ -56,7 +57,14 @@ function checkLogin(config: Config, { metadata, document }: Survey): Found[] {
   const { response_mode, response_type } = config
   const type = sorted(response_type.join(' '))
   const types = of.response_types_supported
-  if (types && !types.some((each) => sorted(each) === type))
+  if (!type.split(' ').includes('code'))
+    add(
+      'error',
+      'response_type_not_supported',
+      ['response_type'],
+      `"${quotable(response_type.join(' '))}" brings no code, without which no login is finished: add code`,
+    )
+  else if (types && !types.some((each) => sorted(each) === type))
     add(
       'error',
       'response_type_not_supported',

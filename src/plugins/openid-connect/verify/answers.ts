@@ -8,6 +8,7 @@ import type { fields as verification } from '../verify.ts'
 import { parseObject } from './compact.ts'
 import { type Decrypt, looksLikeJwe } from './jwe.ts'
 import type { Resolved, ResolveClaims } from './distributed.ts'
+import { isSameIssuer } from './judgement.ts'
 import type { TokenKind } from './jws.ts'
 import type { Verifier } from './verifier.ts'
 
@@ -87,6 +88,17 @@ function claimsIn(claims: Claims | undefined): Claims {
 function headerType(token: string): string | undefined {
   const typ = parseObject(token.split('.', 1)[0]!)?.typ
   return typeof typ === 'string' ? typ.toLowerCase().replace(/^application\//, '') : undefined
+}
+
+/** Judges whether introspection tells of a token that was verified, as far as both say whose it is. Throws `Refusal`. */
+export function judgeSameToken(told: Claims, token: Claims): void {
+  const isOther = (['sub', 'iss'] as const).find((name) => {
+    const [one, other] = [told[name], token[name]]
+    if (one === undefined || other === undefined) return false
+    return name === 'iss' ? !isSameIssuer(String(one), other) : one !== other
+  })
+  if (isOther !== undefined)
+    throw new Refusal('invalid_token', `introspection tells of a token with another ${isOther}`)
 }
 
 /** Judges whether the user info is of the user of an ID token: it has to say so (OpenID Connect Core §5.3.2). */

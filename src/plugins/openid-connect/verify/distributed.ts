@@ -70,11 +70,14 @@ export function createResolveClaims(config: Settings, parts: Parts): ResolveClai
   const { discovery, discoveryOf, transport, gateway } = parts
   if (!config.resolve_distributed_claims) return async (claims) => ({ claims, ends: undefined })
 
-  /** Verifies with the keys of the issuer. Throws `Refusal`. */
-  async function verify(jws: Jws, iss: string): Promise<void> {
+  /** Verifies with the keys of the issuer. `sub` is the user of the token. Throws `Refusal`. */
+  async function verify(jws: Jws, iss: string, sub: unknown): Promise<void> {
     const provider = await discovery.load()
     const own = [provider.metadata.issuer, ...(config.issuers_allowed ?? [])]
     if (own.some((issuer) => isSameIssuer(issuer, iss))) {
+      // OpenID Connect Core §5.6.2: another issuer knows the user by another name, and the same one by the same.
+      if (sub !== undefined && jws.claims.sub !== undefined && jws.claims.sub !== sub)
+        throw new Refusal('invalid_token', 'the claims are of another user')
       await verifyWithKeys(jws, discovery, provider)
       return
     }
@@ -104,7 +107,7 @@ export function createResolveClaims(config: Settings, parts: Parts): ResolveClai
   }
 
   /** The claims of one source, verified. Throws. */
-  async function claimsOf(source: unknown): Promise<Claims> {
+  async function claimsOf(source: unknown, sub: unknown): Promise<Claims> {
     const { JWT, endpoint, access_token } = isRecord(source) ? source : {}
     let jwt = JWT
     if (jwt === undefined && typeof endpoint === 'string')
@@ -117,13 +120,18 @@ export function createResolveClaims(config: Settings, parts: Parts): ResolveClai
     const { leeway } = config
     const now = gateway.now() / 1000
     judgeClaims(jws.claims, { kind: 'claims', issuers: [iss], leeway, now, strict: false })
-    await verify(jws, iss)
+    await verify(jws, iss, sub)
     return jws.claims
   }
 
-  async function resolve(name: string, source: unknown, wanted: readonly string[]): Promise<Found> {
+  async function resolve(
+    name: string,
+    source: unknown,
+    wanted: readonly string[],
+    sub: unknown,
+  ): Promise<Found> {
     try {
-      const claims = await claimsOf(source)
+      const claims = await claimsOf(source, sub)
       const found = wanted.filter((claim) => Object.hasOwn(claims, claim))
       const exp = timeOf(claims, 'exp') ?? Infinity
       return {
@@ -152,7 +160,7 @@ export function createResolveClaims(config: Settings, parts: Parts): ResolveClai
     }
     const asked = [...wanted].slice(0, MAX_SOURCES)
     const found = await Promise.all(
-      asked.map(([name, claims]) => resolve(name, sources[name], claims)),
+      asked.map(([name, wanted]) => resolve(name, sources[name], wanted, claims.sub)),
     )
     return {
       claims: Object.assign({}, ...found.map((each) => each.claims)) as Claims,
@@ -166,7 +174,7 @@ export function createResolveClaims(config: Settings, parts: Parts): ResolveClai
   return async (claims) => {
     const { _claim_names: names, _claim_sources: sources } = claims
     if (!isRecord(names) || !isRecord(sources)) return { claims, ends: undefined }
-    const key = hashOfAll(trust, JSON.stringify([names, sources]))
+    const key = hashOfAll(trust, JSON.stringify([claims.sub, names, sources]))
     const known = kept.get(key)
     const isGood = known && known.ends > gateway.now()
     const found = isGood

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from 'bun:test'
 import type { Consumer, Oauth2Credential, Oauth2Token } from '../../../../src/entities/index.ts'
 import type { Sent } from '../context.ts'
 import { bearer, create, gatewayOf } from './plugin.ts'
-import { ScriptedProvider, signingKey } from './provider.ts'
+import { ISSUER, ScriptedProvider, signingKey } from './provider.ts'
 import { Visitor } from './visitor.ts'
 
 const key = await signingKey('one')
@@ -167,6 +167,45 @@ describe('introspection', () => {
     const forged = await provider.accessToken({}, await signingKey('unknown'))
     expect((await visitor.send(withToken(forged))).status).toBe(401)
     expect(provider.asked('/introspect')).toBe(2)
+  })
+
+  test('introspect_jwt_tokens: an answer about a token of another user or issuer is refused', async () => {
+    const visitor = by(['bearer'], { introspect_jwt_tokens: true })
+    for (const [told, status] of [
+      [{ sub: 'alex-id', iss: `${ISSUER}/` }, 200],
+      [{ sub: 'bob-id' }, 401],
+      [{ iss: 'https://evil.test' }, 401],
+    ] as const) {
+      const token = await provider.accessToken({ jti: JSON.stringify(told) })
+      provider.introspected[token] = told
+      expect((await visitor.send(withToken(token))).status).toBe(status)
+    }
+  })
+
+  test('an answer about a token that is for later is refused, until then', async () => {
+    provider.introspected.opaque = { ...ALEX, nbf: Math.floor(provider.now / 1000) + 60 }
+    const visitor = by(['introspection'])
+    const { status, code } = await visitor.send(withToken('opaque'))
+    expect([status, code]).toEqual([401, 'token_not_yet_valid'])
+    provider.pass(60)
+    expect((await visitor.send(withToken('opaque'))).status).toBe(200)
+  })
+
+  test.each([
+    ['application/json; charset=utf-8', 200],
+    ['text/html', 401],
+    ['text/plain', 401],
+    ['', 401],
+  ])('an answer of the type %j is answered with %d', async (type, status) => {
+    const gateway = gatewayOf(provider, {
+      fetch: async (url, request) => {
+        if (!url.endsWith('/introspect')) return provider.fetch(url, request)
+        const body = new TextEncoder().encode(JSON.stringify({ active: true, ...ALEX }))
+        return new Response(body, { headers: type === '' ? {} : { 'content-type': type } })
+      },
+    })
+    const visitor = by(['introspection'], {}, gateway)
+    expect((await visitor.send(withToken('opaque'))).status).toBe(status)
   })
 
   test('what it tells goes to the service, encoded', async () => {

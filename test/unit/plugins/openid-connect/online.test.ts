@@ -200,7 +200,11 @@ const CASES: readonly (readonly [what: string, scene: Scene, expected: readonly 
     ['warning endpoint_missing logout_redirect_uri']],
   ['no end session endpoint, and no logout', { document: { end_session_endpoint: undefined } }, []],
   ['an introspection endpoint that is no URL', { document: { introspection_endpoint: '/introspect' } }, ['error endpoint_missing auth_methods.6']],
+  ['a token endpoint in a file', { document: { token_endpoint: 'file:///token' }, config: { auth_methods: ['password'] } }, ['error endpoint_missing auth_methods.0']],
+  ['an authorization endpoint that is a script', { document: { authorization_endpoint: 'javascript:alert(1)' } }, ['error endpoint_missing auth_methods.0']],
   // The login
+  ['a response type without a code', { document: { response_types_supported: ['code', 'id_token'] }, config: { response_type: ['id_token'] } },
+    ['error response_type_not_supported response_type']],
   ['another response mode', { config: { response_mode: 'form_post.jwt' } }, ['error response_mode_not_supported response_mode']],
   ['no word of response modes', { document: { response_modes_supported: undefined }, config: { response_mode: 'form_post' } },
     ['warning response_mode_not_supported response_mode']],

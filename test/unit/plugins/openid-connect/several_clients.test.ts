@@ -46,6 +46,18 @@ describe('of several clients', () => {
     expect(provider.lastForm.client_secret).toBe(expected === 'first' ? 'secret-1' : 'secret-2')
   })
 
+  test.each([
+    ['{"client_config":2}', 'second'],
+    ['{"client_config":"2"}', 'second'],
+    ['{"client_config":2,"client_config":1}', 'first'],
+    ['{"client_config":[2]}', 'first'],
+    ['{"client_config":false}', 'first'],
+  ])('the body %s names the %s', async (body, expected) => {
+    const type = ['Content-Type', 'application/json'] as const
+    await by({ client_arg: 'client_config' }).send({ method: 'POST', headers: [ALEX, type], body })
+    expect(provider.lastForm.client_id).toBe(expected)
+  })
+
   test('client_arg is another name for all of these places', async () => {
     const config = { client_arg: 'client_config' }
     await by(config).send({ headers: [ALEX, ['X-Client-Config', 'second']] })

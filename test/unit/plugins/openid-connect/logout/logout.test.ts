@@ -106,6 +106,19 @@ describe('what asks for a logout', () => {
     const { request } = requestOf(new Map(), { method: 'POST', body, headers: FORM })
     expect(logout.isInBody(await readBodyArguments(request))).toBe(isLogout)
   })
+
+  test.each([
+    ['{"bye":true}', true],
+    ['{"bye":1}', true],
+    ['{"bye":"x"}', true],
+    ['{"bye":false}', false],
+    ['{"goodbye":true}', false],
+  ])('JSON of %s: %p', async (body, isLogout) => {
+    const { logout } = new LogoutScene(idp, { logout_post_arg: 'bye' })
+    const headers = [['Content-Type', 'application/json']] as const
+    const { request } = requestOf(new Map(), { method: 'POST', body, headers })
+    expect(logout.isInBody(await readBodyArguments(request))).toBe(isLogout)
+  })
 })
 
 describe('a logout', () => {

@@ -15,7 +15,7 @@ import { Listener } from './front/listener.ts'
 import { Kept } from './kept.ts'
 import { findSecrets } from './kept_secret.ts'
 import type { ListenAddress } from './listen.ts'
-import type { Cache, Gateway as PluginGateway, Log, Node, Page, Plugin } from './pdk.ts'
+import type { Awaitable, Cache, Gateway as PluginGateway, Log, Node, Page, Plugin } from './pdk.ts'
 import { plugins } from './plugins/index.ts'
 import { AccessLog, type AccessLogFormat } from './proxy/access_log.ts'
 import { ClientAddress, type ClientAddressSettings } from './proxy/client_address.ts'
@@ -141,7 +141,7 @@ export interface Gateway {
   /** MD5 of the configuration that is served, in hexadecimal. */
   readonly configurationHash: string
   /** The plugins' pages for the status listener, by their path. */
-  readonly pages: ReadonlyMap<string, () => Page>
+  readonly pages: ReadonlyMap<string, () => Awaitable<Page>>
   /** How the targets of the upstreams are. */
   readonly upstreamHealth: readonly UpstreamHealth[]
   /** Loads another configuration: gives its faults and changes nothing, or takes it over between two requests. */
@@ -374,7 +374,7 @@ function pagesOf(
   plugins: ReadonlyMap<string, Plugin>,
   node: Node,
   handler: RequestHandler,
-): ReadonlyMap<string, () => Page> {
+): ReadonlyMap<string, () => Awaitable<Page>> {
   const pages = [...plugins.values()].flatMap((plugin) => {
     const instances = () => handler.snapshot.instances.filter((each) => each.plugin === plugin)
     const configs = () => instances().map(({ entity }) => entity.config)

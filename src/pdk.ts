@@ -38,7 +38,7 @@ export interface Plugin<C = unknown> {
   /** What to look at where it refuses a request, by the code of the reason or, without one, by the status. */
   readonly remedies?: Readonly<Record<string, Remedy>>
   /** What it serves on the status listener, by path. `configs` gives those of its entities that run now. */
-  pages?(node: Node, configs: () => readonly C[]): Readonly<Record<string, () => Page>>
+  pages?(node: Node, configs: () => readonly C[]): Readonly<Record<string, () => Awaitable<Page>>>
   /**
    * Asks whom a configuration relies on, before any request needs them, and says what will not work. Sends nothing that
    * only users have, and never throws for what others do.

@@ -4,7 +4,7 @@ import { balancerPage, targetsPage, upstreamAsked } from './balancer/health_page
 import type { KeyPair } from './front/certificates.ts'
 import { removeAbandoned } from './front/listener.ts'
 import type { ListenAddress } from './listen.ts'
-import { JSON_TYPE, type Node, type Page } from './pdk.ts'
+import { type Awaitable, JSON_TYPE, type Node, type Page } from './pdk.ts'
 import { PRODUCT } from './version.ts'
 
 export interface StatusServer {
@@ -24,7 +24,7 @@ export interface StatusOptions {
     readonly node: Node
     readonly upstreamHealth: readonly UpstreamHealth[]
     readonly configurationHash: string
-    readonly pages: ReadonlyMap<string, () => Page>
+    readonly pages: ReadonlyMap<string, () => Awaitable<Page>>
   }
 }
 
@@ -68,7 +68,10 @@ async function answer(request: Request, options: StatusOptions): Promise<Respons
 }
 
 /** What answers whoever only asks. */
-function findReader(url: URL, { isReady, gateway }: StatusOptions): (() => Response) | undefined {
+function findReader(
+  url: URL,
+  { isReady, gateway }: StatusOptions,
+): (() => Awaitable<Response>) | undefined {
   switch (url.pathname) {
     case '/status/ready':
       return () =>
@@ -80,7 +83,7 @@ function findReader(url: URL, { isReady, gateway }: StatusOptions): (() => Respo
   }
   if (upstreamAsked(url.pathname) !== undefined) return () => upstream(url, gateway)
   const page = gateway.pages.get(url.pathname)
-  return page && (() => text(200, page()))
+  return page && (async () => text(200, await page()))
 }
 
 async function drained(request: Request, url: URL, { drain }: StatusOptions): Promise<Response> {

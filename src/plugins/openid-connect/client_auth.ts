@@ -43,13 +43,23 @@ export const fields = {
 export const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
 type Settings = Config<
-  typeof fields & Pick<typeof clientFields, 'client_id' | 'client_auth' | 'client_jwk'>
->
+  typeof fields &
+    Pick<typeof clientFields, 'client_id' | 'client_auth' | 'client_alg' | 'client_jwk'>
+> & {
+  readonly require_signed_request_object?: boolean | undefined
+}
 
 /** Every way to authenticate that a configuration names. */
 function methodsIn(config: Readonly<Record<string, unknown>>): readonly unknown[] {
   const fields = Object.keys(config).filter((name) => name.endsWith('_endpoint_auth_method'))
   return ['client_auth', ...fields].flatMap((name) => config[name] ?? [])
+}
+
+/** Whether a client signs by a key: to say who it is, or its authorization requests (RFC 9101). */
+function signsByKey(config: Settings): boolean {
+  if (methodsIn(config).includes('private_key_jwt')) return true
+  const isPublic = (config.client_alg ?? ['RS256']).some((alg) => !alg.startsWith('HS'))
+  return config.require_signed_request_object === true && isPublic
 }
 
 /** Who is to show a certificate needs one. */
@@ -97,7 +107,7 @@ export function createClientAuths(
     certificateId === undefined ? undefined : gateway.findCertificate(certificateId)
   const keys = new Map<Client['jwk'], SigningKey>()
   const ownKeys = OwnKeys.of(gateway)
-  if (methodsIn(config).includes('private_key_jwt') && !config.client_jwk?.length) {
+  if (signsByKey(config) && !config.client_jwk?.length) {
     // Now, so that the provider can fetch them before the first request; who needs them waits for them, and is told of a failure.
     ownKeys.prepare(gateway).catch(() => {})
   }

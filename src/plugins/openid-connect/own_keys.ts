@@ -5,8 +5,8 @@ import {
   randomBytes,
   type webcrypto,
 } from 'node:crypto'
-import { existsSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Gateway, Page } from '../../pdk.ts'
 import type { SigningAlg, SigningKey } from './assertion.ts'
@@ -60,8 +60,10 @@ export class OwnKeys {
     return { alg, kid: jwk.kid, key: createPrivateKey({ key: jwk as JsonWebKey, format: 'jwk' }) }
   }
 
-  /** The public parts, as a JWK set (RFC 7517 §5). */
-  get page(): Page {
+  /** The public parts, as a JWK set (RFC 7517 §5); those that are being made are waited for. */
+  async page(): Promise<Page> {
+    // Why there are none the log has told.
+    await this.#pending?.catch(() => {})
     const body = JSON.stringify({ keys: this.#keys.map(publicPart) })
     return { contentType: 'application/jwk-set+json', body }
   }
@@ -90,6 +92,8 @@ const FILE = '.gatehouse-openid-connect-jwks.json'
 /** Gives the keys of the file; made whole at once if it is not there: of two processes one makes it, and both read the same. Throws. */
 function keep(file: string, made: readonly KeptKey[]): readonly KeptKey[] {
   if (made.length > 0) {
+    // As Kong makes its prefix; private keys are nobody else's.
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
     const draft = `${file}.${process.pid}.${randomBytes(4).toString('hex')}`
     try {
       writeFileSync(draft, JSON.stringify({ keys: made }), { mode: 0o600, flag: 'wx' })

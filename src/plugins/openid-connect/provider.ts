@@ -32,7 +32,7 @@ import type { fields as verification } from './verify.ts'
 
 /** What the status listener shows: the public keys with which clients of `private_key_jwt` sign that have none of their own. */
 export const pages: NonNullable<Plugin['pages']> = (node) => ({
-  '/openid-connect/jwks': () => OwnKeys.of(node).page,
+  '/openid-connect/jwks': () => OwnKeys.of(node).page(),
 })
 
 /** The rules over several of these fields. */

@@ -104,7 +104,7 @@ type Settings = Config<
   typeof fields &
     typeof endpoints &
     typeof authentication &
-    Pick<typeof clientFields, 'client_id' | 'client_auth' | 'client_jwk'> &
+    Pick<typeof clientFields, 'client_id' | 'client_auth' | 'client_alg' | 'client_jwk'> &
     Pick<typeof exchange, 'token_exchange' | 'token_exchange_endpoint'>
 > & { readonly issuer: string }
 

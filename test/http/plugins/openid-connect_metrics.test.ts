@@ -52,7 +52,7 @@ test('the status listener tells what openid-connect has counted, and a guesser i
   // The right one is known.
   expect((await get('doe')).status).toBe(200)
 
-  const page = running.running.pages.get('/metrics')!().body
+  const page = (await running.running.pages.get('/metrics')!()).body
   const requests = (labels: string) =>
     `gatehouse_oidc_requests_total{issuer="${idp.issuer}",method="password",${labels}}`
   expect(page).toContain(`${requests('outcome="passed",reason=""')} 3\n`)

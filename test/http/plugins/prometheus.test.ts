@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test'
+import type { Page } from '../../../src/pdk.ts'
 import { VERSION } from '../../../src/version.ts'
 import { gateway, proxied, type TestGateway } from '../gateway.ts'
 import { answering, ok, service } from '../service.ts'
@@ -9,7 +10,7 @@ const plugin = (config = ALL) => `plugins: [{ name: prometheus, config: ${config
 
 /** What Prometheus would read. */
 function metrics({ running }: TestGateway): string {
-  const page = running.pages.get('/metrics')!()
+  const page = running.pages.get('/metrics')!() as Page
   expect(page.contentType).toBe('text/plain; charset=UTF-8')
   return page.body
 }

@@ -154,6 +154,26 @@ describe('the client authenticates', () => {
     },
   )
 
+  test.each([
+    { client_auth: ['private_key_jwt'] },
+    { require_signed_request_object: true },
+    { require_signed_request_object: true, client_alg: ['ES256'] },
+  ])(
+    'the keys of %j are published from the start, in a prefix that is made for them',
+    async (config) => {
+      const parent = mkdtempSync(join(tmpdir(), 'keys-'))
+      try {
+        const prefix = join(parent, 'not', 'there')
+        const { gateway } = scene({ client_auth: null, ...config }, {}, { prefix })
+        const page = await pages(gateway as never, () => [])['/openid-connect/jwks']!()
+        expect((JSON.parse(page.body) as { keys: object[] }).keys).toHaveLength(10)
+        expect(statSync(prefix).mode & 0o777).toBe(0o700)
+      } finally {
+        rmSync(parent, { recursive: true })
+      }
+    },
+  )
+
   test('with private_key_jwt by a key of the gateway, which is published and outlives it', async () => {
     const prefix = mkdtempSync(join(tmpdir(), 'keys-'))
     const config = { client_auth: ['private_key_jwt'], client_secret: null, client_alg: ['ES256'] }
@@ -161,7 +181,7 @@ describe('the client authenticates', () => {
       const before = scene(config, {}, { prefix })
       await before.calls.password(alex)
       const assertion = before.sent[0]!.form.client_assertion!
-      const page = pages(before.gateway as never, () => [])['/openid-connect/jwks']!()
+      const page = await pages(before.gateway as never, () => [])['/openid-connect/jwks']!()
       expect(page.contentType).toBe('application/jwk-set+json')
       const set = JSON.parse(page.body) as { keys: Record<string, string>[] }
       expect(set.keys.map(({ alg }) => alg)).toEqual(
@@ -176,7 +196,7 @@ describe('the client authenticates', () => {
       expect(statSync(file).mode & 0o777).toBe(0o600)
       const after = scene({ ...config, client_alg: ['RS256'] }, {}, { prefix })
       await after.calls.password(alex)
-      expect(pages(after.gateway as never, () => [])['/openid-connect/jwks']!().body).toBe(
+      expect((await pages(after.gateway as never, () => [])['/openid-connect/jwks']!()).body).toBe(
         page.body,
       )
       expect(readFileSync(file, 'utf8')).toContain('"kid"')

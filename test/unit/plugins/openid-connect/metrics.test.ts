@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from 'bun:test'
-import type { Gateway, Node } from '../../../../src/pdk.ts'
+import type { Gateway, Node, Page } from '../../../../src/pdk.ts'
 import { Metrics } from '../../../../src/plugins/openid-connect/metrics.ts'
 import { prometheus } from '../../../../src/plugins/prometheus/index.ts'
 import { TestContext, testGateway } from '../context.ts'
@@ -23,7 +23,7 @@ function page(of = gateway): string {
     statistics: () => ({ total_requests: 0 }),
     upstreams: () => [],
   } as unknown as Node
-  return prometheus.pages!(node, () => [])['/metrics']!().body
+  return (prometheus.pages!(node, () => [])['/metrics']!() as Page).body
 }
 
 /** The samples of a metric that are not 0, by their labels without the issuer. */

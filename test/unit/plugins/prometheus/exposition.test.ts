@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import type { Node } from '../../../../src/pdk.ts'
+import type { Node, Page } from '../../../../src/pdk.ts'
 import { Counter, Histogram, labels } from '../../../../src/plugins/exposition.ts'
 import { prometheus } from '../../../../src/plugins/prometheus/index.ts'
 import { check } from '../../../../src/schema/check.ts'
@@ -50,7 +50,7 @@ function page(config: Record<string, unknown>): string {
     ],
   } as unknown as Node
   const { value } = check(prometheus.schema, config)
-  return prometheus.pages!(node, () => [value!])['/metrics']!().body
+  return (prometheus.pages!(node, () => [value!])['/metrics']!() as Page).body
 }
 
 test('the health of targets is told where it is asked for', () => {

@@ -6,7 +6,7 @@ const SECRET_NAME =
   /auth|cookie|token|secret|passw|pwd|api[-_]?key|credential|assertion|jwk|signature|session|otp|client[-_]cert|verifier|dpop|^x-.*key|^(?:code|key|request|state|nonce|proof|pin)$/i
 /** What sounds alike and is none. */
 const NO_SECRET =
-  /^(?:x-credential-identifier|x-authenticated-(?:userid|groups|scope)|token_type|(?:.*_)?(?:endpoint|supported)|(?:jwks|redirect|logo|policy|tos)_uri|auth_time|www-authenticate|authorization_details_types|client_assertion_type|(?:requested|subject)_token_type|userinfo|token_use|grant_type|session_state)$/i
+  /^(?:x-credential-identifier|x-authenticated-(?:userid|groups|scope)|token_type|(?:.*_)?(?:endpoint|supported)|(?:jwks|redirect|logo|policy|tos)_uri|auth_time|www-authenticate|authorization_details_types|client_assertion_type|(?:requested|subject|issued)_token_type|token_type_hint|userinfo|token_use|grant_type|session_state)$/i
 
 const USUAL_NAMES = [
   'authorization',
@@ -20,7 +20,7 @@ const USUAL_NAMES = [
 const WITH_SCHEME = /^\s*(?:bearer|basic|dpop|token|apikey|digest|negotiate)\s+\S/i
 
 /** Shorter secrets are masked where they stand, and not looked for elsewhere: they would be found in every word. */
-const SHORTEST = 6
+const SHORTEST = 8
 /** Secrets of this length are no words, and looked for within words too. */
 const NO_WORD = 16
 
@@ -133,7 +133,7 @@ export class Masks {
         if (equals < 0) return this.text(pair)
         const name = decoded(pair.slice(0, equals))
         const value = decoded(pair.slice(equals + 1))
-        return `${this.text(name)}=${this.isSecret(name) ? this.#masked(value) : this.text(value)}`
+        return `${this.#name(name)}=${this.isSecret(name) ? this.#masked(value) : this.text(value)}`
       })
       .join('&')
   }
@@ -150,8 +150,13 @@ export class Masks {
     return Object.fromEntries(
       Object.entries(value)
         .slice(0, 40)
-        .map(([key, each]) => [this.text(key), this.json(each, key, depth + 1)]),
+        .map(([key, each]) => [this.#name(key), this.json(each, key, depth + 1)]),
     )
+  }
+
+  /** The name of a member or an argument: a word, though it may be somebody's password, unless it is too long for one. */
+  #name(name: string): string {
+    return name.length < NO_WORD && /^\w+$/.test(name) ? name : this.text(name)
   }
 
   #authorization(value: string): string {

@@ -165,6 +165,21 @@ const UNFIT = new Set([
   'variable',
   'expand-url',
 ])
+/** What curl's letters without a value mean. */
+const FLAGS: Readonly<Record<string, string>> = {
+  ...{ 0: 'http1.0', 1: 'tlsv1', 4: 'ipv4', 6: 'ipv6', f: 'fail', g: 'globoff', G: 'get' },
+  ...{ i: 'include', I: 'head', k: 'insecure', L: 'location', N: 'no-buffer', O: 'remote-name' },
+  ...{ q: 'disable', s: 'silent', S: 'show-error', v: 'verbose', '#': 'progress-bar' },
+}
+/** Options without a value that change nothing of what is asked. */
+const NO_MATTER = new Set([
+  ...Object.values(FLAGS),
+  ...['http1.1', 'http2', 'http2-prior-knowledge', 'http3', 'tlsv1.0', 'tlsv1.1', 'tlsv1.2'],
+  ...['tlsv1.3', 'compressed', 'fail-with-body', 'fail-early', 'basic', 'location-trusted', 'raw'],
+  ...['no-progress-meter', 'no-keepalive', 'path-as-is', 'tcp-nodelay', 'remote-header-name'],
+  ...['create-dirs', 'retry-all-errors', 'retry-connrefused', 'ssl-reqd', 'parallel', 'no-alpn'],
+  ...['styled-output', 'no-styled-output', 'trace-time', 'post301', 'post302', 'post303', 'no-npn'],
+])
 const UNUSED: Readonly<Record<string, string>> = {
   cert: '--cert is not shown: no TLS connection is made',
   proxy: '--proxy is not used',
@@ -250,11 +265,12 @@ export function readCurl(words: readonly string[]): CurlRequest {
         break
     }
   }
-  const setFlag = (name: string): void => {
+  const setFlag = (name: string, shown: string): void => {
     if (name === 'get') isGet = true
     else if (name === 'head') isHead = true
     else if (name === 'insecure') isInsecure = true
     else if (UNUSED[name] !== undefined) notes.add(UNUSED[name])
+    else if (!NO_MATTER.has(name)) throw new Usage(`curl's option ${shown} is not known here`)
   }
   const addForm = (bytes: Buffer) =>
     void data.push(...(data.length > 0 ? [Buffer.from('&')] : []), bytes)
@@ -288,7 +304,7 @@ export function readCurl(words: readonly string[]): CurlRequest {
     if (word.startsWith('--')) {
       const name = word.slice(2)
       if (WITH_VALUE.has(name)) valueOf(name)
-      else setFlag(name)
+      else setFlag(name, word)
     } else if (word.startsWith('-') && word.length > 1) {
       for (let i = 1; i < word.length; i++) {
         const name = LETTERS[word[i]!]
@@ -296,7 +312,7 @@ export function readCurl(words: readonly string[]): CurlRequest {
           valueOf(name, word.slice(i + 1) || undefined)
           break
         }
-        setFlag({ G: 'get', I: 'head', L: 'location', k: 'insecure' }[word[i]!] ?? '')
+        setFlag(FLAGS[word[i]!] ?? '', `-${word[i]}`)
       }
     } else setUrl(word)
   }

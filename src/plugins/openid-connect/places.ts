@@ -81,9 +81,16 @@ export function tellFound(trace: Trace, { kind, place, raw, idToken }: Found): v
 /** The header fields that the configuration names for tokens and for what tells as much as one. */
 export function secretHeadersOf(config: object): readonly string[] {
   return Object.entries(config).flatMap(([field, value]) =>
-    typeof value === 'string' && SECRET_HEADER.test(field) ? value : [],
+    typeof value === 'string' && SECRET_HEADER.test(field)
+      ? value
+      : Array.isArray(value) && PASSED_ON.test(field)
+        ? value.filter((each) => typeof each === 'string')
+        : [],
   )
 }
+
+/** What of the client is passed on to the provider, which may well be a credential. */
+const PASSED_ON = /_headers_client$|_post_args_client_headers$/
 
 const SECRET_HEADER =
   /(?:token|jwk|introspection|user_info|session_id|certificate)\w*_header(?:_name)?$|token_param_name$/

@@ -86,3 +86,7 @@ test.each([
 ])('%j is refused', (words) => {
   expect(() => readCurl(words)).toThrow(Usage)
 })
+
+test.each(['--no-such-option', '-Z'])('%s is an error with its name', (option) => {
+  expect(() => readCurl([option, 'http://a.test/'])).toThrow(option)
+})

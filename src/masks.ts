@@ -20,7 +20,7 @@ const USUAL_NAMES = [
 const WITH_SCHEME = /^\s*(?:bearer|basic|dpop|token|apikey|digest|negotiate)\s+\S/i
 
 /** Shorter secrets are masked where they stand, and not looked for elsewhere: they would be found in every word. */
-const SHORTEST = 8
+const SHORTEST = 6
 /** Secrets of this length are no words, and looked for within words too. */
 const NO_WORD = 16
 

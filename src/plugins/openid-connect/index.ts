@@ -73,16 +73,31 @@ export const openidConnect: Plugin<Config> = {
 
     /** Without a promise where the session is in its cookie and was asked with before. */
     function bySession(ctx: AccessContext): Awaitable<Exit | undefined> {
+      let session: Session | undefined
+      let exit: Exit | undefined | SessionOver
       try {
-        const session = sessions!.open(ctx.request)
-        if (session instanceof Promise) return later(ctx, session)
-        if (!session) return byCredential.admit(ctx, nothingFound)
-        const exit = admitSession(ctx, session)
-        if (exit instanceof Promise) return later(ctx, session, exit)
-        return exit instanceof SessionOver ? byCredential.admit(ctx, exit.refusal) : exit
+        const opening = sessions!.open(ctx.request)
+        if (opening instanceof Promise) return later(ctx, opening)
+        session = opening
+        if (session) {
+          const admitting = admitSession(ctx, session)
+          if (admitting instanceof Promise) return later(ctx, session, admitting)
+          exit = admitting
+        }
       } catch (error) {
-        return failed(ctx, error)
+        return failed(ctx, error, session)
       }
+      return goOn(ctx, session, exit)
+    }
+
+    /** Without a session, or where it is over, another credential counts. */
+    function goOn(
+      ctx: AccessContext,
+      session: Session | undefined,
+      exit: Exit | undefined | SessionOver,
+    ): Awaitable<Exit | undefined> {
+      if (!session) return byCredential.admit(ctx, nothingFound)
+      return exit instanceof SessionOver ? byCredential.admit(ctx, exit.refusal) : exit
     }
 
     function admitSession(ctx: AccessContext, session: Session) {
@@ -103,8 +118,7 @@ export const openidConnect: Plugin<Config> = {
       } catch (error) {
         return failed(ctx, error, session)
       }
-      if (!session) return byCredential.admit(ctx, nothingFound)
-      return exit instanceof SessionOver ? byCredential.admit(ctx, exit.refusal) : exit
+      return goOn(ctx, session, exit)
     }
 
     function failed(ctx: AccessContext, error: unknown, session?: Session) {

@@ -3,7 +3,6 @@ import { Additions } from './additions.ts'
 import { createAdmission, type Presented } from './admit.ts'
 import { createAnswers } from './answer.ts'
 import { boundPasswords } from './attempts.ts'
-import { then } from './awaitable.ts'
 import { createClusterCache } from './cluster_cache.ts'
 import { tokenIdentity } from './grants.ts'
 import { hashOfAll } from './hash.ts'
@@ -105,9 +104,12 @@ export function createParts(config: Config, gateway: Gateway) {
     proof: Proof,
     { occasion, session, returnTo }: Presented,
   ): Awaitable<Exit | undefined> {
-    if (session) return sessionMethod!.use(ctx, session)
-    const begun = sessionMethod?.begin(ctx, proof, occasion)
-    return then(begun, () => loginAction(proof.method, proof, occasion.client, returnTo))
+    const kept = session
+      ? sessionMethod!.use(ctx, session)
+      : sessionMethod?.begin(ctx, proof, occasion)
+    const method = session ? 'session' : proof.method
+    const act = () => loginAction(method, proof, occasion.client, returnTo)
+    return kept instanceof Promise ? kept.then(act) : act()
   }
 
   return {

@@ -135,11 +135,25 @@ export function createProver(config: Settings, parts: Parts): Prover {
     return isSigned ? { ...verified, ...(await resolve(verified.claims)) } : verified
   }
 
-  /** An ID token that a caller sent beside its access token, made for any of the gateway's clients. */
-  async function verifyPresented(id_token: string, occasion: Occasion): Promise<Verified> {
+  /**
+   * An ID token that a caller sent beside an access token, made for any of the gateway's clients and of the same user:
+   * its claims are searched with those of the access token. `told` is what is known of that.
+   */
+  async function verifyPresented(
+    id_token: string | undefined,
+    access_token: string,
+    told: readonly (Claims | undefined)[],
+    occasion: Occasion,
+  ): Promise<Verified | undefined> {
+    if (id_token === undefined) return undefined
     const audience = clients.all.length > 0 ? clients.all.map((each) => each.client_id) : undefined
-    const expected = { kind: 'id token', strict: true, audience } as const
-    return verify(id_token, expected, isSigned('bearer'), occasion)
+    const expected = { kind: 'id token', strict: true, audience, access_token } as const
+    const id = await verify(id_token, expected, isSigned('bearer'), occasion)
+    for (const { sub } of present(told)) {
+      if (sub !== undefined && sub !== id.claims.sub)
+        throw new Refusal('invalid_token', 'the id token is of another user than the access token')
+    }
+    return id
   }
 
   /** A token that somebody else has found good. */
@@ -165,11 +179,12 @@ export function createProver(config: Settings, parts: Parts): Prover {
   ): Promise<Proof> {
     const expected = { kind: 'access token', strict: true } as const
     const access = await verify(token, expected, isSigned('bearer'), occasion)
-    const id = id_token === undefined ? undefined : await verifyPresented(id_token, occasion)
     const introspection = config.introspect_jwt_tokens
       ? await lookups.introspect(token, occasion)
       : undefined
     if (introspection) judgeSameToken(introspection.claims, access.claims)
+    const known = [access.claims, introspection?.claims]
+    const id = await verifyPresented(id_token, token, known, occasion)
     const ends = Math.min(endOf(access.claims), gateway.now() + cache_ttl * 1000)
     return conclude({ method: 'bearer', access, id, introspection, ends }, occasion)
   }
@@ -182,7 +197,7 @@ export function createProver(config: Settings, parts: Parts): Prover {
   ): Promise<Proof> {
     const { answer, ttl } = await exchanges.exchange(presented, occasion.asker('token'))
     const access = await verifyGiven(answer.access_token, 'bearer', occasion)
-    const id = id_token === undefined ? undefined : await verifyPresented(id_token, occasion)
+    const id = await verifyPresented(id_token, presented, [access.claims], occasion)
     const ends = Math.min(endOf(access.claims), ttl > 0 ? gateway.now() + ttl * 1000 : 0)
     const { cnf } = parseJws(presented).claims
     return conclude({ method: 'bearer', access, id, cnf, ends }, occasion)
@@ -204,12 +219,13 @@ export function createProver(config: Settings, parts: Parts): Prover {
     id_token: string | undefined,
     occasion: Occasion,
   ): Promise<Proof> {
-    const told =
+    const asked =
       method === 'introspection'
-        ? { introspection: await lookups.introspect(token, occasion) }
-        : { userInfo: await lookups.userInfo(token, occasion) }
+        ? await lookups.introspect(token, occasion)
+        : await lookups.userInfo(token, occasion)
+    const told = method === 'introspection' ? { introspection: asked } : { userInfo: asked }
     const access = await take(token)
-    const id = id_token === undefined ? undefined : await verifyPresented(id_token, occasion)
+    const id = await verifyPresented(id_token, token, [access.claims, asked.claims], occasion)
     return conclude({ method, access, id, ends: endOf(access.claims), ...told }, occasion)
   }
 

@@ -70,12 +70,7 @@ export interface SessionMethod {
   /** What follows once the caller of a session has been let in: it is used, and told of. */
   use(ctx: AccessContext, session: Session): Awaitable<undefined>
   /** Begins a session for a caller who has just been let in by another method. */
-  begin(
-    ctx: AccessContext,
-    proof: Proof,
-    occasion: Occasion,
-    before?: Session,
-  ): Awaitable<undefined>
+  begin(ctx: AccessContext, proof: Proof, occasion: Occasion): Awaitable<undefined>
 }
 
 export function createSessionMethod(config: Settings, parts: Parts): SessionMethod {
@@ -190,11 +185,11 @@ export function createSessionMethod(config: Settings, parts: Parts): SessionMeth
     headerNames: [...sessions.requestHeaders, ...(toService === undefined ? [] : [toService])],
     admit,
     use,
-    begin(ctx, proof, occasion, before) {
+    begin(ctx, proof, occasion) {
       if (disabled.has(proof.method)) return undefined
       const data = sessionDataOf(proof, occasion, tellsKeys)
       if (!data) return undefined
-      return then(sessions.start(ctx.request, data, subjectOf(proof), before), (kept) => {
+      return then(sessions.start(ctx.request, data, subjectOf(proof)), (kept) => {
         proofs.set(kept.session, ofSession(proof, proof.origin))
         return tell(ctx, kept.session, kept)
       })

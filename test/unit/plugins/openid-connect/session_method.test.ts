@@ -142,6 +142,14 @@ describe('a session', () => {
     expect((await open.send()).told('cookie')).toMatch(/^session=/)
   })
 
+  test('counts as a login where login_methods lists it', async () => {
+    const visitor = await logIn({ login_action: 'response', login_methods: ['session'] })
+    const { exit } = await visitor.send()
+    expect(exit?.status).toBe(200)
+    expect(JSON.parse(String(exit?.body))).toEqual({})
+    expect((await (await logIn()).send()).exit).toBeUndefined()
+  })
+
   test('a login that is under way beside it is none of the service’s', async () => {
     const visitor = await logIn({ auth_methods: ['session', 'password', 'authorization_code'] })
     visitor.cookies.set('authorization', 'x')

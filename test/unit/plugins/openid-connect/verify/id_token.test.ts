@@ -223,6 +223,12 @@ describe('whose user may pass', () => {
     expect(await judge({ domains: ['a.test', 'b.test'] }, claims)).toBe(code)
   })
 
+  test('the ID token of another user says nothing of this one', async () => {
+    const other = await provider.idToken({ sub: 'bob-id', hd: 'a.test' })
+    expect(await judge({ domains: ['a.test'] }, {}, other)).toBe('invalid_token')
+    expect(await judge({}, {}, other)).toBe('invalid_token')
+  })
+
   test('domains: the ID token may say it, and must not say another', async () => {
     const config = { domains: ['a.test'] }
     expect(await judge(config, {}, await provider.idToken({ hd: 'a.test' }))).toBe('ok')

@@ -330,11 +330,20 @@ export function createSessions(
     )
   }
 
-  /** Begins a session anew from what was remembered. */
+  /**
+   * Begins a session anew from what was remembered. An application that has ended does not begin again with the others;
+   * ours, if it ends meanwhile, stays as old as it is.
+   */
   function restore(source: Opened, parts: readonly Part[], around: Surroundings): Awaitable<Kept> {
-    const fresh = parts.map((part) => ({ ...part, created: now() }))
-    const written = write({ parts: fresh, old: undefined }, { parts, old: undefined }, around)
+    const left = parts.filter((part) => part.audience === audience || isAlive(part, source))
+    const fresh = left.map((part) => (isAlive(part, source) ? { ...part, created: now() } : part))
+    const written = write({ parts: fresh, old: undefined }, { parts: left, old: undefined }, around)
     return then(written, (kept) => then(retire(source, STALE), () => kept))
+  }
+
+  function isAlive(part: Part, { head, jar }: Opened): boolean {
+    const at = now()
+    return after(part.created, jar.timeouts.absolute) > at && !isRevoked(head.id, part, at)
   }
 
   function destroy(session: Session, request: ClientRequest): Awaitable<SetCookies> {

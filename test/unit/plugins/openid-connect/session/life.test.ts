@@ -275,6 +275,25 @@ test('what is remembered ends too', () => {
   expect(visit(sessions, browser).session).toBeUndefined()
 })
 
+test.each([
+  ['a back-channel logout has ended', 1000, { sub: 'alex' }],
+  ['is past its absolute timeout', 500_000, undefined],
+])('remember-me does not bring back another application that %s', async (_, passed, ended) => {
+  const node = new Node()
+  const config = { session_remember: true, session_remember_absolute_timeout: 600_000 }
+  const a = logIn(node, { ...config, session_audience: 'a' })
+  node.pass(passed)
+  const b = node.sessions({ ...config, session_audience: 'b' })
+  a.browser.keep(now(b.start(a.browser.request(), DATA, 'sam')).cookies)
+  if (ended) await a.sessions.destroyAll({ iss: ISSUER, ...ended })
+  node.pass(150_000)
+  a.browser.cookies.delete('session')
+  expect(now(a.sessions.open(a.browser.request()))).toBeUndefined()
+  expect(visit(b, a.browser).session?.subject).toBe('sam')
+  expect(now(b.open(a.browser.request()))).toBeDefined()
+  expect(now(a.sessions.open(a.browser.request()))).toBeUndefined()
+})
+
 test('what is remembered keeps up with the session, and ends with it', () => {
   const node = new Node()
   const { sessions, browser, session } = logIn(node, { session_remember: true })

@@ -32,5 +32,9 @@ export interface Part {
   readonly client_id: string | undefined
   /** When the caller authenticated; milliseconds since the epoch. */
   readonly created: number
+  /** What the plugin that let the caller in does not check, where there is anything. */
+  readonly unchecked?: readonly string[] | undefined
+  /** A hash of its `issuers_allowed`; nothing where only the provider's own name is taken. */
+  readonly issuers?: string | undefined
   readonly data: SessionData
 }

@@ -16,11 +16,13 @@ import { deriveKey } from './sealed.ts'
 import type { Kept, Session, Sessions } from './session.ts'
 import type { SessionStorage } from './storage.ts'
 import { createStorage } from './storages.ts'
+import { createTrust, type TrustSettings } from './trust.ts'
 
-type Settings = Config<typeof fields> & {
-  readonly issuer: string
-  readonly client_id?: readonly string[] | undefined
-}
+type Settings = Config<typeof fields> &
+  TrustSettings & {
+    readonly issuer: string
+    readonly client_id?: readonly string[] | undefined
+  }
 
 /** Milliseconds between two times that the use of a session is noted. */
 const TOUCH = 60_000
@@ -42,6 +44,7 @@ export function createSessions(
   const { now } = gateway
   const secrets = gateway.secrets('session', config.session_secret)
   const issuer = issuerName(parseIssuer(config.issuer)?.url.href ?? config.issuer)
+  const trust = createTrust(config, issuer)
   const revocations = gateway.keep('oidc:session-revocations', () => new Revocations(now))
   const renewals = gateway.cache<Kept>('oidc:session-renewals')
   const views = new WeakMap<Opened, Session>()
@@ -130,7 +133,7 @@ export function createSessions(
 
   function viewOf(source: Opened | undefined): Session | undefined {
     const part = source?.parts.find((each) => each.audience === audience)
-    if (!source || !part) return undefined
+    if (!source || !part || !trust.takes(part)) return undefined
     const client = clientOf(part)
     if (client === undefined) return undefined
     const { id } = source.head
@@ -226,7 +229,14 @@ export function createSessions(
     before?: Session,
   ): Awaitable<Kept> {
     const around = surroundingsOf(request)
-    const part: Part = { audience, subject, client_id: clients[data.client], created: now(), data }
+    const part: Part = {
+      audience,
+      subject,
+      client_id: clients[data.client],
+      created: now(),
+      data,
+      ...trust.markOf(data),
+    }
     return withOld(before, around, (old, remembered) => {
       const parts = [...othersIn(old ?? remembered, subject), part]
       const fresh = { parts, old: undefined }
@@ -265,7 +275,9 @@ export function createSessions(
   function save(session: Session, request: ClientRequest, data: SessionData): Awaitable<Kept> {
     const around = surroundingsOf(request)
     const { source } = session
-    const part = { ...partOf(source)!, client_id: clients[data.client], data }
+    const before = partOf(source)!
+    const mark = trust.markOf(data, before)
+    const part = { ...before, client_id: clients[data.client], data, ...mark }
     const parts = replaced(source.parts, part)
     if (source.jar === rememberJar) return restore(source, parts, around)
     if (!rememberJar) return write({ parts, old: source }, undefined, around)

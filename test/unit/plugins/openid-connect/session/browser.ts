@@ -8,6 +8,7 @@ import {
   type Sessions,
   type SessionStorage,
 } from '../../../../../src/plugins/openid-connect/session/index.ts'
+import { fields as verification } from '../../../../../src/plugins/openid-connect/verify.ts'
 import { TestContext, testGateway } from '../../context.ts'
 
 export const ISSUER = 'https://issuer.test/realms/one'
@@ -17,6 +18,7 @@ const schema = record(
   '',
   {
     ...fields,
+    ...verification,
     issuer: string('', { default: ISSUER }),
     client_id: array('', string('')),
   },

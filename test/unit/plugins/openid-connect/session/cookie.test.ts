@@ -196,6 +196,43 @@ test.each<[string, Record<string, unknown>]>([
   expect(now(sessions.open(browser.request()))).toBeUndefined()
 })
 
+const Y = 'https://y.test'
+const WIDE = { issuers_allowed: [ISSUER, Y] }
+test.each<[Record<string, unknown>, Record<string, unknown>, Record<string, unknown>, boolean]>([
+  [WIDE, {}, { iss: Y }, false],
+  [WIDE, { issuers_allowed: [ISSUER] }, { iss: Y }, false],
+  [WIDE, { issuers_allowed: [Y, ISSUER] }, { iss: Y }, true],
+  [WIDE, {}, { iss: `${ISSUER}/` }, true],
+  [{}, WIDE, { iss: ISSUER }, true],
+  [{}, { issuers_allowed: [Y] }, {}, false],
+  [{}, {}, { iss: 'https://what.the.provider.calls.itself' }, true],
+  [{ verify_signature: false }, {}, {}, false],
+  [{ verify_signature: false }, { ignore_signature: ['password', 'refresh_token'] }, {}, true],
+  [{ ignore_signature: ['password'] }, {}, {}, false],
+  [{ ignore_signature: ['introspection'] }, {}, {}, true],
+  [{ verify_claims: false }, {}, {}, false],
+  [{ enable_hs_signatures: true }, {}, {}, false],
+  [{}, { verify_signature: false, verify_claims: false, enable_hs_signatures: true }, {}, true],
+])('who was let in with %j, and comes to a plugin with %j: %j is taken: %p', (by, at, data, taken) => {
+  const node = new Node()
+  const { sessions, browser, session } = loggedIn(node, by, { ...DATA, ...data })
+  const other = node.sessions(at)
+  expect(now(other.open(browser.request())) !== undefined).toBe(taken)
+  browser.keep(now(sessions.save(session, browser.request(), session.data)).cookies)
+  expect(now(sessions.open(browser.request()))).toBeDefined()
+  expect(now(other.open(browser.request())) !== undefined).toBe(taken)
+})
+
+test('tokens whose signature is not checked when they are refreshed pass only where that is so', () => {
+  const node = new Node()
+  const config = { ignore_signature: ['refresh_token'] }
+  const { sessions, browser, session } = loggedIn(node, config)
+  expect(now(node.sessions().open(browser.request()))).toBeDefined()
+  browser.keep(now(sessions.save(session, browser.request(), session.data)).cookies)
+  expect(now(node.sessions().open(browser.request()))).toBeUndefined()
+  expect(now(node.sessions(config).open(browser.request()))).toBeDefined()
+})
+
 test('who has no client takes the session of any', () => {
   const node = new Node()
   const { browser } = loggedIn(node, { client_id: ['zero', 'one'] }, { ...DATA, client: 1 })

@@ -92,8 +92,13 @@ export interface ClientAuth {
 
 /** Prepares how clients authenticate. */
 export interface ClientAuths {
-  /** Throws `Refusal` where the configuration lacks what the method needs. */
-  at(endpoint: AuthenticatedEndpoint, metadata: Metadata, client: Client): ClientAuth
+  /** `isCallers` says that the client is the caller's own. Throws `Refusal` where the configuration lacks what the method needs. */
+  at(
+    endpoint: AuthenticatedEndpoint,
+    metadata: Metadata,
+    client: Client,
+    isCallers?: boolean,
+  ): ClientAuth
   /** The key with which a client signs its authorization requests (RFC 9101), by its `client_alg` and `client_jwk`. Throws `Refusal`. */
   signingKey(client: Client): Promise<SigningKey>
 }
@@ -148,8 +153,8 @@ export function createClientAuths(
     signingKey: async (client) =>
       client.alg?.startsWith('HS') && !client.jwk ? secretKey(client) : privateKey(client),
 
-    at(endpoint, metadata, client) {
-      const method = chooseAuth(endpoint, config, metadata, client)
+    at(endpoint, metadata, client, isCallers = false) {
+      const method = chooseAuth(endpoint, config, metadata, client, isCallers)
       const { client_id, client_secret = '' } = client
       const plain = { method, certificate: undefined }
       switch (method) {
@@ -196,25 +201,34 @@ const OFFERS = {
   pushed_authorization_request_endpoint: 'token_endpoint_auth_methods_supported',
 } as const
 
-/** How a client authenticates: as configured, or the first way that the provider offers and the client has the means for. */
+/**
+ * How a client authenticates: as configured, or the first way that the provider offers and the client has the means for.
+ * A caller's own client has nothing but its secret: by a key or a certificate it would pass for the gateway.
+ */
 export function chooseAuth(
   endpoint: AuthenticatedEndpoint,
   config: Settings,
   metadata: Metadata,
   client: Client,
+  isCallers = false,
 ): ClientAuthMethod {
-  const wanted = config[`${endpoint}_auth_method`] ?? client.auth
+  const configured = [config[`${endpoint}_auth_method`], client.auth]
+  const wanted = configured.find((each) => (isCallers ? bySecret(each) : each !== undefined))
   const hasSecret = client.client_secret !== undefined
-  if (wanted !== undefined)
-    return wanted.startsWith('client_secret') && !hasSecret ? 'none' : wanted
+  if (wanted !== undefined) return bySecret(wanted) && !hasSecret ? 'none' : wanted
   const offered = metadata[OFFERS[endpoint]] ?? metadata.token_endpoint_auth_methods_supported ?? []
   const usable = CLIENT_AUTH_METHODS.filter((each) => {
-    if (each.startsWith('client_secret')) return hasSecret
+    if (bySecret(each)) return hasSecret
+    if (isCallers) return false
     if (each === 'private_key_jwt') return client.jwk !== undefined
     return each !== 'none' && config.tls_client_auth_cert_id !== undefined
   })
   const first = offered.find((name) => (usable as readonly string[]).includes(name))
   return (first as ClientAuthMethod | undefined) ?? (hasSecret ? 'client_secret_basic' : 'none')
+}
+
+function bySecret(method: ClientAuthMethod | undefined): boolean {
+  return method?.startsWith('client_secret') ?? false
 }
 
 /**

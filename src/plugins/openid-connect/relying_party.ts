@@ -232,7 +232,7 @@ export function createRelyingParty(
     const url = new URL(URL.parse(metadata[endpoint] ?? '') ?? metadata.issuer)
     const hidden = [...secrets, client.client_secret ?? ''].filter((each) => each !== '')
     return attempt(what, { isCallers, url, secrets: hidden }, async (last) => {
-      const auth = other ?? auths.at(endpoint, metadata, client)
+      const auth = other ?? auths.at(endpoint, metadata, client, isCallers)
       const { certificate } = auth
       const to = endpointOf(endpoint, at, certificate !== undefined)
       const { tls_client_auth_ssl_verify: ssl_verify } = config

@@ -85,6 +85,63 @@ function parseJwt(token: string) {
 
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
+describe("a caller's own client never authenticates as the gateway", () => {
+  const MEANS = {
+    client_jwk: [{ kty: 'oct', k: Buffer.from('key of the gateway').toString('base64url') }],
+    tls_client_auth_cert_id: 'own',
+  }
+  const parts = { findCertificate: () => ({ cert: 'cert', key: 'key' }) }
+  const basic = `Basic ${Buffer.from('kong:anything').toString('base64')}`
+  const METHODS = [
+    'client_secret_basic',
+    'client_secret_post',
+    'client_secret_jwt',
+    'private_key_jwt',
+    'tls_client_auth',
+    'self_signed_tls_client_auth',
+    'none',
+  ]
+
+  async function judge(config: object, supported?: readonly string[]) {
+    const document = {
+      ...DOCUMENT,
+      ...(supported && { token_endpoint_auth_methods_supported: supported }),
+    }
+    const { calls, sent } = scene({ ...MEANS, ...config }, {}, parts, document)
+    await calls.client_credentials({ name: 'kong', secret: 'anything' })
+    const { fields, form, certificate } = sent[0]!
+    expect(certificate).toBeUndefined()
+    const { client_assertion, client_secret } = form
+    if (client_assertion !== undefined)
+      await jwtVerify(client_assertion, Buffer.from('anything'), { currentDate: new Date(NOW) })
+    else expect(client_secret ?? fields.authorization).toBe(client_secret ? 'anything' : basic)
+    return client_assertion ? 'jwt' : client_secret ? 'post' : 'basic'
+  }
+
+  test.each(METHODS)('where token_endpoint_auth_method is %s', async (method) => {
+    const isSecret = method.startsWith('client_secret_')
+    const expected = isSecret ? method.slice('client_secret_'.length) : 'basic'
+    expect(await judge({ token_endpoint_auth_method: method })).toBe(expected)
+    const keyless = { client_jwk: undefined, token_endpoint_auth_method: method }
+    expect(await judge(keyless)).toBe(expected)
+    const other = { token_endpoint_auth_method: method, client_auth: ['client_secret_post'] }
+    expect(await judge(other)).toBe(isSecret ? expected : 'post')
+  })
+
+  test.each(METHODS)('where client_auth is %s', async (method) => {
+    const isSecret = method.startsWith('client_secret_')
+    const expected = isSecret ? method.slice('client_secret_'.length) : 'basic'
+    expect(await judge({ client_auth: [method] })).toBe(expected)
+  })
+
+  test.each(METHODS)('where the provider names %s first', async (method) => {
+    const isSecret = method.startsWith('client_secret_')
+    const expected = isSecret ? method.slice('client_secret_'.length) : 'post'
+    expect(await judge({}, [method, 'client_secret_post'])).toBe(expected)
+    expect(await judge({}, [method])).toBe(isSecret ? expected : 'basic')
+  })
+})
+
 describe('the client authenticates', () => {
   test('with client_secret_basic, form-encoded first (RFC 6749 §2.3.1)', async () => {
     const { calls, sent } = scene({ client_auth: ['client_secret_basic'] })

@@ -108,7 +108,7 @@ const CASES: readonly Case[] = [
   start('a plugin that does not exist', HOW_TO.replace('openid-connect', 'openid-conect')),
   start('a service that does not exist', HOW_TO.replace('  - name: openid-connect\n    service: example-service', '  - name: openid-connect\n    service: exampel-service')),
   start('an entity of Kong that is not supported yet', `${HOW_TO}filter_chains:\n  - name: f\n`),
-  start('a field that would guard, but does nothing yet', `${HOW_TO}      proof_of_possession_dpop: strict\n`),
+  start('a guard that other fields leave without effect', `${HOW_TO}      proof_of_possession_dpop: strict\n`),
   start('YAML that is broken', HOW_TO.replace('- "/anything"', '- "/anything')),
   start('a tab in YAML', HOW_TO.replace('    paths:', '\tpaths:')),
   start('a key that stands twice', HOW_TO.replace('    paths:', '    name: again\n    paths:')),

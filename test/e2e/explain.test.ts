@@ -297,7 +297,7 @@ function expectNoSecrets({ stdout, stderr }: Ended, words: readonly string[]): v
   const pair = words[words.indexOf('-u') + 1] ?? ''
   const secrets = [
     ...[sent, 'eyJ', CLIENT.client_secret[0], PASSWORD, 'wrong horse', '5b1f6f3c2d', 'dark'],
-    ...['refresh-', Buffer.from(pair).toString('base64')],
+    ...['renewal-', Buffer.from(pair).toString('base64')],
   ]
   for (const secret of secrets.filter((each) => each !== '')) expect(text).not.toContain(secret)
 }

@@ -176,7 +176,7 @@ describe('no log shows a secret', () => {
       await using gatehouse = await Gatehouse.start({
         config: gatewayOf(service.url, config),
         settings: [`log_level = ${level}`],
-        secrets: [SECRET, encodeURIComponent(SECRET), btoa(SECRET).slice(0, 20), 'refresh-'],
+        secrets: [SECRET, encodeURIComponent(SECRET), btoa(SECRET).slice(0, 20), 'renewal-'],
       })
       const jwt = sign(provider.claims())
       const bodies = [

@@ -88,7 +88,7 @@ export class Provider implements Disposable {
       access_token: sign(this.claims()),
       token_type: 'Bearer',
       expires_in: 300,
-      refresh_token: `refresh-${++this.#serial}`,
+      refresh_token: `renewal-${++this.#serial}`,
       id_token: sign(this.claims()),
       ...changes,
     }

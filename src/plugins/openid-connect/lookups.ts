@@ -88,7 +88,7 @@ export function createLookups(
     load: () => Promise<Told>,
   ): Promise<Told> {
     const { key: passed } = occasion.passed(kind === 'userInfo' ? 'userinfo' : kind)
-    const key = hashOfAll(fingerprint, kind, token, String(occasion.client?.index ?? 0), passed)
+    const key = hashOfAll(fingerprint, kind, token, occasion.client?.client_id ?? '', passed)
     const counts = caches[kind === 'userInfo' ? 'userinfo' : kind]
     if (!isKept) return { ...(await load()), ends: 0 }
     const refusal = refused.get(key)

@@ -55,11 +55,12 @@ export function createOccasions(clients: Clients, passing: Passing): Occasions {
 }
 
 function occasion(client: Client | undefined, passed: Occasion['passed']): Occasion {
+  // The id, not the position: who shares a salt may have other clients in its place.
   const keys = ENDPOINTS.map((to) => passed(to).key)
   const isUsual = (client?.index ?? 0) === 0 && keys.every((key) => key === '')
   return {
     client,
-    key: isUsual ? '' : JSON.stringify([client?.index ?? 0, ...keys]),
+    key: isUsual ? '' : JSON.stringify([client?.client_id, ...keys]),
     passed,
     asker: (to) => ({ client, passed: passed(to) }),
   }

@@ -82,6 +82,26 @@ describe('of several clients', () => {
     expect([provider.calls, tokens.size]).toEqual([2, 2])
   })
 
+  test.each([
+    ['alone', {}, ALEX],
+    ['with what is passed', { token_post_args_client: ['tenant'] }, ALEX],
+    ['introspection', { auth_methods: ['introspection'] }, bearer('opaque')],
+  ])(
+    'plugins that share a salt share nothing of different clients in one place: %s',
+    async (_, config, credential) => {
+      provider.introspected.opaque = {}
+      const gateway = gatewayOf(provider)
+      const shared = { ...config, cache_tokens_salt: 's' }
+      const one = by(shared, gateway)
+      const other = by({ ...shared, client_id: ['first', 'third'] }, { ...gateway, id: 'other' })
+      const asked = () => provider.calls + provider.introspections.length
+      const second = { headers: [credential, ['Client-ID', '2'] as const], query: 'tenant=t' }
+      expect([(await one.send(second)).status, asked()]).toEqual([200, 1])
+      expect([(await other.send(second)).status, asked()]).toEqual([200, 2])
+      expect([(await one.send(second)).status, asked()]).toEqual([200, 2])
+    },
+  )
+
   test('§10 #2: the key, the way and the redirect go with the client', async () => {
     const { privateKey } = await generateKeyPair('ES256', { extractable: true })
     const jwk = { ...(await exportJWK(privateKey)), kid: 'of-second' }

@@ -64,6 +64,8 @@ export interface Provider {
 export interface Discovery {
   /** Whether a discovered endpoint may be `http:`: where the issuer itself is. */
   readonly allowHttp: boolean
+  /** The same for all that ask the same provider in the same way: what was learned by it is trusted alike. No secret can be read from it. */
+  readonly key: string
   /** What is known and not too old, or the provider is down. */
   current(): Provider | undefined
   /** What is known, loaded if need be. Old knowledge serves where the provider is down. Throws `Refusal`. */
@@ -100,7 +102,8 @@ export function createDiscovery(
   const issuer = parseIssuer(config.issuer)
   const allowHttp = issuer?.url.protocol === 'http:'
   const headers = discoveryHeaders(config)
-  const state = sharedState(config, gateway)
+  const key = keyOf(config)
+  const state = sharedState(key, gateway)
   const check = createCheck({ ...config })
 
   function current(): Provider | undefined {
@@ -217,6 +220,7 @@ export function createDiscovery(
 
   return {
     allowHttp,
+    key,
     current,
     async load() {
       const known = current() ?? (await loadAnew())
@@ -257,11 +261,14 @@ export function createDiscoveryOf(
   return createDiscovery(settings, relyingParty, gateway)
 }
 
-function sharedState(config: Settings, gateway: Pick<Gateway, 'cache'>): State {
-  const cache = gateway.cache<State>('oidc:providers')
+function keyOf(config: Settings): string {
   // What was loaded over a connection that nobody checked must not serve who wants it checked.
   const names = Object.keys({ ...fields, ...endpoints, ...transport })
-  const key = hashOf(JSON.stringify(names.map((name) => config[name as keyof Settings])))
+  return hashOf(JSON.stringify(names.map((name) => config[name as keyof Settings])))
+}
+
+function sharedState(key: string, gateway: Pick<Gateway, 'cache'>): State {
+  const cache = gateway.cache<State>('oidc:providers')
   const known = cache.get(key)
   if (known) return known
   const state: State = {

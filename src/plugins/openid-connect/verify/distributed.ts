@@ -28,7 +28,7 @@ export interface Resolved {
 export type ResolveClaims = (claims: Claims) => Promise<Resolved>
 
 interface Parts {
-  readonly discovery: Pick<Discovery, 'load' | 'renew' | 'allowHttp'>
+  readonly discovery: Pick<Discovery, 'load' | 'renew' | 'allowHttp' | 'key'>
   /** The discovery of another issuer. */
   discoveryOf(issuer: string): Pick<Discovery, 'load' | 'renew'>
   readonly transport: Transport
@@ -169,7 +169,7 @@ export function createResolveClaims(config: Settings, parts: Parts): ResolveClai
   }
 
   const kept = gateway.cache<Found>('oidc:claims')
-  const trust = JSON.stringify([config.issuer, config.issuers_allowed, config.leeway])
+  const trust = JSON.stringify([discovery.key, config.issuers_allowed, config.leeway])
 
   return async (claims) => {
     const { _claim_names: names, _claim_sources: sources } = claims

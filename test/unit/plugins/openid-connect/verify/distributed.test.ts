@@ -150,6 +150,27 @@ describe('claims of others, elsewhere', () => {
     expect(asked()).toBe(3)
   })
 
+  test.each([
+    ['ssl_verify', { ssl_verify: false }, { ssl_verify: true }],
+    ['https_proxy', { https_proxy: 'http://proxy.test' }, {}],
+    ['extra_jwks_uris', { extra_jwks_uris: [`${ISSUER}/keys`] }, {}],
+  ])('are asked for again by a plugin with another %s', async (_, one, other) => {
+    const text = await claims()
+    provider.instead['/health/claims'] = () => ({ text })
+    const gateway = gatewayOf(provider)
+    const asked = () => provider.requests.filter((each) => each.endsWith('/claims')).length
+    const token = await provider.accessToken(from({ endpoint }))
+    for (const [config, calls] of [
+      [one, 1],
+      [one, 1],
+      [other, 2],
+    ] as const) {
+      const handler = create(provider, { ...CONFIG, ...config }, gateway)
+      expect((await send(handler, { headers: [bearer(token)] })).exit).toBeUndefined()
+      expect(asked()).toBe(calls)
+    }
+  })
+
   test('count no longer than they last, however well the token is known', async () => {
     const text = await claims({ exp: seconds() + 100 })
     provider.instead['/health/claims'] = () => ({ text })

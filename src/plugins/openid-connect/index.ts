@@ -5,7 +5,7 @@ import { createCredentialMethod } from './credential_method.ts'
 import type { Occasion } from './occasion.ts'
 import { online } from './online/index.ts'
 import { createParts } from './parts.ts'
-import { placesOf, secretHeadersOf } from './places.ts'
+import { placesOf, secretArgumentsOf, secretHeadersOf } from './places.ts'
 import { pages } from './provider.ts'
 import { Refusal } from './refusal.ts'
 import { remedies } from './remedies.ts'
@@ -128,7 +128,11 @@ export const openidConnect: Plugin<Config> = {
 
     return {
       secretHeaders: secretHeadersOf(config),
-      secretArguments: [...byCredential.secretArguments, ...(browser?.secretArguments ?? [])],
+      secretArguments: [
+        ...byCredential.secretArguments,
+        ...(browser?.secretArguments ?? []),
+        ...secretArgumentsOf(config),
+      ],
       access(ctx) {
         for (const each of ownHeaders) ctx.upstream.headers.deleteSpellings(each)
         if (!possession.isOff) possession.hide(ctx)

@@ -90,7 +90,16 @@ export function secretHeadersOf(config: object): readonly string[] {
 }
 
 /** What of the client is passed on to the provider, which may well be a credential. */
-const PASSED_ON = /_headers_client$|_post_args_client_headers$/
+const PASSED_ON = /_headers_client$|_post_args_client_headers$|^token_post_args_client$/
+
+/** The arguments that are passed on to the provider. */
+export function secretArgumentsOf(config: object): readonly string[] {
+  return Object.entries(config).flatMap(([field, value]) =>
+    Array.isArray(value) && field.endsWith('_args_client')
+      ? value.filter((each) => typeof each === 'string')
+      : [],
+  )
+}
 
 const SECRET_HEADER =
   /(?:token|jwk|introspection|user_info|session_id|certificate)\w*_header(?:_name)?$|token_param_name$/

@@ -230,7 +230,8 @@ export function createRelyingParty(
   ): Promise<T> {
     const { metadata, client, isCallers } = at
     const url = new URL(URL.parse(metadata[endpoint] ?? '') ?? metadata.issuer)
-    const hidden = [...secrets, client.client_secret ?? ''].filter((each) => each !== '')
+    const added = valuesOf(before, after, at.passed?.args ?? [])
+    const hidden = [...secrets, client.client_secret ?? '', ...added].filter((each) => each !== '')
     return attempt(what, { isCallers, url, secrets: hidden }, async (last) => {
       const auth = other ?? auths.at(endpoint, metadata, client, isCallers)
       const { certificate } = auth
@@ -422,7 +423,8 @@ export function createRelyingParty(
       const { metadata, isCallers } = at
       const { headers: passed, args } = at.passed ?? NOTHING
       const url = new URL(URL.parse(metadata.userinfo_endpoint ?? '') ?? metadata.issuer)
-      return attempt('userinfo', { isCallers, url, secrets: [access_token] }, async (last) => {
+      const secrets = [access_token, ...valuesOf(passed, args, userInfoHeaders)]
+      return attempt('userinfo', { isCallers, url, secrets }, async (last) => {
         const to = endpointOf('userinfo_endpoint', at, false)
         for (const [name, value] of userInfoArgs) to.searchParams.append(name, value)
         for (const [name, value] of args)
@@ -502,6 +504,11 @@ function withoutChallenge(answer: Response): Response {
   const headers = new Headers(answer.headers)
   headers.delete('www-authenticate')
   return new Response(answer.body, { status: answer.status, headers })
+}
+
+/** What is passed on or written into a header may be a credential. Shorter than any it is a word like others. */
+function valuesOf(...lists: readonly Pairs[]): string[] {
+  return lists.flat().flatMap(([, value]) => (value.length < 4 ? [] : value))
 }
 
 /** What a request carries that nobody may read in a log. */

@@ -85,12 +85,33 @@ function parseJwt(token: string) {
 
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
+test.each(['password', 'introspect', 'userInfo'] as const)(
+  'what is passed on to %s is in no words about its failure',
+  async (call) => {
+    const description = 'otp 384756 of device-proof is wrong'
+    const failure = {
+      status: 400,
+      body: { error: 'invalid_grant', error_description: description },
+    }
+    const { calls } = scene({}, { '/token': failure, '/introspect': failure, '/userinfo': failure })
+    const passed = {
+      args: [['otp', '384756']],
+      headers: [['x-device', 'device-proof']],
+      key: 'k',
+    } as const
+    const by = { client: undefined, passed }
+    const asking = call === 'password' ? calls.password(alex, by) : calls[call]('token-1', by)
+    const { message } = await refusalOf(asking)
+    expect(message).toContain('otp … of … is wrong')
+  },
+)
+
 describe("a caller's own client never authenticates as the gateway", () => {
   const MEANS = {
     client_jwk: [{ kty: 'oct', k: Buffer.from('key of the gateway').toString('base64url') }],
     tls_client_auth_cert_id: 'own',
   }
-  const parts = { findCertificate: () => ({ cert: 'cert', key: 'key' }) }
+  const parts = { findCertificate: () => ({ cert: 'cert', key: 'key' }) as never }
   const basic = `Basic ${Buffer.from('kong:anything').toString('base64')}`
   const METHODS = [
     'client_secret_basic',

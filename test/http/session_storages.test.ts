@@ -154,6 +154,20 @@ for (const [name, isThere, start] of BACKENDS) {
       await until(async () => (await storage.get('ever')) === undefined)
     }, 30_000)
 
+    test('what is gone is not replaced, if only what is there is to be', async () => {
+      await using backend = await start()
+      using gateway = node()
+      const storage = backend.open(gateway)
+      expect(await storage.set('a', value('x'), 60, ['alice'], true)).toBe(false)
+      expect(await storage.get('a')).toBeUndefined()
+      expect(await storage.set('a', value('x'), 60, ['alice'])).toBe(true)
+      expect(await storage.set('a', value('y'), 60, ['alice'], true)).toBe(true)
+      expect(await text(storage, 'a')).toBe('y')
+      await storage.delete('a', ['alice'])
+      expect(await storage.set('a', value('z'), 0, ['alice'], true)).toBe(false)
+      expect(await storage.get('a')).toBeUndefined()
+    }, 30_000)
+
     test('the sessions of an owner are listed, whoever began them and however many at once', async () => {
       await using backend = await start()
       using first = node()

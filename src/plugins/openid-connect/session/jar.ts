@@ -84,12 +84,19 @@ export class Jar {
     return { idling: after(used, idling), rolling: after(started, rolling) }
   }
 
-  /** Writes a session, in the place of one of the same id. Throws `SessionError`. */
+  /**
+   * Writes a session, in the place of one of the same id if there is one: with `isOver` that was gone from the storage,
+   * and nothing was written. Throws `SessionError`.
+   */
   write(
     { id, started }: Partial<Pick<Head, 'id' | 'started'>>,
     parts: readonly Part[],
     { bound, attributes, brought }: Surroundings,
-  ): Awaitable<{ readonly opened: Opened; readonly cookies: SetCookies }> {
+  ): Awaitable<{
+    readonly opened: Opened
+    readonly cookies: SetCookies
+    readonly isOver: boolean
+  }> {
     const { envelopes, storage, now } = this.#parts
     const used = now()
     const head: Head = {
@@ -113,11 +120,10 @@ export class Jar {
       key: this.#keyOf(text, bound, storage && sealed),
       isOutdated: false,
     }
-    if (!storage) return { opened, cookies }
-    return orFail(storage.set(key, sealed, ttl, this.#owners(parts))).then(() => ({
-      opened,
-      cookies,
-    }))
+    if (!storage) return { opened, cookies, isOver: false }
+    const put = storage.set(key, sealed, ttl, this.#owners(parts), id !== undefined)
+    // What is over keeps its cookies as they are: they may be those of a new login by now.
+    return orFail(put).then((isPut) => ({ opened, cookies: isPut ? cookies : [], isOver: !isPut }))
   }
 
   /** Says in the cookie that the session is used now. */

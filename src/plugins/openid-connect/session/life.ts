@@ -195,12 +195,15 @@ export function createSessions(
   /** Lets a session end soon: what is stored, and copies of its cookie. */
   function retire(opened: Opened | undefined, seconds: number): Awaitable<void> {
     if (!opened) return undefined
-    const { jar, head, parts } = opened
+    endHere(opened, now() + seconds * 1000)
+    return opened.jar.drop(opened, seconds)
+  }
+
+  /** Has this process take a session no more from `at` on. */
+  function endHere({ jar, head, parts }: Opened, at: number): void {
     const newest = Math.max(...parts.map(({ created }) => created))
     const ends = Math.min(jar.endsOf(head).rolling, after(newest, jar.timeouts.absolute))
-    const until = Math.min(ends, after(now(), LONGEST))
-    revocations.end(head.id, now() + seconds * 1000, until)
-    return jar.drop(opened, seconds)
+    revocations.end(head.id, at, Math.min(ends, after(now(), LONGEST)))
   }
 
   /** Writes both cookies; `old` are those that are replaced, by their ids or under new ones. */
@@ -216,7 +219,8 @@ export function createSessions(
         // Even if it was over in the meantime: that is for the next request to find out.
         return { session: view(first.opened)!, cookies }
       }
-      if (!rememberJar || !remembered) return kept(first.cookies)
+      if (first.isOver) endHere(first.opened, now())
+      if (!rememberJar || !remembered || first.isOver) return kept(first.cookies)
       const second = rememberJar.write(remembered.old?.head ?? {}, remembered.parts, around)
       return then(second, ({ cookies }) => kept([...first.cookies, ...cookies]))
     })
@@ -280,7 +284,7 @@ export function createSessions(
     const part = { ...before, client_id: clients[data.client], data, ...mark }
     const parts = replaced(source.parts, part)
     if (source.jar === rememberJar) return restore(source, parts, around)
-    if (!rememberJar) return write({ parts, old: source }, undefined, around)
+    if (!rememberJar || !alive(source)) return write({ parts, old: source }, undefined, around)
     return then(rememberJar.open(around.brought, around.bound), (found) => {
       const remembered = alive(found)
       const created = remembered && partOf(remembered)?.created
@@ -296,6 +300,7 @@ export function createSessions(
   function refresh(session: Session, request: ClientRequest): Awaitable<Kept | undefined> {
     const { source } = session
     const { head } = source
+    if (!alive(source)) return undefined
     const { idling, rolling } = sessionJar.timeouts
     const age = now() - head.started
     const isRemembered = source.jar === rememberJar
@@ -344,9 +349,22 @@ export function createSessions(
 
   /**
    * Begins a session anew from what was remembered. An application that has ended does not begin again with the others;
-   * ours, if it ends meanwhile, stays as old as it is.
+   * ours, if it ends meanwhile, stays as old as it is. What is over altogether by now serves this request alone.
    */
   function restore(source: Opened, parts: readonly Part[], around: Surroundings): Awaitable<Kept> {
+    const current = storage ? source.jar.open(around.brought, around.bound) : source
+    return then(current, (found) => {
+      if (alive(found)?.head.id === source.head.id) return restoreNow(source, parts, around)
+      const last = { ...source, parts, key: hashOfAll(source.key, 'over') }
+      return { session: view(last)!, cookies: [] }
+    })
+  }
+
+  function restoreNow(
+    source: Opened,
+    parts: readonly Part[],
+    around: Surroundings,
+  ): Awaitable<Kept> {
     const left = parts.filter((part) => part.audience === audience || isAlive(part, source))
     const fresh = left.map((part) => (isAlive(part, source) ? { ...part, created: now() } : part))
     const written = write({ parts: fresh, old: undefined }, { parts: left, old: undefined }, around)

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { Memcached, MemcachedError, type MemcachedSettings } from '../../../memcached.ts'
+import { Memcached, MemcachedError, type MemcachedSettings, type NewItem } from '../../../memcached.ts'
 import type { Gateway } from '../../../pdk.ts'
 import { boolean, type Config, integer, string } from '../../../schema/field.ts'
 import type { SessionStorage } from './storage.ts'
@@ -71,7 +71,13 @@ class MemcachedStorage implements SessionStorage {
     return (await this.#memcached.get(this.#keyOf(key)))?.value
   }
 
-  async set(key: string, value: Uint8Array, ttl: number, owners: readonly string[]): Promise<void> {
+  async set(
+    key: string,
+    value: Uint8Array,
+    ttl: number,
+    owners: readonly string[],
+    isThere = false,
+  ): Promise<boolean> {
     const flags = this.#endOf(ttl)
     // The lists first, so that no session is there which they do not name.
     const put: Change = (list) => {
@@ -79,7 +85,20 @@ class MemcachedStorage implements SessionStorage {
       list.set(key, flags)
     }
     await Promise.all(owners.map((owner) => this.#change(owner, put)))
-    await this.#memcached.set(this.#keyOf(key), { value, flags, ttl })
+    const name = this.#keyOf(key)
+    const item = { value, flags, ttl }
+    if (isThere) return this.#replace(name, item)
+    await this.#memcached.set(name, item)
+    return true
+  }
+
+  async #replace(name: string, item: NewItem): Promise<boolean> {
+    for (let i = 0; i < TRIES; i++) {
+      const old = await this.#memcached.get(name)
+      if (!old) return false
+      if (await this.#memcached.exchange(name, item, old.unique)) return true
+    }
+    throw new MemcachedError('a session is written too often to replace it')
   }
 
   async shorten(key: string, ttl: number): Promise<void> {

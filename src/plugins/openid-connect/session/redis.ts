@@ -52,20 +52,28 @@ class RedisStorage implements SessionStorage {
     return value instanceof Uint8Array ? value : undefined
   }
 
-  async set(key: string, value: Uint8Array, ttl: number, owners: readonly string[]): Promise<void> {
+  async set(
+    key: string,
+    value: Uint8Array,
+    ttl: number,
+    owners: readonly string[],
+    isThere = false,
+  ): Promise<boolean> {
     const now = Math.floor(this.#now() / 1000)
     const ends = ttl > 0 ? now + ttl : 'inf'
     // The lists first, so that no session is there which they do not name.
-    await Promise.all([
-      ...owners.map((owner) =>
+    await Promise.all(
+      owners.map((owner) =>
         this.#redis.send('EVAL', [LIST, 1, this.#listOf(owner), key, ends, now, MOST]),
       ),
-      this.#redis.send('SET', [
-        this.#keyOf(key),
-        Buffer.from(value.buffer, value.byteOffset, value.byteLength),
-        ...(ttl > 0 ? ['EX', ttl] : []),
-      ]),
+    )
+    const said = await this.#redis.send('SET', [
+      this.#keyOf(key),
+      Buffer.from(value.buffer, value.byteOffset, value.byteLength),
+      ...(ttl > 0 ? ['EX', ttl] : []),
+      ...(isThere ? ['XX'] : []),
     ])
+    return said !== null && said !== undefined
   }
 
   async shorten(key: string, ttl: number): Promise<void> {

@@ -7,9 +7,16 @@ export interface SessionStorage {
   get(key: string): Promise<Uint8Array | undefined>
   /**
    * Puts a value in the place of another, for `ttl` whole seconds (0: without an end). `owners` are names, of the kind
-   * that keys are, under which `find` lists the key for as long: the same at every `set` of one key.
+   * that keys are, under which `find` lists the key for as long: the same at every `set` of one key. With `isThere` only
+   * what is still there is replaced, so that nothing comes back that another node has ended. Gives whether it was put.
    */
-  set(key: string, value: Uint8Array, ttl: number, owners: readonly string[]): Promise<void>
+  set(
+    key: string,
+    value: Uint8Array,
+    ttl: number,
+    owners: readonly string[],
+    isThere?: boolean,
+  ): Promise<boolean>
   /** Lets a value end after `ttl` seconds, if it would not end before; nothing where there is none. */
   shorten(key: string, ttl: number): Promise<void>
   /** Drops a value, and its key under those owners. */

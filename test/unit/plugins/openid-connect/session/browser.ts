@@ -99,11 +99,19 @@ export class MemoryStorage implements SessionStorage {
     return found && found.ends > this.node.now ? found.value : undefined
   }
 
-  async set(key: string, value: Uint8Array, ttl: number, owners: readonly string[]) {
+  async set(
+    key: string,
+    value: Uint8Array,
+    ttl: number,
+    owners: readonly string[],
+    isThere = false,
+  ) {
     this.#check()
+    if (isThere && !(await this.get(key))) return false
     this.values.set(key, { value, ends: ttl === 0 ? Infinity : this.node.now + ttl * 1000 })
     for (const owner of owners)
       this.owners.set(owner, (this.owners.get(owner) ?? new Set()).add(key))
+    return true
   }
 
   async shorten(key: string, ttl: number) {

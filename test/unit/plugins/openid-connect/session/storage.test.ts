@@ -119,6 +119,30 @@ test('what is ended is gone from the storage, remembered or not', async () => {
   expect([...storage.owners.values()].every(({ size }) => size === 0)).toBe(true)
 })
 
+test.each([
+  ['a session', false, false],
+  ['a session with remember-me', true, false],
+  ['a remembered session', true, true],
+])('new tokens do not bring back %s that was ended elsewhere', async (_, remember, isForgotten) => {
+  const { node, storage } = set()
+  const config = { session_remember: remember }
+  const { sessions, browser } = await logIn(node, storage, config)
+  if (isForgotten) browser.cookies.delete('session')
+  const copy = browser.copy()
+  const request = browser.request()
+  const session = (await sessions.open(request))!
+  await new Node().sessions(config, storage).destroyAll({ iss: ISSUER, sub: 'alex' })
+  const data = { ...DATA, access_token: 'newer' }
+  const kept = await sessions.save(session, request, data)
+  expect(kept).toMatchObject({ session: { data, subject: 'alex' }, cookies: [] })
+  node.pass(2700)
+  const renewed = await sessions.refresh(kept.session, request)
+  browser.keep([...kept.cookies, ...(renewed?.cookies ?? [])])
+  expect(storage.values.size).toBe(0)
+  for (const each of [browser, copy])
+    expect(await new Node().sessions(config, storage).open(each.request())).toBeUndefined()
+})
+
 test('all sessions of a subject, or of a session of the provider, are found in the storage', async () => {
   const { node, storage } = set()
   const begin = (sid: string) => logIn(node, storage, {}, { data: { ...DATA, sid } })

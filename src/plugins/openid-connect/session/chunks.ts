@@ -33,9 +33,21 @@ export function writeChunks(
   return at < text.length ? undefined : cookies
 }
 
-/** The first of these cookies alone, where nothing but its beginning has changed. */
-export function writeFirstChunk(name: string, text: string, attributes: string): string {
-  return `${name}=${text.slice(0, roomOf(name, attributes))}${attributes}`
+/**
+ * The first of these cookies alone, where nothing but its beginning has changed; all of them if the text was cut
+ * elsewhere, as by other attributes. None if it is too long for these.
+ */
+export function writeFirstChunk(
+  names: readonly string[],
+  text: string,
+  attributes: string,
+  brought: Cookies,
+): SetCookies {
+  const name = names[0]!
+  const first = text.slice(0, roomOf(name, attributes))
+  const isCutThere = brought.get(name)?.every(({ length }) => length === first.length)
+  if (isCutThere) return [`${name}=${first}${attributes}`]
+  return writeChunks(names, text, attributes, '', brought) ?? []
 }
 
 function roomOf(name: string, attributes: string): number {

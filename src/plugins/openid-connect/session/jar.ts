@@ -127,10 +127,10 @@ export class Jar {
   }
 
   /** Says in the cookie that the session is used now. */
-  touch({ head, box }: Opened, { bound, attributes }: Surroundings): string {
+  touch({ head, box }: Opened, { bound, attributes, brought }: Surroundings): SetCookies {
     const { envelopes, now } = this.#parts
     const text = envelopes.write({ ...head, used: now() }, box, bound)
-    return writeFirstChunk(this.names[0]!, text, attributes)
+    return writeFirstChunk(this.names, text, attributes, brought)
   }
 
   /** Drops a session from the storage, at once or after some seconds. Throws `SessionError`. */

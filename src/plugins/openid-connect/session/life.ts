@@ -308,7 +308,7 @@ export function createSessions(
     if (isDue) return renewOnce(session, request)
     if (source.isOutdated) return survive(() => save(session, request, session.data))
     if (idling <= 0 || now() - head.used < Math.min(TOUCH, idling * 250)) return undefined
-    return { session, cookies: [sessionJar.touch(source, surroundingsOf(request))] }
+    return { session, cookies: sessionJar.touch(source, surroundingsOf(request)) }
   }
 
   /** Requests that come at once with one cookie get one new cookie. */

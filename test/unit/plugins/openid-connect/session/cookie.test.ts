@@ -94,6 +94,19 @@ test('chunks of a longer session are deleted', () => {
   expect(now(sessions.open(browser.request()))?.data).toEqual(DATA)
 })
 
+test.each([
+  [{}, { session_cookie_path: `/${'long'.repeat(20)}` }],
+  [{ session_cookie_path: `/${'long'.repeat(20)}` }, {}],
+])('a session of several chunks that began with %j is used with %j', (before, after) => {
+  const node = new Node()
+  const { browser } = loggedIn(node, before, { ...DATA, access_token: noise(6000) })
+  const sessions = node.sessions(after)
+  node.pass(300)
+  const request = browser.request()
+  browser.keep(now(sessions.refresh(now(sessions.open(request))!, request))!.cookies)
+  expect(now(sessions.open(browser.request()))?.subject).toBe('alex')
+})
+
 test('what is left of a longer session does no harm', () => {
   const { sessions, browser } = loggedIn(new Node())
   browser.cookies.set('session2', noise(100).replaceAll(';', ''))

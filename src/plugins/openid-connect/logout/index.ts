@@ -93,8 +93,7 @@ export function createLogout(
       try {
         await calls.revoke(token, hint, { client, passed: NOTHING })
       } catch (cause) {
-        if (!(cause instanceof Refusal)) throw cause
-        gateway.log.warn(`the ${hint} of a session was not revoked`, { code: cause.code, cause })
+        gateway.log.warn(`the ${hint} of a session was not revoked`, { code: codeOf(cause), cause })
       }
     }
   }
@@ -120,9 +119,8 @@ export function createLogout(
       url.search = url.search.replaceAll('+', '%20')
       return url.href
     } catch (cause) {
-      if (!(cause instanceof Refusal)) throw cause
       const message = 'the session of the provider was not ended'
-      gateway.log.warn(message, { code: cause.code, cause })
+      gateway.log.warn(message, { code: codeOf(cause), cause })
       return undefined
     }
   }
@@ -156,4 +154,9 @@ export function createLogout(
       return { exit: exit(200, {}, [['Cache-Control', 'no-store']]), cookies }
     },
   }
+}
+
+/** Whatever goes wrong once a session is over, the browser has to be told so: a fault of ours is no `Refusal`. */
+function codeOf(cause: unknown): string {
+  return cause instanceof Refusal ? cause.code : 'logout_incomplete'
 }

@@ -1,5 +1,10 @@
 import { createHash } from 'node:crypto'
-import { Memcached, MemcachedError, type MemcachedSettings, type NewItem } from '../../../memcached.ts'
+import {
+  Memcached,
+  MemcachedError,
+  type MemcachedSettings,
+  type NewItem,
+} from '../../../memcached.ts'
 import type { Gateway } from '../../../pdk.ts'
 import { boolean, type Config, integer, string } from '../../../schema/field.ts'
 import type { SessionStorage } from './storage.ts'

@@ -199,21 +199,24 @@ describe('a logout', () => {
     expect(idp.revoked.map((form) => [form.token!, form.token_type_hint!])).toEqual(revoked)
   })
 
-  test.each(['revoke', 'metadata'] as const)('is one, even if a fault comes up in %s', async (call) => {
-    const scene = new LogoutScene(idp, { ...SUFFIX, logout_revoke: true })
-    await scene.start()
-    const calls = Object.assign(Object.create(scene.identityProvider.calls), {
-      [call]: () => Promise.reject(new TypeError('a fault')),
-    })
-    const provider = { ...scene.identityProvider, calls }
-    const logout = createLogout(scene.config, provider, scene.sessions, scene.gateway)
-    const { request } = requestOf(scene.jar, { method: 'POST', path: '/logout' })
-    const session = await scene.sessions.open(request)
-    const { cookies } = await logout.perform(request, session, scene.occasions.of(request))
-    keep(scene.jar, cookies)
-    expect(scene.jar.size).toBe(0)
-    expect(scene.gateway.lines.join('\n')).toMatch(/was not (revoked|ended)/)
-  })
+  test.each(['revoke', 'metadata'] as const)(
+    'is one, even if a fault comes up in %s',
+    async (call) => {
+      const scene = new LogoutScene(idp, { ...SUFFIX, logout_revoke: true })
+      await scene.start()
+      const calls = Object.assign(Object.create(scene.identityProvider.calls), {
+        [call]: () => Promise.reject(new TypeError('a fault')),
+      })
+      const provider = { ...scene.identityProvider, calls }
+      const logout = createLogout(scene.config, provider, scene.sessions, scene.gateway)
+      const { request } = requestOf(scene.jar, { method: 'POST', path: '/logout' })
+      const session = await scene.sessions.open(request)
+      const { cookies } = await logout.perform(request, session, scene.occasions.of(request))
+      keep(scene.jar, cookies)
+      expect(scene.jar.size).toBe(0)
+      expect(scene.gateway.lines.join('\n')).toMatch(/was not (revoked|ended)/)
+    },
+  )
 
   test('is one, whether or not the provider revokes anything', async () => {
     idp.metadata = { revocation_endpoint: undefined }

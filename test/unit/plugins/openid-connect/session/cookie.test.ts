@@ -226,15 +226,18 @@ test.each<[Record<string, unknown>, Record<string, unknown>, Record<string, unkn
   [{ verify_claims: false }, {}, {}, false],
   [{ enable_hs_signatures: true }, {}, {}, false],
   [{}, { verify_signature: false, verify_claims: false, enable_hs_signatures: true }, {}, true],
-])('who was let in with %j, and comes to a plugin with %j: %j is taken: %p', (by, at, data, taken) => {
-  const node = new Node()
-  const { sessions, browser, session } = loggedIn(node, by, { ...DATA, ...data })
-  const other = node.sessions(at)
-  expect(now(other.open(browser.request())) !== undefined).toBe(taken)
-  browser.keep(now(sessions.save(session, browser.request(), session.data)).cookies)
-  expect(now(sessions.open(browser.request()))).toBeDefined()
-  expect(now(other.open(browser.request())) !== undefined).toBe(taken)
-})
+])(
+  'who was let in with %j, and comes to a plugin with %j: %j is taken: %p',
+  (by, at, data, taken) => {
+    const node = new Node()
+    const { sessions, browser, session } = loggedIn(node, by, { ...DATA, ...data })
+    const other = node.sessions(at)
+    expect(now(other.open(browser.request())) !== undefined).toBe(taken)
+    browser.keep(now(sessions.save(session, browser.request(), session.data)).cookies)
+    expect(now(sessions.open(browser.request()))).toBeDefined()
+    expect(now(other.open(browser.request())) !== undefined).toBe(taken)
+  },
+)
 
 test('tokens whose signature is not checked when they are refreshed pass only where that is so', () => {
   const node = new Node()

@@ -158,5 +158,6 @@ export function createLogout(
 
 /** Whatever goes wrong once a session is over, the browser has to be told so: a fault of ours is no `Refusal`. */
 function codeOf(cause: unknown): string {
-  return cause instanceof Refusal ? cause.code : 'logout_incomplete'
+  const { code } = cause instanceof Refusal ? cause : { code: 'logout_incomplete' }
+  return code
 }

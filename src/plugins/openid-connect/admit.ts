@@ -5,7 +5,7 @@ import type { BodyArguments } from '../arguments.ts'
 import type { Additions } from './additions.ts'
 import type { Answers } from './answer.ts'
 import { fields as authentication, hide } from './authenticate.ts'
-import { then } from './awaitable.ts'
+import { andThen } from './awaitable.ts'
 import { createFindMapped, fields as consumers, type Mapped } from './consumer.ts'
 import { cookieOf } from './methods/access_token.ts'
 import type { Metrics } from './metrics.ts'
@@ -92,7 +92,7 @@ export function createAdmission(config: Settings, parts: Parts): Admission {
         ? config.forbidden_destroy_session
         : config.unauthorized_destroy_session
     if (!session || !isDestroyed) return answer()
-    return then(sessions!.destroy(session, ctx.request), (cookies) => {
+    return andThen(sessions!.destroy(session, ctx.request), (cookies) => {
       additions.addCookies(ctx.request, cookies)
       return answer()
     })
@@ -142,7 +142,7 @@ export function createAdmission(config: Settings, parts: Parts): Admission {
       const objection = objectionTo(ctx, proof)
       if (objection) return refuse(ctx, objection, by(proof, presented))
       if (possession.isOff) return letIn(ctx, proof, presented)
-      return then(possession.check(ctx.request, boundToken(proof, presented)), (refusal) => {
+      return andThen(possession.check(ctx.request, boundToken(proof, presented)), (refusal) => {
         if (!refusal) return letIn(ctx, proof, presented)
         // Who cannot prove that a session is his does not end it either.
         const { occasion } = presented

@@ -4,7 +4,7 @@ import { badHeaderName } from '../header.ts'
 import type { Additions } from './additions.ts'
 import type { Admission, fields as admission } from './admit.ts'
 import { fields as authentication, hideCookies } from './authenticate.ts'
-import { then } from './awaitable.ts'
+import { andThen } from './awaitable.ts'
 import { wireName } from './headers.ts'
 import { AUTH_METHODS, type MethodName } from './methods/method.ts'
 import type { Occasion, Occasions } from './occasion.ts'
@@ -157,7 +157,7 @@ export function createSessionMethod(config: Settings, parts: Parts): SessionMeth
   }
 
   function end(ctx: AccessContext, session: Session): Awaitable<void> {
-    return then(sessions.destroy(session, ctx.request), (cookies) =>
+    return andThen(sessions.destroy(session, ctx.request), (cookies) =>
       additions.addCookies(ctx.request, cookies),
     )
   }
@@ -189,7 +189,7 @@ export function createSessionMethod(config: Settings, parts: Parts): SessionMeth
       if (disabled.has(proof.method)) return undefined
       const data = sessionDataOf(proof, occasion, tellsKeys)
       if (!data) return undefined
-      return then(sessions.start(ctx.request, data, subjectOf(proof)), (kept) => {
+      return andThen(sessions.start(ctx.request, data, subjectOf(proof)), (kept) => {
         proofs.set(kept.session, ofSession(proof, proof.origin))
         return tell(ctx, kept.session, kept)
       })

@@ -306,7 +306,7 @@ function readClaims(token: string): Claims {
 }
 
 /** What follows `?` of a URL. */
-export function queryOf(url: string): string {
+function queryOf(url: string): string {
   const mark = url.indexOf('?')
   return mark < 0 ? '' : url.slice(mark + 1)
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Awaitable, ClientRequest, Gateway } from '../../../pdk.ts'
 import type { Config } from '../../../schema/field.ts'
 import type { Additions } from '../additions.ts'
-import { then } from '../awaitable.ts'
+import { andThen } from '../awaitable.ts'
 import type { ClusterCache } from '../cluster_cache.ts'
 import { hashOfAll } from '../hash.ts'
 import { Refusal } from '../refusal.ts'
@@ -100,7 +100,7 @@ export function createCheckDpop(config: Settings, parts: DpopParts): CheckDpop {
     if (proof.ath === undefined || !isHash(proof.ath, sha256(token)))
       return broken('is for another token')
     if (!isHash(jkt, proof.thumbprint)) return new Refusal('dpop_key_mismatch')
-    return then(proof.isSigned(), (isSigned) =>
+    return andThen(proof.isSigned(), (isSigned) =>
       isSigned ? useUp(proof, request) : broken('is not signed with its key'),
     )
   }
@@ -110,7 +110,7 @@ export function createCheckDpop(config: Settings, parts: DpopParts): CheckDpop {
     const life = lifeOf(proof, request)
     if (life instanceof Refusal) return life
     const key = hashOfAll(proof.thumbprint.toString('base64url'), proof.jti)
-    return then(useOnce(key, life.begins, life.ends), (isFirst) =>
+    return andThen(useOnce(key, life.begins, life.ends), (isFirst) =>
       isFirst ? undefined : new Refusal('replayed_dpop_proof'),
     )
   }

@@ -1,7 +1,7 @@
 import type { AccessContext, Awaitable, ClientRequest, Gateway, Warning } from '../../../pdk.ts'
 import type { Config } from '../../../schema/field.ts'
 import { spelling } from '../../../headers.ts'
-import { then } from '../awaitable.ts'
+import { andThen } from '../awaitable.ts'
 import { hasScheme } from '../methods/method.ts'
 import { Refusal } from '../refusal.ts'
 import { createCheckCertificate } from './certificate.ts'
@@ -97,7 +97,7 @@ export function createPossession(
         if (error instanceof Refusal) return error
         throw error
       }
-      return then(
+      return andThen(
         byCertificate(request, confirmation),
         (refusal) => refusal ?? byKey(request, bound, confirmation),
       )

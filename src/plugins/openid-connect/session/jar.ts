@@ -50,7 +50,7 @@ interface JarParts {
 }
 
 /** What browsers keep a cookie for at most; seconds. */
-const LONGEST = 400 * 86_400
+export const LONGEST = 400 * 86_400
 /** How long what was opened is remembered; seconds. It is checked against the clock each time. */
 const REMEMBERED = 900
 const MAX_STORED = 1024 * 1024

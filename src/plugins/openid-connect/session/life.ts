@@ -1,6 +1,6 @@
 import type { Awaitable, ClientRequest, Gateway } from '../../../pdk.ts'
 import type { Config } from '../../../schema/field.ts'
-import { then } from '../awaitable.ts'
+import { andThen } from '../awaitable.ts'
 import { hashOfAll } from '../hash.ts'
 import { parseIssuer } from '../issuer.ts'
 import { cookieAttributes, readCookies, type SetCookies } from './cookies.ts'
@@ -9,7 +9,7 @@ import { createEnvelopes } from './envelope.ts'
 import { SessionError } from './fault.ts'
 import { factOf, headerOf } from './facts.ts'
 import type { fields } from './fields.ts'
-import { after, Jar, type Opened, type Surroundings } from './jar.ts'
+import { after, Jar, LONGEST, type Opened, type Surroundings } from './jar.ts'
 import { digest, issuerName, ownerNames } from './owners.ts'
 import { Revocations } from './revocations.ts'
 import { deriveKey } from './sealed.ts'
@@ -28,8 +28,6 @@ type Settings = Config<typeof fields> &
 const TOUCH = 60_000
 /** Seconds for which what was replaced is good for requests that are on their way. */
 const STALE = 10
-/** How long a session that nothing limits can be in a cookie; seconds. */
-const LONGEST = 400 * 86_400
 
 /** All cookies together, in characters: a request's head with more would be refused, and so would each after it. */
 const MAX_COOKIES = 28 * 1024
@@ -183,12 +181,12 @@ export function createSessions(
       return last.session
     const brought = readCookies(request.headers, nameSet)
     if (brought.size === 0) return undefined
-    return then(sessionJar.open(brought, bound), (opened) => {
+    return andThen(sessionJar.open(brought, bound), (opened) => {
       const session = goodView(opened)
       if (session && cookie !== undefined && !storage)
         memory.set(request.connection, { cookie, bound, session })
       if (session || !rememberJar) return session
-      return then(rememberJar.open(brought, bound), goodView)
+      return andThen(rememberJar.open(brought, bound), goodView)
     })
   }
 
@@ -212,7 +210,7 @@ export function createSessions(
     remembered: { readonly parts: readonly Part[]; readonly old: Opened | undefined } | undefined,
     around: Surroundings,
   ): Awaitable<Kept> {
-    return then(sessionJar.write(session.old?.head ?? {}, session.parts, around), (first) => {
+    return andThen(sessionJar.write(session.old?.head ?? {}, session.parts, around), (first) => {
       const kept = (cookies: SetCookies): Kept => {
         if (cookies.reduce((sum, { length }) => sum + length, 0) > MAX_COOKIES)
           throw new SessionError('session_too_large')
@@ -222,7 +220,7 @@ export function createSessions(
       if (first.isOver) endHere(first.opened, now())
       if (!rememberJar || !remembered || first.isOver) return kept(first.cookies)
       const second = rememberJar.write(remembered.old?.head ?? {}, remembered.parts, around)
-      return then(second, ({ cookies }) => kept([...first.cookies, ...cookies]))
+      return andThen(second, ({ cookies }) => kept([...first.cookies, ...cookies]))
     })
   }
 
@@ -244,8 +242,8 @@ export function createSessions(
     return withOld(before, around, (old, remembered) => {
       const parts = [...othersIn(old ?? remembered, subject), part]
       const fresh = { parts, old: undefined }
-      return then(write(fresh, fresh, around), (kept) =>
-        then(retire(old, STALE), () => then(retire(remembered, STALE), () => kept)),
+      return andThen(write(fresh, fresh, around), (kept) =>
+        andThen(retire(old, STALE), () => andThen(retire(remembered, STALE), () => kept)),
       )
     })
   }
@@ -267,8 +265,8 @@ export function createSessions(
   ): Awaitable<T> {
     const known = (jar: Jar | undefined): Awaitable<Opened | undefined> =>
       before && before.source.jar === jar ? before.source : jar?.open(brought, bound)
-    return then(known(sessionJar), (old) =>
-      then(known(rememberJar), (remembered) => go(alive(old), alive(remembered))),
+    return andThen(known(sessionJar), (old) =>
+      andThen(known(rememberJar), (remembered) => go(alive(old), alive(remembered))),
     )
   }
 
@@ -285,7 +283,7 @@ export function createSessions(
     const parts = replaced(source.parts, part)
     if (source.jar === rememberJar) return restore(source, parts, around)
     if (!rememberJar || !alive(source)) return write({ parts, old: source }, undefined, around)
-    return then(rememberJar.open(around.brought, around.bound), (found) => {
+    return andThen(rememberJar.open(around.brought, around.bound), (found) => {
       const remembered = alive(found)
       const created = remembered && partOf(remembered)?.created
       const lasting = { ...part, created: created ?? part.created }
@@ -317,7 +315,7 @@ export function createSessions(
     const known = renewals.get(key)
     if (known) return known
     const renew = () =>
-      then(renewed(session, request), (kept) => {
+      andThen(renewed(session, request), (kept) => {
         renewals.set(key, kept, STALE)
         return kept
       })
@@ -342,8 +340,8 @@ export function createSessions(
   function renewed({ source }: Session, request: ClientRequest): Awaitable<Kept> {
     const around = surroundingsOf(request)
     if (source.jar === rememberJar) return restore(source, source.parts, around)
-    return then(write({ parts: source.parts, old: undefined }, undefined, around), (kept) =>
-      then(retire(source, STALE), () => kept),
+    return andThen(write({ parts: source.parts, old: undefined }, undefined, around), (kept) =>
+      andThen(retire(source, STALE), () => kept),
     )
   }
 
@@ -353,7 +351,7 @@ export function createSessions(
    */
   function restore(source: Opened, parts: readonly Part[], around: Surroundings): Awaitable<Kept> {
     const current = storage ? source.jar.open(around.brought, around.bound) : source
-    return then(current, (found) => {
+    return andThen(current, (found) => {
       if (alive(found)?.head.id === source.head.id) return restoreNow(source, parts, around)
       const last = { ...source, parts, key: hashOfAll(source.key, 'over') }
       return { session: view(last)!, cookies: [] }
@@ -368,7 +366,7 @@ export function createSessions(
     const left = parts.filter((part) => part.audience === audience || isAlive(part, source))
     const fresh = left.map((part) => (isAlive(part, source) ? { ...part, created: now() } : part))
     const written = write({ parts: fresh, old: undefined }, { parts: left, old: undefined }, around)
-    return then(written, (kept) => then(retire(source, STALE), () => kept))
+    return andThen(written, (kept) => andThen(retire(source, STALE), () => kept))
   }
 
   function isAlive(part: Part, { head, jar }: Opened): boolean {
@@ -379,8 +377,8 @@ export function createSessions(
   function destroy(session: Session, request: ClientRequest): Awaitable<SetCookies> {
     const around = surroundingsOf(request)
     return withOld(session, around, (old, remembered) =>
-      then(end(sessionJar, old, around), (first) =>
-        then(rememberJar ? end(rememberJar, remembered, around) : [], (second) => [
+      andThen(end(sessionJar, old, around), (first) =>
+        andThen(rememberJar ? end(rememberJar, remembered, around) : [], (second) => [
           ...first,
           ...second,
         ]),
@@ -393,9 +391,12 @@ export function createSessions(
     const others = (old?.parts ?? []).filter((part) => part.audience !== audience)
     const written =
       old && others.length > 0
-        ? then(jar.write({ started: old.head.started }, others, around), ({ cookies }) => cookies)
+        ? andThen(
+            jar.write({ started: old.head.started }, others, around),
+            ({ cookies }) => cookies,
+          )
         : jar.deleteCookies(around)
-    return then(written, (cookies) => then(retire(old, 0), () => cookies))
+    return andThen(written, (cookies) => andThen(retire(old, 0), () => cookies))
   }
 
   return {
